@@ -1,0 +1,128 @@
+"""Constants and presets: one place for every number that a formula or a file format depends on.
+
+Presets are data (TOML beside this file): scenarios, latency profiles, model aliases. Reading them needs no numpy.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from rsd_bench.types import InputError, Scenario
+
+PRESETS = Path(__file__).parent / "presets"
+
+SCORE_MAX = 10.0
+MES_LEVELS = tuple(range(1, 11))  # one label column per level
+TAU_ALL_CLOUD = 1.01  # p never exceeds 1
+TAU_GRID = (*(i / 20 for i in range(21)), TAU_ALL_CLOUD)
+DROP_AT_CA = 0.8
+ECE_BINS = 15
+CONFIDENCE = 0.95
+N_BOOT = 10_000
+SPLITS = ("train", "validation", "test")
+SPLIT_SHARES = (0.6, 0.2, 0.2)
+IN_DOMAIN = "in-domain"
+DEFAULT_PROFILE = "paper-bounds"
+MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked, against "profile:<name>"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The TOML file at `path`; InputError naming file and line when it is missing or malformed."""
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError.at(path, f"not TOML: {error}", "mend the line named") from None
+    except UnicodeDecodeError as error:
+        raise InputError.at(path, f"not UTF-8: {error.reason}", "save the file as UTF-8") from None
+    except OSError as error:
+        raise InputError.at(path, error.strerror or "cannot be read", "name a readable TOML file") from None
+
+
+def load_scenarios(path: Path | None = None) -> Mapping[str, Scenario]:
+    """Scenarios of a TOML file (default: the shipped presets) by name. Raises InputError naming the scenario."""
+    path = path or PRESETS / "scenarios.toml"
+    scenarios = {}
+    for name, fields in read_toml(path).items():
+        try:
+            scenarios[name] = Scenario(name=name, **fields)
+        except (TypeError, ValueError) as error:
+            raise InputError.at(path, str(error), "give mes, alpha, beta and gamma") from None
+    return MappingProxyType(scenarios)
+
+
+SCENARIOS: Mapping[str, Scenario] = load_scenarios()
+
+
+def scenario_named(scenario: str | Scenario) -> Scenario:
+    """The Scenario itself, or the preset of that name; ValueError listing the presets for an unknown name."""
+    if isinstance(scenario, Scenario):
+        return scenario
+    try:
+        return SCENARIOS[scenario]
+    except (KeyError, TypeError):
+        names = ", ".join(SCENARIOS)
+        raise ValueError(f"scenario: no preset {scenario!r}; choose {names} or pass a Scenario") from None
+
+
+@dataclass(frozen=True)
+class LatencyProfile:
+    """Modelled latency: a constant per tier, or first-token time + seconds per completion token per model."""
+
+    name: str
+    kind: Literal["constant", "tokens"]
+    provenance: str
+    tiers: Mapping[str, float] = field(default_factory=dict)  # small, large -> seconds
+    models: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # id -> first token s, s per token
+    fallback: str | None = None
+
+    @property
+    def basis(self) -> str:
+        return f"profile:{self.name}"
+
+
+@lru_cache
+def load_profile(name: str) -> LatencyProfile:
+    """A shipped latency profile by name, or one from a TOML file by path. Raises InputError."""
+    path = Path(name) if name.endswith(".toml") else PRESETS / "latency" / f"{name}.toml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in (PRESETS / "latency").glob("*.toml")))
+        raise InputError.at(name, "no such latency profile", f"use one of {shipped}, or the path of a .toml file")
+    data = read_toml(path)
+    try:
+        kind = data["kind"]
+        if kind == "constant":
+            tiers = {tier: float(data[tier]["seconds"]) for tier in ("small", "large")}
+            return LatencyProfile(path.stem, kind, data["provenance"], tiers=tiers)
+        if kind == "tokens":
+            models = {m: (float(v["first_token_s"]), float(v["s_per_token"])) for m, v in data["models"].items()}
+            return LatencyProfile(path.stem, kind, data["provenance"], models=models, fallback=data["fallback"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError.at(path, f"not a latency profile: {error!r}", "see rsd_bench/presets/latency") from None
+    raise InputError.at(path, f"kind {kind!r} is unknown", 'use kind = "constant" or "tokens"')
+
+
+def load_aliases(path: Path | None = None) -> Mapping[str, str]:
+    """Alias -> canonical model id of a models file; keys are "NAME" or "SOURCE:NAME". Raises InputError."""
+    path = path or PRESETS / "models.toml"
+    aliases: dict[str, str] = {}
+    models = read_toml(path).get("models")
+    if not isinstance(models, dict):
+        raise InputError.at(path, "has no [models] table", 'write [models] and lines such as "my-model" = ["alias"]')
+    for model, names in models.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError.at(path, f"aliases of {model!r} must be a list of strings", f'"{model}" = ["alias"]')
+        for name in names:
+            if aliases.setdefault(name, model) != model:
+                raise InputError.at(path, f"alias {name!r} stands for {aliases[name]!r} and {model!r}", "keep one")
+    return MappingProxyType(aliases)
+
+
+def canonical_model(aliases: Mapping[str, str], source: str, name: str) -> str:
+    """The canonical id of a source's model name; a name without an alias is kept."""
+    return aliases.get(f"{source}:{name}") or aliases.get(name, name)

@@ -1,0 +1,127 @@
+"""The statistics of a query (v_stat): figures of its text and its image that a router may read at no cost.
+
+Text: lengths, digits, type-token ratio, question type, multiple choice. Image: size, luminance, contrast, entropy,
+edges, colour, bytes per pixel. Pixel figures are taken on white ground at a long side of at most 512 px, so that they
+do not depend on resolution. All are plain numbers: they can be published where text and image cannot.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+#: Raise when a definition below changes: cached statistics of another version are computed again.
+STATISTICS_VERSION = 1
+QUESTION_TYPES = ("what", "which", "how_many", "how", "where", "who", "when", "why", "yes_no", "other")
+TEXT_NUMBERS = ("characters", "words", "mean_word_length", "digits", "numbers", "type_token_ratio")
+IMAGE_NUMBERS = (
+    "width",
+    "height",
+    "megapixels",
+    "aspect",
+    "mean_luminance",
+    "contrast",
+    "grey_entropy",
+    "edge_density",
+    "colourfulness",
+    "bytes_per_pixel",
+)
+
+_LONG_SIDE = 512
+_EDGE_STEP = 0.1  # change of luminance from one pixel to the next that counts as an edge
+_DECIMALS = 6
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_ASKS = re.compile(r"\b(how (?:many|much)|how|what|which|where|who|whom|whose|when|why)\b", re.IGNORECASE)
+_YES_NO = re.compile(
+    r"(?:^|[.?!:\n]\s*)(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should)\b[^.?!]*\?",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r"(?:^|[\s(\[])([A-Ja-j])[).:\]]\s")
+
+
+def question_type(question: str) -> str:
+    """One of QUESTION_TYPES: the first question word, else yes_no where a sentence opens with an auxiliary verb."""
+    yes_no, asks = _YES_NO.search(question), _ASKS.search(question)
+    if yes_no and (asks is None or yes_no.start() < asks.start()):
+        return "yes_no"
+    if asks is None:
+        return "other"
+    word = asks.group(1).lower()
+    if word.startswith("how "):
+        return "how_many"
+    return "who" if word.startswith("who") else word
+
+
+def is_multiple_choice(question: str) -> bool:
+    """True where options (a), (b) ... or A. B. ... are listed from the first letter on."""
+    letters = {letter.lower() for letter in _OPTION.findall(question)}
+    return {"a", "b"} <= letters
+
+
+def text_statistics(question: str) -> dict[str, Any]:
+    """TEXT_NUMBERS as floats, question_type, multiple_choice."""
+    words = _WORD.findall(question)
+    n = len(words)
+    return {
+        "characters": float(len(question)),
+        "words": float(n),
+        "mean_word_length": round(sum(map(len, words)) / n, _DECIMALS) if n else 0.0,
+        "digits": float(sum(c.isdigit() for c in question)),
+        "numbers": float(len(_NUMBER.findall(question))),
+        "type_token_ratio": round(len({w.lower() for w in words}) / n, _DECIMALS) if n else 0.0,
+        "question_type": question_type(question),
+        "multiple_choice": is_multiple_choice(question),
+    }
+
+
+def image_statistics(data: bytes) -> dict[str, float]:
+    """IMAGE_NUMBERS of an encoded image: pixels, megapixels, luminance in [0, 1], entropy in bits ...
+
+    Raises ValueError where the bytes are not an image that decodes whole. Colourfulness: Hasler and Suesstrunk 2003.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            width, height = opened.size
+            pixels = _thumbnail(opened)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"is not an image that can be read: {error}") from None
+    grey = np.asarray(pixels.convert("L"), np.float32) / 255
+    counts = np.bincount((grey * 255 + 0.5).astype(np.int64).ravel(), minlength=256)
+    share = counts[counts > 0] / grey.size
+    down, right = (np.abs(np.diff(grey, axis=axis)) > _EDGE_STEP for axis in (0, 1))
+    edges = np.zeros(grey.shape, np.bool_)
+    edges[1:] |= down
+    edges[:, 1:] |= right
+    red, green, blue = np.moveaxis(np.asarray(pixels, np.float32) / 255, -1, 0)
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    spread = np.hypot(red_green.std(dtype=np.float64), yellow_blue.std(dtype=np.float64))
+    centre = np.hypot(red_green.mean(dtype=np.float64), yellow_blue.mean(dtype=np.float64))
+    numbers = (
+        width,
+        height,
+        width * height / 1e6,
+        width / height,
+        grey.mean(dtype=np.float64),
+        grey.std(dtype=np.float64),
+        -(share * np.log2(share)).sum() + 0.0,
+        edges.mean(),
+        spread + 0.3 * centre,
+        len(data) / (width * height),
+    )
+    return {name: round(float(value), _DECIMALS) for name, value in zip(IMAGE_NUMBERS, numbers, strict=True)}
+
+
+def _thumbnail(image: Image.Image) -> Image.Image:
+    """The first frame in RGB on white ground, long side at most 512 px."""
+    image.load()
+    if image.mode not in ("RGB", "L"):
+        rgba = image.convert("RGBA")
+        image = Image.new("RGB", rgba.size, "white")
+        image.paste(rgba, mask=rgba)
+    factor = -(-max(image.size) // _LONG_SIDE)
+    return (image.reduce(factor) if factor > 1 else image).convert("RGB")

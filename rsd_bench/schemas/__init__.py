@@ -1,0 +1,26 @@
+"""The public file contracts: JSON Schemas, draft 2020-12, hand-written."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+NAMES = ("submission", "predictions", "result", "records")
+
+
+@lru_cache
+def schema(name: str) -> dict[str, Any]:
+    """The schema of that name as a dict."""
+    loaded: dict[str, Any] = json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8"))
+    return loaded
+
+
+@lru_cache
+def validator(name: str, definition: str | None = None) -> Draft202012Validator:
+    """A validator of a whole schema, or of one of its `$defs`."""
+    loaded = schema(name)
+    return Draft202012Validator(loaded["$defs"][definition] if definition else loaded)

@@ -1,0 +1,77 @@
+"""Leak-free splits: queries that share a group or an image always fall into the same split.
+
+The split of a group is a function of its id alone (a hash in [0, 1) cut at 0.6 and 0.8), so adding rows moves nothing.
+Tracks choose among the splits by domain: they train on training rows, select on validation rows, test on test rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsd_bench.config import SPLIT_SHARES, SPLITS
+
+_SALT = "rsd_bench split 1\n"
+
+
+@dataclass(frozen=True)
+class Track:
+    """A cross-domain track: which domain groups train (and select tau), which are tested."""
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def leakage_groups(groups: Sequence[str], images: Sequence[str]) -> list[str]:
+    """Final group id per query: components of "same group" and "same image", each named by its smallest group id."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    names, group_code = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
+    _, image_code = np.unique(np.asarray(images, dtype=object), return_inverse=True)
+    size = len(names) + int(image_code.max(initial=-1)) + 1
+    edges = coo_array((np.ones(len(groups), np.bool_), (group_code, len(names) + image_code)), shape=(size, size))
+    _, component = connected_components(edges, directed=False)
+    smallest: dict[int, str] = {}
+    for name, part in zip(names, component[: len(names)], strict=True):  # sorted: the first seen is the smallest
+        smallest.setdefault(int(part), str(name))
+    return [smallest[int(part)] for part in component[group_code]]
+
+
+def split_of(group_id: str) -> str:
+    """train, validation or test, by the SHA-256 of the group id."""
+    digest = hashlib.sha256((_SALT + group_id).encode()).digest()
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    if position < SPLIT_SHARES[0]:
+        return SPLITS[0]
+    return SPLITS[1] if position < SPLIT_SHARES[0] + SPLIT_SHARES[1] else SPLITS[2]
+
+
+def leave_one_out(domains: Sequence[str]) -> list[Track]:
+    """`leave-<domain>-out` for each domain group, where there are at least two."""
+    names = sorted(set(domains))
+    if len(names) < 2:
+        return []
+    return [Track(f"leave-{name}-out", tuple(d for d in names if d != name), (name,)) for name in names]
+
+
+def track_split(track: Track, domain: str, split: str) -> str | None:
+    """The part a query plays in a track: its split where its domain takes that part there, else None."""
+    takes = track.test if split == "test" else track.train
+    return split if domain in takes else None
+
+
+def domain_groups(mapping: Mapping[str, Sequence[str]] | None, domains: Sequence[str]) -> dict[str, str]:
+    """Source domain -> domain group; an unmapped domain is its own group. ValueError for a domain in two groups."""
+    found = {domain: domain for domain in domains}
+    seen: dict[str, str] = {}
+    for group, members in (mapping or {}).items():
+        for domain in members:
+            if domain in seen:
+                raise ValueError(f"domain {domain!r} stands in {seen[domain]!r} and {group!r}")
+            seen[domain] = group
+    return found | {domain: seen[domain] for domain in found if domain in seen}

@@ -1,0 +1,134 @@
+"""The nouns of the package: scenario, score, interval, comparison, problem.
+
+Small frozen dataclasses that carry data and check it once, at construction. Nothing here reads a file or needs numpy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_WEIGHT_SUM_TOLERANCE = 1e-9
+_SCORE_MAX = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What a user asks of a router: the Minimal Expectation Score and the weights of RCS.
+
+    mes: judge score in [0, 10] that satisfies the user.
+    alpha, beta, gamma: weights (>= 0, sum 1) of solved queries (APSP), of queries kept on the edge (CA) and of
+        latency saved against all-large. Raises ValueError when a number is out of range.
+    """
+
+    name: str = "custom"
+    mes: float
+    alpha: float
+    beta: float
+    gamma: float
+
+    def __post_init__(self) -> None:
+        for field in ("mes", "alpha", "beta", "gamma"):
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError(f"scenario {self.name!r}: {field} must be a finite number, not {value!r}")
+        if not 0 <= self.mes <= _SCORE_MAX:
+            raise ValueError(f"scenario {self.name!r}: mes must lie in [0, 10], not {self.mes!r}")
+        weights = (self.alpha, self.beta, self.gamma)
+        if min(weights) < 0 or abs(sum(weights) - 1) > _WEIGHT_SUM_TOLERANCE:
+            raise ValueError(f"scenario {self.name!r}: alpha, beta, gamma must be >= 0 and sum to 1, not {weights}")
+
+
+@dataclass(frozen=True)
+class RoutingScore:
+    """Scores of one routing of n queries: apsp, mean_score, ca in [0, 1]; ail in seconds; rcs (see docs/metrics.md)."""
+
+    n: int
+    apsp: float
+    mean_score: float
+    ca: float
+    ail: float
+    rcs: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its percentile bootstrap interval [low, high]."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired difference a - b of two routings of the same queries, one Interval per metric.
+
+    `difference`, `low` and `high` are those of RCS; `separable` says whether its interval leaves out 0.
+    """
+
+    n: int
+    n_groups: int
+    n_boot: int
+    seed: int
+    a: RoutingScore
+    b: RoutingScore
+    apsp: Interval
+    mean_score: Interval
+    ca: Interval
+    ail: Interval
+    rcs: Interval
+
+    @property
+    def difference(self) -> float:
+        return self.rcs.value
+
+    @property
+    def low(self) -> float:
+        return self.rcs.low
+
+    @property
+    def high(self) -> float:
+        return self.rcs.high
+
+    @property
+    def separable(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "separable": self.separable}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of an input: where it is (file, and line or row), what is wrong, and how to mend it."""
+
+    where: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" -> {self.mend}" if self.mend else "")
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class InputError(ValueError):
+    """An input falls short. `problems` lists every fault that was found, not only the first."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+    @classmethod
+    def at(cls, where: object, what: str, mend: str = "") -> InputError:
+        """An InputError with a single problem."""
+        return cls([Problem(str(where), what, mend)])
