@@ -119,9 +119,13 @@ def image_statistics(data: bytes) -> dict[str, float]:
 def _thumbnail(image: Image.Image) -> Image.Image:
     """The first frame in RGB on white ground, long side at most 512 px."""
     image.load()
-    if image.mode not in ("RGB", "L"):
-        rgba = image.convert("RGBA")
-        image = Image.new("RGB", rgba.size, "white")
-        image.paste(rgba, mask=rgba)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):  # pasting an opaque image would only cost time
+            ground = Image.new("RGB", image.size, "white")
+            ground.paste(image, mask=image)
+            image = ground
+    if image.mode not in ("L", "RGB", "RGBA"):
+        image = image.convert("RGB")
     factor = -(-max(image.size) // _LONG_SIDE)
     return (image.reduce(factor) if factor > 1 else image).convert("RGB")

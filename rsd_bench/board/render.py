@@ -1,0 +1,123 @@
+"""The board as CSV, Markdown and terminal text. Everything a submitter wrote is escaped."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
+from rsd_bench.evaluate import flat_row
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(board: Mapping[str, Any]) -> str:
+    """One line per track, scenario and router; reference policies have an empty band."""
+    rows = []
+    for table in board["tables"]:
+        key = {"track": table["track"], "scenario": table["scenario"]}
+        rows += [{**key, **flat_row(row), "flags": "; ".join(row["flags"])} for row in table["rows"]]
+        rows += [{**key, "slug": f"({row['policy']})", **flat_row(row)} for row in table["references"]]
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != "policy"))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def escape_markdown(text: str) -> str:
+    """Text of a submitter as inert Markdown: no table break, no HTML, no link."""
+    flat = " ".join(text.split())
+    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "[": "&#91;", "]": "&#93;", "`": "&#96;"}
+    return "".join(entities.get(c, f"\\{c}" if c in "*_\\!#~" else c) for c in flat)
+
+
+def to_markdown(board: Mapping[str, Any]) -> str:
+    """The board for people: one table per scenario and track, reference policies below the routers."""
+    dataset, pair = board["dataset"], board["dataset"]["pair"]
+    basis = ", ".join(f"`{name}`" for name in board["latency_basis"])
+    boot = board["bootstrap"]
+    lines = [
+        f"# Leaderboard: {dataset['name']} {dataset['version']}",
+        "",
+        f"Small `{pair['small']}`, large `{pair['large']}`. Metrics version {board['metrics_version']}, latency basis "
+        f"{basis}. Data manifest `{dataset['manifest_sha256'][:12]}`.",
+        f"[low, high]: 95 % interval of {boot['n_boot']} bootstrap samples over groups. Routers of one band cannot be "
+        "told apart. Router latencies are declared by their authors.",
+    ]
+    for table in board["tables"]:
+        title = table["scenario"] if table["track"] == IN_DOMAIN else f"{table['scenario']}, {table['track']}"
+        lines += ["", f"## {title}", "", f"{table['n']} test queries.", ""]
+        lines += _markdown_table(table)
+    for refused in board.get("refused", []):
+        lines += ["", f"Refused: {escape_markdown(refused['slug'])} ({len(refused['problems'])} problems)"]
+    return "\n".join(lines) + "\n"
+
+
+_COLUMNS = ("band", "router", "RCS", "gain over best fixed", "APSP", "CA", "AIL (s)", "AUROC", "APSP drop", "flags")
+
+
+def _markdown_table(table: Mapping[str, Any]) -> list[str]:
+    rows = [_router_cells(row) for row in table["rows"]] + [_reference_cells(row) for row in table["references"]]
+    drop = f"APSP drop at CA {DROP_AT_CA:g}"
+    header = [drop if name == "APSP drop" else name for name in _COLUMNS]
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+
+
+def _interval(value: Mapping[str, float], signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{value['value']:{sign}.4f} [{value['low']:{sign}.4f}, {value['high']:{sign}.4f}]"
+
+
+def _router_cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        str(row["band"]),
+        escape_markdown(row["name"]),
+        _interval(row["rcs"]),
+        _interval(row["gain"], signed=True),
+        f"{row['apsp']['value']:.4f}",
+        f"{row['ca']['value']:.3f}",
+        f"{row['ail']['value']:.3f}",
+        "" if row["auroc"] is None else f"{row['auroc']:.3f}",
+        f"{row[f'apsp_drop_at_ca_{DROP_AT_CA:g}']:.4f}",
+        escape_markdown("; ".join(row["flags"])),
+    ]
+
+
+def _reference_cells(row: Mapping[str, Any]) -> list[str]:
+    values = [f"{row['rcs']:.4f}", "", f"{row['apsp']:.4f}", f"{row['ca']:.3f}", f"{row['ail']:.3f}"]
+    return ["", f"*{row['policy']}*", *values, "", "", ""]
+
+
+def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
+    """The tables of one track for a terminal."""
+    blocks = []
+    for table in board["tables"]:
+        if table["track"] != track:
+            continue
+        rows: list[Sequence[str]] = [("band", "router", "RCS [95 % interval]", "gain", "APSP", "CA", "AIL s")]
+        for row in table["rows"]:
+            gain = f"{row['gain']['value']:+.4f}"
+            figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
+            rows.append((str(row["band"]), _printable(row["name"]), _interval(row["rcs"]), gain, *figures))
+        for row in table["references"]:
+            figures = (f"{row['apsp']:.3f}", f"{row['ca']:.3f}", f"{row['ail']:.2f}")
+            rows.append(("-", row["policy"], f"{row['rcs']:.4f}", "", *figures))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        blocks.append("\n".join([f"{table['scenario']} ({table['track']}, {table['n']} test queries)", *lines]))
+    return "\n\n".join(blocks)
+
+
+def _printable(text: str) -> str:
+    """Without control and direction characters, at most 40 characters."""
+    clean = "".join(c for c in text if c.isprintable())
+    return clean if len(clean) <= 40 else f"{clean[:39]}…"

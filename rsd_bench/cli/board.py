@@ -1,0 +1,55 @@
+"""`rsd-bench board`: regenerate the leaderboard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsd_bench.cli.output import AsJson, Data, fail, print_json, say
+from rsd_bench.config import N_BOOT
+
+app = typer.Typer(help="Regenerate the leaderboard.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def build(
+    submissions: Annotated[Path, typer.Option(help="Folder with one folder per router.")] = Path("submissions"),
+    out: Annotated[Path, typer.Option(help="Folder of the board.")] = Path("leaderboard"),
+    data: Data = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
+    n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = N_BOOT,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score every submission and write results/*.json and leaderboard.{json,csv,md}."""
+    from rsd_bench.board.build import build_board, check_board, write_board
+    from rsd_bench.board.render import to_text
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+
+    files = build_board(submissions, open_benchmark(dataset_folder(data)), n_boot=n_boot, seed=seed)
+    board = json.loads(files["leaderboard.json"])
+    if check:
+        problems = check_board(files, out)
+        if problems:
+            raise fail(problems, as_json)
+    else:
+        write_board(files, out)
+    if as_json:
+        print_json(board)
+        return
+    if check:
+        say(f"ok: {out} is what {submissions} and the data give")
+        return
+    say(to_text(board))
+    for refused in board["refused"]:
+        say(f"\nrefused  {refused['slug']}: {len(refused['problems'])} problems (rsd-bench submit check)")
+    say(f"\nboard  {out / 'leaderboard.md'}")

@@ -1,0 +1,200 @@
+"""`rsd-bench data`: import sources, build a dataset, check it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsd_bench.cli.output import AsJson, fail, print_json, say, table
+from rsd_bench.types import InputError, Problem
+
+if TYPE_CHECKING:
+    from rsd_bench.records.model import Source
+
+app = typer.Typer(help="Import sources, build a dataset, check it.", no_args_is_help=True, rich_markup_mode=None)
+importer = typer.Typer(
+    help="Bring published answers or queries into a store.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(importer, name="import")
+
+Store = Annotated[Path, typer.Option("--out", metavar="STORE", help="The store to add to.")]
+Models = Annotated[
+    Path | None, typer.Option("--models", metavar="FILE", help="TOML of model aliases; default: the shipped one.")
+]
+
+Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
+
+
+def _import(opened: list[Opener], store: Path, models: Path | None, as_json: bool) -> None:
+    """Open and store sources, all of their problems reported together; say what was stored."""
+    from rsd_bench.config import load_aliases
+    from rsd_bench.records.store import import_source
+
+    aliases = load_aliases(models)
+    infos: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for open_sources in opened:
+        found: list[Problem] = []
+        try:
+            for source in open_sources(found.append):
+                infos.append(import_source(source, store, aliases, found))
+        except InputError as error:
+            problems += found + [problem for problem in error.problems if problem not in found]
+    if problems:
+        raise fail(problems, as_json)
+    if as_json:
+        print_json({"ok": True, "sources": infos})
+        return
+    rows: list[tuple[Any, ...]] = [("source", "queries", "models", "scored answers", "licence")]
+    for info in infos:
+        scored = sum(info["models"].values())
+        rows.append((info["source"], info["queries"], len(info["models"]), scored, info["license"]))
+    say(table(rows))
+    say(f"\nstore  {store}")
+
+
+@importer.command("records")
+def import_records(
+    folders: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Records folders.")],
+    out: Store,
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import records folders: source.json, queries.jsonl, responses.jsonl, images/ (`rsd-bench schema records`)."""
+    from rsd_bench.records.native import open_records
+
+    def opener(folder: Path) -> Opener:
+        return lambda report: [open_records(folder, report)]
+
+    _import([opener(folder) for folder in folders], out, models, as_json)
+
+
+def _named_files(values: list[str], option: str) -> dict[str, Path]:
+    """MODEL=FILE arguments as a dict; a usage error for anything else."""
+    out: dict[str, Path] = {}
+    for value in values:
+        model, equals, file = value.partition("=")
+        if not (model and equals and file):
+            raise typer.BadParameter(f"{value!r} is not MODEL=FILE", param_hint=option)
+        if model in out:
+            raise typer.BadParameter(f"{model!r} is given twice", param_hint=option)
+        out[model] = Path(file)
+    return out
+
+
+@importer.command("vlmevalkit")
+def import_vlmevalkit(
+    out: Store,
+    tsv: Annotated[Path, typer.Option("--tsv", metavar="DATA.tsv", help="The benchmark's TSV with base64 images.")],
+    pred: Annotated[list[str], typer.Option("--pred", metavar="MODEL=FILE", help="Predictions, xlsx or tsv.")],
+    judge: Annotated[
+        list[str] | None, typer.Option("--judge", metavar="MODEL=FILE", help="Judge results (hit or score).")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Source id; default: the TSV's name.")] = None,
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import a VLMEvalKit benchmark with predictions; answers without a judge file stay unscored."""
+    from rsd_bench.records.vlmevalkit import open_vlmevalkit
+
+    predictions, judges = _named_files(pred, "--pred"), _named_files(judge or [], "--judge")
+    _import([lambda report: [open_vlmevalkit(tsv, predictions, judges, source, report)]], out, models, as_json)
+
+
+@importer.command("lmms-eval")
+def import_lmms_eval(
+    logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="Folder with *_samples_*.jsonl.")],
+    out: Store,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images, which the logs lack, named by doc_id or image path.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric to read as score, where logs hold several.")] = None,
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import lmms-eval sample logs, one source per task."""
+    from rsd_bench.records.lmms_eval import open_lmms_eval
+
+    _import([lambda report: open_lmms_eval(logdir, report, images=images, metric=metric)], out, models, as_json)
+
+
+@importer.command("hub")
+def import_hub(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Hub dataset org/name[@revision], or a local folder.")],
+    out: Store,
+    mapping: Annotated[Path, typer.Option("--map", metavar="MAP.toml", help="Which columns hold what.")],
+    as_json: AsJson = False,
+) -> None:
+    """Import the queries of a Hub dataset, to be answered with `rsd-bench generate`."""
+    from rsd_bench.records.hub import open_hub
+
+    _import([lambda report: [open_hub(repo, mapping, report)]], out, None, as_json)
+
+
+class Edition(StrEnum):
+    """full: images and texts; lite: figures only."""
+
+    full = "full"
+    lite = "lite"
+
+
+@app.command()
+def build(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML that names sources and the model pair.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The dataset folder to write.")],
+    store: Annotated[Path, typer.Option(help="Where the sources were imported to.")] = Path("store"),
+    edition: Annotated[Edition, typer.Option(help="lite leaves out images and texts.")] = Edition.full,
+    as_json: AsJson = False,
+) -> None:
+    """Build a dataset folder: byte-reproducible, whole or not at all."""
+    from rsd_bench.build.build import build_dataset
+    from rsd_bench.build.recipe import read_recipe
+    from rsd_bench.dataset.manifest import manifest_sha256
+
+    manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite)
+    sha256 = manifest_sha256(out)
+    if as_json:
+        print_json({"ok": True, "folder": str(out), "manifest_sha256": sha256, "manifest": manifest})
+        return
+    say(_summary(manifest))
+    if manifest["missing"]:
+        say(f"left out  {len(manifest['missing'])} queries without a score of both models (named in manifest.json)")
+    say(f"manifest  {sha256}")
+    say(f"dataset   {out}")
+
+
+def _summary(manifest: Mapping[str, Any]) -> str:
+    splits = ", ".join(f"{n} {split}" for split, n in manifest["splits"].items())
+    basis = ", ".join(f"{name} ({n})" for name, n in manifest["latency_basis"].items())
+    return "\n".join(
+        [
+            f"{manifest['name']} {manifest['version']}, {manifest['edition']} edition",
+            f"pair      {manifest['pair']['small']} -> {manifest['pair']['large']}",
+            f"queries   {manifest['queries']} in {manifest['groups']} groups ({splits})",
+            f"tracks    in-domain, {', '.join(manifest['tracks'])}",
+            f"latency   {basis}",
+        ]
+    )
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Verify a dataset folder: hashes, schemas, splits, labels, outcomes, tracks, card."""
+    from rsd_bench.dataset.check import check_dataset
+    from rsd_bench.dataset.manifest import read_manifest
+
+    problems = check_dataset(folder)
+    if problems:
+        raise fail(problems, as_json)
+    manifest = read_manifest(folder)
+    if as_json:
+        print_json({"ok": True, "problems": [], "queries": manifest["queries"], "files": len(manifest["files"])})
+    else:
+        say(f"ok: {manifest['queries']} queries, {len(manifest['files'])} files, no problem")

@@ -1,0 +1,99 @@
+"""The `rsd-bench` command. Each command imports what it needs when it runs, so that --help is quick.
+
+Exit codes: 0 ok, 1 the input falls short (problems listed), 2 usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsd_bench.cli import board, data, score, submit
+from rsd_bench.cli.output import fail, print_json, say
+from rsd_bench.types import InputError, Problem
+from rsd_bench.version import METRICS_VERSION, __version__
+
+app = typer.Typer(
+    name="rsd-bench",
+    help="Datasets and a benchmark for routing between small and large vision-language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(submit.app, name="submit")
+app.command("eval")(score.evaluate)
+app.command("compare")(score.compare)
+app.add_typer(board.app, name="board")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"rsd-bench {__version__}, metrics version {METRICS_VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the submission and the board.")] = Path("rsd-bench-demo"),
+) -> None:
+    """Train, submit, score and rank on the embedded dataset: no network, no key, under a minute."""
+    from rsd_bench.board.render import to_text
+    from rsd_bench.demo import run_demo
+
+    made = run_demo(out)
+    dataset = made.board["dataset"]
+    pair = dataset["pair"]
+    say(f"{dataset['name']} {dataset['version']}: {pair['small']} (edge) or {pair['large']} (cloud)")
+    say(f"latency basis: {', '.join(made.board['latency_basis'])} (modelled, not measured)\n")
+    say(to_text(made.board))
+    say(f"\nsubmission   {made.submission}")
+    say(f"leaderboard  {made.leaderboard / 'leaderboard.md'} (also .csv, .json, results/): all tracks, all figures")
+
+
+class SchemaName(StrEnum):
+    """The published file contracts."""
+
+    submission = "submission"
+    predictions = "predictions"
+    result = "result"
+    records = "records"
+
+
+@app.command("schema")
+def print_schema(name: Annotated[SchemaName, typer.Argument(help="Which file.")]) -> None:
+    """Print the JSON Schema of a file that people write or read."""
+    from rsd_bench.schemas import schema
+
+    print_json(schema(name.value))
+
+
+def main() -> None:
+    """Entry point: problems become one line each and exit code 1, never a traceback."""
+    try:
+        app()
+    except InputError as error:
+        sys.exit(fail(error.problems).exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as in `| head`
+        sys.exit(1)
+    except OSError as error:
+        where = str(error.filename or "rsd-bench")
+        sys.exit(fail([Problem(where, error.strerror or str(error))]).exit_code)
+    except ValueError as error:
+        sys.exit(fail([Problem("rsd-bench", str(error))]).exit_code)

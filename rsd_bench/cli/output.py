@@ -1,0 +1,63 @@
+"""How commands speak: figures on stdout, problems on stderr one line each, JSON on stdout with --json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from rsd_bench.types import InputError, Problem
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="DIR|REPO", help="Dataset folder or Hub id; default: the embedded rsd-open lite."),
+]
+
+
+def say(text: str = "") -> None:
+    """A line for people."""
+    typer.echo(text)
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout, stable and strict."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def fail(problems: Sequence[Problem], as_json: bool | None = None) -> typer.Exit:
+    """Report problems and give the Exit (code 1) to raise."""
+    if "--json" in sys.argv if as_json is None else as_json:
+        print_json({"ok": False, "problems": [problem.to_dict() for problem in problems]})
+    else:
+        for problem in problems:
+            typer.echo(f"error: {_one_line(str(problem))}", err=True)
+        if len(problems) > 1:
+            typer.echo(f"{len(problems)} problems", err=True)
+    return typer.Exit(1)
+
+
+def _one_line(text: str) -> str:
+    """Without line breaks and control characters, which an input could smuggle in."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise InputError when there are problems."""
+    if problems:
+        raise InputError(problems)
+
+
+def table(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as text columns, the first one the header."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def interval(value: Mapping[str, float], digits: int = 4) -> str:
+    """value [low, high]"""
+    return f"{value['value']:.{digits}f} [{value['low']:.{digits}f}, {value['high']:.{digits}f}]"

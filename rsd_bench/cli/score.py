@@ -1,0 +1,73 @@
+"""`rsd-bench eval` and `rsd-bench compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rsd_bench.cli.output import AsJson, Data, interval, print_json, say, table
+from rsd_bench.config import IN_DOMAIN, N_BOOT
+
+Boots = Annotated[int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+
+
+def evaluate(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
+    data: Data = None,
+    n_boot: Boots = N_BOOT,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score a submission on every track and scenario it enters, with intervals."""
+    from rsd_bench.evaluate import evaluate as score
+
+    result = score(path, data, n_boot=n_boot, seed=seed).to_dict()
+    if as_json:
+        print_json(result)
+        return
+    dataset = result["dataset"]
+    say(f"{result['name']} on {dataset['name']} {dataset['version']} (manifest {dataset['manifest_sha256'][:12]})")
+    say(f"latency basis: {', '.join(result['latency_basis'])}; router latency declared\n")
+    rows: list[tuple[Any, ...]] = [
+        ("track", "scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s", "worst domain")
+    ]
+    for row in result["scores"]:
+        figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
+        worst = f"{row['worst_domain']} {row['worst_domain_rcs']:.3f}"
+        key = (row["track"], row["scenario"], row["n"])
+        rows.append((*key, interval(row["rcs"]), interval(row["gain"]), *figures, worst))
+    say(table(rows))
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A submission folder.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    data: Data = None,
+    track: Annotated[str, typer.Option(help="The track.")] = IN_DOMAIN,
+    n_boot: Boots = N_BOOT,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Paired difference A - B in every scenario that both enter; its interval says whether they can be told apart."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.evaluate import compare_submissions
+
+    benchmark = open_benchmark(dataset_folder(data))
+    found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)
+    if as_json:
+        print_json({"track": track, "scenarios": {name: comparison.to_dict() for name, comparison in found.items()}})
+        return
+    say(f"{a.name} - {b.name} on {track}, {next(iter(found.values())).n} test queries\n")
+    rows: list[tuple[str, ...]] = [("scenario", "RCS", "APSP", "CA", "AIL s", "")]
+    for name, comparison in found.items():
+        values = comparison.to_dict()
+        cells = [interval(values[metric]) for metric in ("rcs", "apsp", "ca", "ail")]
+        verdict = "cannot be told apart"
+        if comparison.separable:
+            verdict = f"{a.name if comparison.difference > 0 else b.name} is better"
+        rows.append((name, *cells, verdict))
+    say(table(rows))

@@ -1,0 +1,120 @@
+"""`rsd-bench submit`: make, check and pack a submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsd_bench.cli.output import AsJson, Data, fail, print_json, say
+
+app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=True, rich_markup_mode=None)
+
+#: What arXiv 2510.27256 states of its router; an author declares the own figure with --router-latency.
+_PAPER_ROUTER_LATENCY_S = 0.016
+
+
+def _taus(values: list[str]) -> dict[str, float]:
+    """--tau 0.6 for every scenario, --tau fast_response=0.6 for one."""
+    from rsd_bench.config import SCENARIOS
+    from rsd_bench.submission.new import default_tau
+
+    taus = default_tau()
+    for value in values:
+        scenario, equals, number = value.rpartition("=")
+        try:
+            tau = float(number)
+        except ValueError:
+            raise typer.BadParameter(f"{value!r} is not TAU or SCENARIO=TAU", param_hint="--tau") from None
+        if equals and scenario not in SCENARIOS:
+            raise typer.BadParameter(f"no scenario {scenario!r}; use {', '.join(SCENARIOS)}", param_hint="--tau")
+        taus |= {scenario: tau} if equals else dict.fromkeys(SCENARIOS, tau)
+    return taus
+
+
+@app.command()
+def new(
+    slug: Annotated[str, typer.Argument(help="Name of the folder: a-z, 0-9 and -.")],
+    source: Annotated[
+        Path,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="CSV, JSONL or Parquet: query_id, p_edge and, if not in-domain and *, track and scenario.",
+        ),
+    ],
+    data: Data = None,
+    submissions: Annotated[Path, typer.Option(help="Where the folder goes.")] = Path("submissions"),
+    name: Annotated[str | None, typer.Option(help="Name on the board; default: the slug.")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="An author; may be repeated.")] = None,
+    description: Annotated[str, typer.Option(help="What the router is.")] = "",
+    url: Annotated[str | None, typer.Option(help="Code or paper.")] = None,
+    tau: Annotated[
+        list[str] | None, typer.Option(metavar="[SCENARIO=]TAU", help="Threshold, fixed before the test. Default 0.5.")
+    ] = None,
+    router_latency: Annotated[
+        float, typer.Option(help="The router's own seconds per query, declared.")
+    ] = _PAPER_ROUTER_LATENCY_S,
+    hardware: Annotated[str, typer.Option(help="What the router ran on.")] = "not stated",
+) -> None:
+    """Write a correct submission folder from a file of probabilities."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.submission.new import new_submission, predictions_frame
+
+    taus = _taus(tau or [])
+    folder = new_submission(
+        submissions / slug,
+        predictions_frame(source),
+        open_benchmark(dataset_folder(data)),
+        name=name or slug,
+        authors=author or [slug],
+        tau=taus,
+        router_latency_s=router_latency,
+        hardware=hardware,
+        description=description,
+        url=url,
+    )
+    say(f"submission  {folder}")
+    say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")
+    say(f"next        rsd-bench eval {folder}")
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every problem of a submission, each with where it is and how to mend it."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.submission.check import check_submission
+
+    submission, problems = check_submission(path, open_benchmark(dataset_folder(data)))
+    if submission is None:
+        raise fail(problems, as_json)
+    tracks = sorted({track for track, _ in submission.p_edge})
+    if as_json:
+        print_json({"ok": True, "problems": [], "slug": submission.slug, "tracks": tracks})
+    else:
+        say(f"ok: {submission.slug} enters {', '.join(tracks)}")
+
+
+@app.command()
+def pack(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rewrite a checked submission in canonical form (sorted Parquet) and print its hash."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.submission.new import pack_submission
+
+    digest = pack_submission(path, open_benchmark(dataset_folder(data)))
+    if as_json:
+        print_json({"ok": True, "sha256": digest})
+    else:
+        say(f"{digest}  {path}")

@@ -1,0 +1,112 @@
+"""The part of a dataset that scoring reads: ids, groups, domains, splits, tracks, scores, latencies; no content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rsd_bench.arrays import IntArray
+from rsd_bench.config import IN_DOMAIN, SPLITS
+from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.metrics import Outcomes
+from rsd_bench.types import InputError
+
+_FIGURES = [
+    "query_id",
+    "group_id",
+    "source",
+    "domain",
+    "small_score",
+    "large_score",
+    "small_latency_s",
+    "large_latency_s",
+    "latency_basis",
+]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Queries of one part of a track, with their outcomes; arrays of shape (n,) in the order of `query_ids`."""
+
+    query_ids: np.ndarray[Any, Any]
+    groups: np.ndarray[Any, Any]
+    domains: np.ndarray[Any, Any]
+    outcomes: Outcomes
+    rows: IntArray  # positions in Benchmark.queries
+
+    def __len__(self) -> int:
+        return len(self.query_ids)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A dataset opened for scoring. `queries` has one row a query; `tracks` maps a track to its part column."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    manifest_sha256: str
+    queries: pd.DataFrame
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        return (IN_DOMAIN, *self.manifest["tracks"])
+
+    @property
+    def accepted_manifests(self) -> tuple[str, ...]:
+        """Manifests a submission may name: this one and, for a lite edition, that of the full edition it came from."""
+        derived = self.manifest.get("derived_from")
+        return (self.manifest_sha256, derived) if derived else (self.manifest_sha256,)
+
+    @cached_property
+    def latency_basis(self) -> list[str]:
+        return sorted(self.queries["latency_basis"].unique())
+
+    def part(self, track: str, split: str) -> Part:
+        """The training, validation or test queries of a track. KeyError for an unknown track."""
+        if track not in self.tracks:
+            raise KeyError(track)
+        column = self.queries["split" if track == IN_DOMAIN else track]
+        rows = np.flatnonzero(column.to_numpy(object) == split)
+        chosen = self.queries.iloc[rows]
+        outcomes = Outcomes(
+            *(
+                chosen[name].to_numpy(np.float64)
+                for name in ("small_score", "large_score", "small_latency_s", "large_latency_s")
+            )
+        )
+        ids, groups, domains = (chosen[name].to_numpy(object) for name in ("query_id", "group_id", "domain"))
+        return Part(ids, groups, domains, outcomes, rows)
+
+
+def read_table(folder: Path, table: str, columns: list[str] | None = None) -> pa.Table:
+    """All rows of a table of a dataset folder, splits in order. InputError where a file is missing or damaged."""
+    shards = [path for split in SPLITS for path in sorted((folder / table).glob(f"{split}-*.parquet"))]
+    if not shards:
+        raise InputError.at(folder / table, "has no Parquet file", "build the dataset again")
+    tables = []
+    for shard in shards:
+        try:
+            tables.append(pq.read_table(shard, columns=columns, partitioning=None))
+        except (pa.ArrowInvalid, OSError, KeyError) as error:
+            raise InputError.at(shard, f"cannot be read: {error}", "run `rsd-bench data check`") from None
+    return pa.concat_tables(tables)
+
+
+def open_benchmark(folder: Path) -> Benchmark:
+    """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged."""
+    manifest = read_manifest(folder)
+    pairs = read_table(folder, "pairs", _FIGURES).to_pandas()
+    splits = read_table(folder, "splits").to_pandas()
+    queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
+    if len(queries) != manifest["queries"] or queries["split"].isna().any():
+        raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
+    if queries[_FIGURES[4:8]].isna().any(axis=None):
+        raise InputError.at(folder, "a score or latency is missing", "run `rsd-bench data check`")
+    return Benchmark(folder, manifest, manifest_sha256(folder), queries)

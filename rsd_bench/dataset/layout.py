@@ -1,0 +1,129 @@
+"""The dataset folder: which files it has and which columns they hold.
+
+    README.md                              card; YAML configs
+    manifest.json                          sha256, bytes and rows of every file, provenance, tracks, missing queries
+    pairs/<split>-NNNNN-of-NNNNN.parquet   one row a query for the default pair
+    outcomes/<split>-...                   long: one row a query and model
+    judgments/<split>-...                  one row a judge call
+    splits/<split>-...                     query_id, split, one column per cross-domain track
+
+The lite edition is the same folder without images, texts and judgments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rsd_bench.config import MES_LEVELS, SPLITS
+from rsd_bench.labels import LABEL_NAMES, label_column
+from rsd_bench.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
+
+MANIFEST, CARD = "manifest.json", "README.md"
+TABLES = ("pairs", "outcomes", "judgments", "splits")
+LITE = Path(__file__).parent.parent / "editions" / "rsd-open-lite"
+
+#: Columns that hold somebody's words or pictures: never in a lite edition.
+CONTENT_COLUMNS = {"pairs": ("image", "question", "reference_answer"), "outcomes": ("response",)}
+LITE_TABLES = ("pairs", "outcomes", "splits")
+
+LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
+ROWS_PER_GROUP = {"pairs": 100, "outcomes": 10_000, "judgments": 10_000, "splits": 10_000}
+
+
+@lru_cache
+def features(table: str) -> Any:
+    """The `datasets.Features` of a table of the full edition; its arrow schema carries them in the files."""
+    from datasets import ClassLabel, Features, Image, Value
+
+    text, number, whole = Value("string"), Value("float64"), Value("int64")
+    statistics = {
+        **dict.fromkeys(TEXT_NUMBERS, number),
+        "question_type": text,
+        "multiple_choice": Value("bool"),
+        **dict.fromkeys(IMAGE_NUMBERS, number),
+    }
+    columns: dict[str, dict[str, Any]] = {
+        "pairs": {
+            "query_id": text,
+            "group_id": text,
+            "source": text,
+            "source_domain": text,
+            "domain": text,
+            "image": Image(),
+            "question": text,
+            "reference_answer": text,
+            "small_model": text,
+            "large_model": text,
+            "small_score": number,
+            "large_score": number,
+            "small_latency_s": number,
+            "large_latency_s": number,
+            "latency_basis": text,
+            "statistics": statistics,
+            "licence": text,
+            "image_sha256": text,
+            **{name: ClassLabel(names=list(LABEL_NAMES)) for name in LABELS},
+        },
+        "outcomes": {
+            "query_id": text,
+            "model": text,
+            "status": text,
+            "response": text,
+            "score": number,
+            "judge": text,
+            "n_judgments": Value("int32"),
+            "score_std": number,
+            "latency_s": number,
+            "latency_basis": text,
+            "input_tokens": whole,
+            "output_tokens": whole,
+            "energy_j": number,
+            "energy_basis": text,
+        },
+        "judgments": {
+            "query_id": text,
+            "model": text,
+            "judge": text,
+            "repeat": text,
+            "score": number,
+            "verdict": text,
+        },
+    }
+    return Features(columns[table])
+
+
+def arrow_schema(table: str, lite: bool = False) -> pa.Schema:
+    """The arrow schema of a table as it is written, Hub features in its metadata."""
+    from datasets import Features
+
+    kept = {name: kind for name, kind in features(table).items() if not (lite and name in content_columns(table))}
+    return Features(kept).arrow_schema
+
+
+def content_columns(table: str) -> tuple[str, ...]:
+    return CONTENT_COLUMNS.get(table, ())
+
+
+def splits_schema(tracks: Iterable[str]) -> pa.Schema:
+    """The arrow schema of the splits table: one column per track."""
+    return pa.schema([(name, pa.string()) for name in ("query_id", "split", *tracks)])
+
+
+def card_configs(lite: bool = False) -> list[dict[str, Any]]:
+    """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files."""
+    pairs = [name for name in features("pairs") if not (lite and name in content_columns("pairs"))]
+
+    def files(table: str) -> list[dict[str, str]]:
+        return [{"split": split, "path": f"{table}/{split}-*.parquet"} for split in SPLITS]
+
+    configs: list[dict[str, Any]] = [{"config_name": "pairs", "default": True, "data_files": files("pairs")}]
+    for mes in MES_LEVELS:
+        columns = [name for name in pairs if name not in LABELS or name == label_column(mes)]
+        configs.append({"config_name": f"mes-{mes}", "data_files": files("pairs"), "columns": columns})
+    others = [name for name in (LITE_TABLES if lite else TABLES) if name != "pairs"]
+    return [*configs, *({"config_name": name, "data_files": files(name)} for name in others)]

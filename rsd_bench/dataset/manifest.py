@@ -1,0 +1,60 @@
+"""manifest.json: what a dataset folder holds, provably."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from rsd_bench.dataset.layout import MANIFEST
+from rsd_bench.types import InputError
+from rsd_bench.version import DATA_SCHEMA_VERSION
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """sha256, bytes and (Parquet) rows of every file below `folder` but the manifest, by relative path."""
+    entries: dict[str, dict[str, Any]] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
+        entry: dict[str, Any] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        if path.suffix == ".parquet":
+            entry["rows"] = pq.read_metadata(path).num_rows
+        entries[path.relative_to(folder).as_posix()] = entry
+    return entries
+
+
+def to_bytes(manifest: dict[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a dataset folder. InputError where there is none or its schema version is another."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        version = manifest["schema_version"]
+    except FileNotFoundError:
+        raise InputError.at(
+            folder, f"is not a dataset folder (no {MANIFEST})", "build one: rsd-bench data build"
+        ) from None
+    except OSError as error:
+        raise InputError.at(path, error.strerror or "cannot be read") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError.at(path, "is not a dataset manifest", "build the dataset again") from None
+    if version != DATA_SCHEMA_VERSION:
+        what = f"has schema version {version!r}, this package reads {DATA_SCHEMA_VERSION}"
+        raise InputError.at(path, what, "build the dataset again, or install the matching rsd-bench")
+    return dict(manifest)
+
+
+def manifest_sha256(folder: Path) -> str:
+    """The identity of a dataset: SHA-256 of its manifest.json, which holds the hashes of all its files."""
+    return file_sha256(folder / MANIFEST)
