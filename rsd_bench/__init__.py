@@ -14,8 +14,8 @@ from rsd_bench.version import METRICS_VERSION, __version__
 if TYPE_CHECKING:
     from rsd_bench.config import SCENARIOS as SCENARIOS
     from rsd_bench.dataset.load import load as load
-    from rsd_bench.evaluate import Result as Result
-    from rsd_bench.evaluate import evaluate as evaluate
+    from rsd_bench.evaluation import Result as Result
+    from rsd_bench.evaluation import evaluate as evaluate
     from rsd_bench.labels import label as label
     from rsd_bench.metrics import score_routing as score_routing
     from rsd_bench.metrics import sweep as sweep
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _HOME = {
     "SCENARIOS": "config",
     "load": "dataset.load",
-    "evaluate": "evaluate",
-    "Result": "evaluate",
+    "evaluate": "evaluation",
+    "Result": "evaluation",
     "label": "labels",
     "score_routing": "metrics",
     "sweep": "metrics",

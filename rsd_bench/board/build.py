@@ -22,7 +22,7 @@ from rsd_bench.board.flags import decision_flags, duplicate_flags
 from rsd_bench.board.render import to_csv, to_markdown
 from rsd_bench.config import N_BOOT, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.evaluate import route_of, score_submission
+from rsd_bench.evaluation import route_of, score_submission
 from rsd_bench.metrics import metrics_of, terms
 from rsd_bench.stats import group_sums, rank_bands, resample_sums
 from rsd_bench.submission.check import check_submission

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
-from rsd_bench.evaluate import flat_row
+from rsd_bench.evaluation import flat_row
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -22,7 +22,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a submission on every track and scenario it enters, with intervals."""
-    from rsd_bench.evaluate import evaluate as score
+    from rsd_bench.evaluation import evaluate as score
 
     result = score(path, data, n_boot=n_boot, seed=seed).to_dict()
     if as_json:
@@ -54,7 +54,7 @@ def compare(
     """Paired difference A - B in every scenario that both enter; its interval says whether they can be told apart."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.evaluate import compare_submissions
+    from rsd_bench.evaluation import compare_submissions
 
     benchmark = open_benchmark(dataset_folder(data))
     found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)

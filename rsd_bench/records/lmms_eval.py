@@ -242,7 +242,7 @@ def _responses(task: _Task, choice: MetricChoice, imported: set[str]) -> Iterato
             query_id, counts = f"{task.source}/{key}", _innermost(row.get("token_counts"))
             answers = (_innermost(row.get("resps")), _innermost(row["filtered_resps"]))
             text = next((answer for answer in answers if isinstance(answer, str)), None)
-            if text is not None and (text.strip().lower().startswith(_FAILED)):
+            if text is not None and (not text.strip() or text.strip().lower().startswith(_FAILED)):
                 yield Response(where, query_id, log.model, "error")
                 continue
             scored = choice.score(row)

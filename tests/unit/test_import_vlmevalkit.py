@@ -1,6 +1,6 @@
 """VLMEvalKit stores "Failed to obtain answer via API." as a prediction and judges it; where its own judge fails it
-matches a random option (`Failed to predict, thus randomly generate one.`) or stores 0.0. pandas reads an answer "None" as
-no answer at all and an index 7 as 7.0. None of these may become a score, and no such row may disappear unseen.
+matches a random option (`Failed to predict, thus randomly generate one.`) or stores 0.0. pandas reads an answer "None"
+as no answer at all and an index 7 as 7.0. None of these may become a score, and no such row may disappear unseen.
 """
 
 from __future__ import annotations
@@ -194,6 +194,13 @@ def test_windows_files_read_alike(kit: Kit) -> None:
     assert (kit.table("queries"), outcomes(kit.table())) == plain
 
 
+def test_a_line_separator_in_an_unquoted_cell_ends_no_row(kit: Kit) -> None:
+    kit.tsv.write_text(f"index\tquestion\timage\n0\tone\u2028two\x0bthree\t{b64(4)}\n", "utf-8")
+    (query,) = kit.table("queries")
+    assert query["question"] == "one\u2028two\x0bthree"
+    assert image_path(kit.store, query["image_sha256"]).read_bytes() == png(4)
+
+
 def test_names_are_stated_once_and_used(kit: Kit) -> None:
     kit.predict([(0, "A")], model="qwen")
     assert {row["query_id"] for row in kit.table("queries", source="mb-1")} == {"mb-1/0", "mb-1/1", "mb-1/2"}
@@ -226,6 +233,7 @@ def spoiled_prediction_file(data: bytes, suffix: str) -> Callable[[Kit], None]:
     [
         (broken_tsv([question(0, "x" * 101)]), "MiniBench.tsv:2 is not base64"),
         (broken_tsv([question(0, base64.b64encode(bytes(90)).decode())]), "query 'MiniBench/0': is not an image"),
+        (broken_tsv([question(0, b64(1)[:9] + "!" + b64(1)[9:])]), "MiniBench.tsv:2 is not base64"),
         (broken_tsv([question(0, "41")]), "MiniBench.tsv:2: image is that of row '41', which is missing"),
         (broken_tsv([question(0, "1"), question(1, "0")]), "row '0', which is missing or has none"),
         (broken_tsv([question(0, str([b64(1), b64(2)]))]), "MiniBench.tsv:2: has several images"),

@@ -1,0 +1,129 @@
+"""What the tests share: the real records (where they are), small datasets made on the spot, and the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def records() -> Path:
+    """The folder of real records; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("RSD_SHARED", ROOT.parent / "shared")) / "records"
+    if not folder.is_dir():
+        pytest.skip(f"real records are not at {folder} (set RSD_SHARED)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _datasets_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what `datasets` caches out of the user's home."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.getbasetemp() / "hf-cache")
+
+
+def png(seed: int, size: tuple[int, int] = (24, 16)) -> bytes:
+    """A small image of its own."""
+    rng = random.Random(seed)
+    image = Image.frombytes("RGB", size, bytes(rng.randrange(256) for _ in range(size[0] * size[1] * 3)))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+class Records:
+    """A records folder to write, change and break: `queries` and `responses` are lists of dicts until `write`."""
+
+    def __init__(
+        self, folder: Path, source: str = "toy", n: int = 60, models: tuple[str, ...] = ("tiny", "huge")
+    ) -> None:
+        self.folder = folder
+        rng = random.Random(source)
+        self.info = {"name": source.title(), "license": "CC0-1.0", "redistributable": True, "notes": "made by a test"}
+        self.images = {f"images/{i}.png": png(rng.randrange(10**9)) for i in range(n)}
+        self.queries = [
+            {
+                "query_id": f"{source}/{i}",
+                "source": source,
+                "domain": ("chart", "photo", "math")[i % 3],
+                "group": f"{source}/g{i // 2}",
+                "image": f"images/{i}.png",
+                "question": f"How many things are in picture {i}?",
+                "reference_answer": str(i),
+            }
+            for i in range(n)
+        ]
+        self.responses = [
+            {
+                "query_id": query["query_id"],
+                "model": model,
+                "response": f"{rng.randrange(9)} things",
+                "score": round(rng.random() * 10, 1),
+                "judge": "a test",
+            }
+            for model in models
+            for query in self.queries
+        ]
+
+    def write(self, newline: str = "\n", bom: bool = False) -> Path:
+        """Write the folder and return it."""
+        (self.folder / "images").mkdir(parents=True, exist_ok=True)
+        for name, data in self.images.items():
+            (self.folder / name).write_bytes(data)
+        (self.folder / "source.json").write_text(json.dumps(self.info))
+        for name, rows in (("queries", self.queries), ("responses", self.responses)):
+            text = "".join(json.dumps(row) + newline for row in rows)
+            (self.folder / f"{name}.jsonl").write_bytes((b"\xef\xbb\xbf" if bom else b"") + text.encode())
+        return self.folder
+
+
+@pytest.fixture
+def toy_records(tmp_path: Path) -> Records:
+    """60 queries in 30 groups and three domains, two models with graded scores."""
+    return Records(tmp_path / "toy")
+
+
+RECIPE = """name = "toy-rsd"
+pair = { small = "tiny", large = "huge" }
+[[tracks]]
+name = "chart-to-photo"
+train = ["chart"]
+test = ["photo"]
+"""
+
+
+@pytest.fixture(scope="session")
+def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built dataset of 300 toy queries. Read only: copy it before changing it."""
+    from rsd_bench.build.build import build_dataset
+    from rsd_bench.build.recipe import read_recipe
+    from rsd_bench.config import load_aliases
+    from rsd_bench.records.native import open_records
+    from rsd_bench.records.store import import_source
+
+    root = tmp_path_factory.mktemp("toy")
+    problems: list = []
+    source = open_records(Records(root / "toy", n=300).write(), problems.append)
+    import_source(source, root / "store", load_aliases(), problems)
+    (root / "recipe.toml").write_text(RECIPE)
+    build_dataset(read_recipe(root / "recipe.toml"), root / "store", root / "dataset")
+    return root / "dataset"
+
+
+def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run `python -m rsd_bench ...` as a user would."""
+    command = [sys.executable, "-m", "rsd_bench", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)

@@ -1,0 +1,191 @@
+"""Evaluation and the board: a pure function of decisions and data.
+
+Guards against results that cannot be reproduced, boards that rank without error bars, constant policies that pass for
+routers, copies of the truth, and text of a submitter that runs as HTML or as a formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import run_cli
+from test_submission import make, probabilities
+
+import rsd_bench as rsd
+from rsd_bench.board.build import build_board, check_board, write_board
+from rsd_bench.board.render import escape_markdown
+from rsd_bench.config import SCENARIOS
+from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.schemas import validator
+
+BOOT = 300
+
+
+@pytest.fixture(scope="module")
+def benchmark_data(toy_dataset: Path) -> Benchmark:
+    return open_benchmark(toy_dataset)
+
+
+@pytest.fixture
+def submissions(tmp_path: Path, benchmark_data: Benchmark) -> Path:
+    """Three honest routers on all tracks, one constant, one copy of the labels, one duplicate, one that is refused."""
+    folder = tmp_path / "submissions"
+    tracks = benchmark_data.tracks
+    for seed in range(3):
+        make(
+            folder / f"random-{seed}",
+            benchmark_data,
+            probabilities(benchmark_data, tracks, seed),
+            name=f"Random {seed}",
+        )
+    make(folder / "copycat", benchmark_data, probabilities(benchmark_data, tracks, 0), name="Copycat")
+    frame = probabilities(benchmark_data)
+    make(folder / "constant", benchmark_data, frame.assign(p_edge=0.9), name="Always edge")
+    test = benchmark_data.part("in-domain", "test")
+    truth = pd.concat(
+        frame.assign(
+            query_id=test.query_ids,
+            scenario=name,
+            p_edge=rsd.label(test.outcomes.small, test.outcomes.large, scenario.mes).astype(float),
+        )
+        for name, scenario in SCENARIOS.items()
+    )
+    make(folder / "truth", benchmark_data, truth, name="Copied truth")
+    shutil.copytree(folder / "constant", folder / "broken")
+    return folder
+
+
+def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
+    frame = probabilities(benchmark_data, benchmark_data.tracks)
+    tau = dict(zip(SCENARIOS, (0.3, 0.5, 0.7), strict=True))
+    folder = make(tmp_path / "mine", benchmark_data, frame, tau=tau)
+    result = rsd.evaluate(folder, data=toy_dataset, n_boot=BOOT)
+    rows = {(row["track"], row["scenario"]): row for row in result.to_dict()["scores"]}
+    assert len(rows) == len(benchmark_data.tracks) * len(SCENARIOS)
+    pairs = rsd.load(toy_dataset, split="test").with_format("pandas")[:]
+    p = frame[frame["track"] == "in-domain"].set_index("query_id")["p_edge"][pairs["query_id"]].to_numpy()
+    outcomes = {"small": pairs["small_score"], "large": pairs["large_score"]}
+    for name in SCENARIOS:
+        score = rsd.score_routing(p >= tau[name], **outcomes, scenario=name, router_latency_s=0.016)
+        row = rows["in-domain", name]
+        for metric in ("apsp", "mean_score", "ca", "ail", "rcs"):
+            assert row[metric]["value"] == pytest.approx(getattr(score, metric), abs=1e-9)
+            assert row[metric]["low"] <= row[metric]["value"] <= row[metric]["high"]
+        assert row["regret"] == pytest.approx(row["oracle_rcs"] - score.rcs, abs=1e-8)
+        fixed = rsd.score_routing(np.full(len(p), row["best_fixed"] == "all-edge"), **outcomes, scenario=name)
+        assert row["gain"]["value"] == pytest.approx(score.rcs - fixed.rcs, abs=1e-8)
+        assert sum(d["n"] for d in row["domains"]) == row["n"] == len(p)
+        assert row["worst_domain_rcs"] == min(d["rcs"]["value"] for d in row["domains"])
+        swept = rsd.sweep(p, **outcomes, scenario=name, taus=[tau[name]], router_latency_s=0.016).set_index("tau")
+        assert swept.loc[tau[name], "rcs"] == pytest.approx(score.rcs)
+
+
+def test_result_names_its_versions_and_is_byte_identical(
+    tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark
+) -> None:
+    folder = make(tmp_path / "mine", benchmark_data)
+    runs = [run_cli("eval", folder, "--data", toy_dataset, "--json", "--n-boot", BOOT).stdout for _ in range(2)]
+    assert runs[0] == runs[1]
+    result = json.loads(runs[0])
+    validator("result").validate(result)
+    assert result["dataset"]["manifest_sha256"] == benchmark_data.manifest_sha256
+    assert result["metrics_version"] == rsd.METRICS_VERSION
+    assert result["package_version"] == rsd.__version__
+    assert result["latency_basis"] == ["profile:paper-bounds"]
+    assert result["router_latency"]["basis"] == "declared"
+    frame = rsd.evaluate(folder, toy_dataset, n_boot=BOOT).to_frame()
+    assert list(frame["scenario"]) == list(SCENARIOS)
+    assert {"rcs", "rcs_low", "rcs_high", "auroc"} <= set(frame.columns)
+
+
+def test_board_is_a_pure_function_of_its_inputs(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+    meta = json.loads((submissions / "broken" / "submission.json").read_text()) | {"slug": "broken", "tau": {"x": 1}}
+    (submissions / "broken" / "submission.json").write_text(json.dumps(meta))
+    files = build_board(submissions, benchmark_data, n_boot=BOOT)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(submissions, moved)
+    assert build_board(moved, benchmark_data, n_boot=BOOT) == files
+    board = json.loads(files["leaderboard.json"])
+    assert [refused["slug"] for refused in board["refused"]] == ["broken"]
+    assert str(tmp_path) not in files["leaderboard.json"].decode()
+    assert sorted(name for name in files if name.startswith("results/")) == [
+        f"results/{slug}.json" for slug in ("constant", "copycat", "random-0", "random-1", "random-2", "truth")
+    ]
+    in_domain = {t["scenario"]: t for t in board["tables"] if t["track"] == "in-domain"}
+    for table in in_domain.values():
+        values = [row["rcs"]["value"] for row in table["rows"]]
+        assert values == sorted(values, reverse=True)
+        assert [row["band"] for row in table["rows"]] == sorted(row["band"] for row in table["rows"])
+        flags = {row["slug"]: row["flags"] for row in table["rows"]}
+        assert "constant policy" in flags["constant"]
+        assert "at the oracle" in flags["truth"]
+        assert table["rows"][0]["slug"] == "truth"
+        assert {row["policy"] for row in table["references"]} == {"all-edge", "all-cloud", "label-oracle", "rcs-oracle"}
+    flagged = {row["slug"]: row["flags"] for row in board["submissions"]}
+    assert flagged["copycat"] == ["same predictions as random-0"]
+    assert flagged["random-1"] == []
+
+
+def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+    out = tmp_path / "leaderboard"
+    shutil.rmtree(submissions / "broken")
+    files = build_board(submissions, benchmark_data, n_boot=BOOT)
+    write_board(files, out)
+    assert check_board(files, out) == []
+    (out / "results" / "gone.json").write_text("{}")
+    (out / "leaderboard.md").write_text("I won")
+    (out / "results" / "random-1.json").unlink()
+    found = {Path(p.where).name: p.what for p in check_board(files, out)}
+    assert found == {
+        "gone.json": "has no submission",
+        "leaderboard.md": "differs from what the submissions give",
+        "random-1.json": "is missing",
+    }
+    write_board(files, out)
+    assert check_board(files, out) == []
+
+
+def test_board_command(tmp_path: Path, submissions: Path, toy_dataset: Path) -> None:
+    shutil.rmtree(submissions / "broken")
+    common = ("board", "build", "--data", toy_dataset, "--n-boot", BOOT)
+    assert run_cli(*common, cwd=tmp_path).returncode == 0
+    assert run_cli(*common, "--check", cwd=tmp_path).returncode == 0
+    (tmp_path / "leaderboard" / "leaderboard.csv").write_text("")
+    failed = run_cli(*common, "--check", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert "leaderboard.csv: differs" in failed.stderr
+
+
+def test_text_of_a_submitter_is_inert(tmp_path: Path, benchmark_data: Benchmark) -> None:
+    nasty = "=HYPERLINK(1)|<script>alert(1)</script>[x](javascript:y)`*_"
+    make(tmp_path / "s" / "nasty", benchmark_data, name=nasty)
+    files = build_board(tmp_path / "s", benchmark_data, n_boot=BOOT)
+    markdown = files["leaderboard.md"].decode()
+    assert "<script" not in markdown
+    assert "](javascript" not in markdown
+    cells = list(csv.DictReader(io.StringIO(files["leaderboard.csv"].decode())))
+    assert cells[0]["name"] == f"'{nasty}"
+    assert escape_markdown("a|b\n<i>") == "a&#124;b &lt;i&gt;"
+
+
+def test_compare_command(tmp_path: Path, submissions: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
+    command = ("compare", submissions / "truth", submissions / "constant", "--data", toy_dataset, "--json")
+    found = json.loads(run_cli(*command, "--n-boot", BOOT).stdout)["scenarios"]
+    assert set(found) == set(SCENARIOS)
+    assert all(row["separable"] and row["rcs"]["value"] > 0 for row in found.values())
+    same = run_cli(
+        "compare", submissions / "random-0", submissions / "copycat", "--data", toy_dataset, "--n-boot", BOOT
+    )
+    assert same.stdout.count("cannot be told apart") == 3
+    absent = run_cli(
+        "compare", submissions / "truth", submissions / "random-0", "--track", "moon", "--data", toy_dataset
+    )
+    assert absent.returncode == 1
+    assert "moon: is no track" in absent.stderr
