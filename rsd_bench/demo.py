@@ -15,7 +15,7 @@ from rsd_bench.router.train import train_and_predict
 from rsd_bench.submission.new import new_submission
 
 SLUG = "statistics-logistic"
-#: Image decoding and statistics of one query, then one dot product: above the p50 that benchmarks/query_statistics.py prints.
+#: Statistics of one query and a dot product: just above the p50 that benchmarks/query_statistics.py prints.
 ROUTER_LATENCY_S = 0.010
 HARDWARE = "one x86-64 core"
 

@@ -17,6 +17,7 @@ from rsd_bench.config import CONFIDENCE, ECE_BINS, N_BOOT, scenario_named
 from rsd_bench.metrics import Outcomes, check_scenario, metrics_of, routing_score, terms
 from rsd_bench.types import Comparison, Interval, Scenario
 
+_DECIMALS = 12
 _CHUNK_CELLS = 1 << 18  # draws held at once: small enough for the cache
 _PATTERN_COST = 8  # a multinomial cell costs about as much as this many drawn indices
 
@@ -53,9 +54,15 @@ def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> Floa
 
 def interval(value: float, samples: FloatArray) -> Interval:
     """Percentile interval of bootstrap samples, shape (n_boot,)."""
+    low, high = _percentiles(samples)
+    return Interval(float(value), low, high)
+
+
+def _percentiles(samples: FloatArray) -> tuple[float, float]:
+    """Bounds of the interval without the last bits: equal routers must differ by exactly 0, whatever the BLAS."""
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(samples, (tail, 1 - tail))
-    return Interval(float(value), float(low), float(high))
+    low, high = np.round(np.quantile(samples, (tail, 1 - tail)), _DECIMALS) + 0.0
+    return float(low), float(high)
 
 
 def compare(
@@ -107,12 +114,10 @@ def rank_bands(values: FloatArray, samples: FloatArray) -> IntArray:
     Routers are taken from the highest value down. The first of a band leads it; whoever's paired interval against the
     leader contains 0 shares the band, the next one opens a new band.
     """
-    tail = (1 - CONFIDENCE) / 2
     bands = np.zeros(len(values), dtype=np.int64)
     leader, band = -1, 0
     for router in np.argsort(-values, kind="stable"):
-        low = 1.0 if leader < 0 else np.quantile(samples[:, leader] - samples[:, router], tail)
-        if low > 0:
+        if leader < 0 or _percentiles(samples[:, leader] - samples[:, router])[0] > 0:
             leader, band = router, band + 1
         bands[router] = band
     return bands

@@ -23,6 +23,7 @@ from rsd_bench.board.build import build_board, check_board, write_board
 from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.metrics import rcs_oracle
 from rsd_bench.schemas import validator
 
 BOOT = 300
@@ -35,7 +36,7 @@ def benchmark_data(toy_dataset: Path) -> Benchmark:
 
 @pytest.fixture
 def submissions(tmp_path: Path, benchmark_data: Benchmark) -> Path:
-    """Three honest routers on all tracks, one constant, one copy of the labels, one duplicate, one that is refused."""
+    """Three honest routers on all tracks, one constant, one copy of the oracle, one duplicate, one that is refused."""
     folder = tmp_path / "submissions"
     tracks = benchmark_data.tracks
     for seed in range(3):
@@ -51,9 +52,7 @@ def submissions(tmp_path: Path, benchmark_data: Benchmark) -> Path:
     test = benchmark_data.part("in-domain", "test")
     truth = pd.concat(
         frame.assign(
-            query_id=test.query_ids,
-            scenario=name,
-            p_edge=rsd.label(test.outcomes.small, test.outcomes.large, scenario.mes).astype(float),
+            query_id=test.query_ids, scenario=name, p_edge=rcs_oracle(test.outcomes, scenario).astype(np.float64)
         )
         for name, scenario in SCENARIOS.items()
     )
