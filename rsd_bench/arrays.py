@@ -6,6 +6,8 @@ naming the argument, never a wrong number.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,37 +20,46 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 
+#: Seconds beyond any latency (31 years): keeps sums finite.
+_MAX_SECONDS = 1e9
+_NOT_NUMBERS = (str, bytes, complex, np.complexfloating, np.timedelta64, np.datetime64)
+
+
 def _numeric(values: Any, name: str) -> NDArray[Any]:
     """A 1-d or 0-d numeric array; text, dates, complex numbers, masked or missing values are refused."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name}: has masked values; every query needs one")
     try:
         array = np.asarray(values)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: not a one-dimensional array of numbers") from None
-    if array.dtype == object:
-        missing = [i for i, v in enumerate(array.ravel()) if v is None or v != v or isinstance(v, (str, bytes))]
-        if missing:
-            raise ValueError(f"{name}[{missing[0]}]: not a number")
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"{name}: holds values that are not numbers") from None
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name}: holds {array.dtype}, not numbers")
     if array.ndim > 1:
         raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")
+    if array.dtype == object:
+        array = np.array([_number(v, name, i) for i, v in enumerate(array.ravel())]).reshape(array.shape)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: holds {array.dtype}, not numbers")
     return array
+
+
+def _number(value: Any, name: str, i: int) -> float:
+    """One element of an object array as a float; ValueError for whatever is no number."""
+    try:
+        if isinstance(value, _NOT_NUMBERS) or np.ndim(value):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, ArithmeticError):
+        shown = repr(value)
+        raise ValueError(f"{name}[{i}]: {shown if len(shown) < 80 else type(value)} is not a number") from None
 
 
 def _bounded(array: NDArray[Any], name: str, low: float, high: float) -> FloatArray:
     out = array.astype(np.float64, copy=False)
-    bad = ~((out >= low) & (out <= high) & np.isfinite(out))
+    bad = ~((out >= low) & (out <= high))
     if bad.any():
         i = int(np.argmax(bad))
         at = f"[{i}]" if out.ndim else ""
-        span = f"in [{low:g}, {high:g}]" if np.isfinite(high) else f"finite and >= {low:g}"
-        raise ValueError(f"{name}{at}: {out.ravel()[i]!r} is not {span}")
+        raise ValueError(f"{name}{at}: {float(out.ravel()[i])!r} is not in [{low:g}, {high:g}]")
     return out
 
 
@@ -63,8 +74,11 @@ def _of_length(array: NDArray[Any], name: str, n: int | None) -> NDArray[Any]:
 
 
 def scores(values: Any, name: str, n: int | None = None) -> FloatArray:
-    """Judge scores in [0, 10], shape (n,)."""
-    return _bounded(_of_length(_numeric(values, name), name, n), name, 0, SCORE_MAX)
+    """Judge scores in [0, 10], shape (n,). Flags are refused: True would count as 1 of 10."""
+    array = _of_length(_numeric(values, name), name, n)
+    if array.dtype.kind == "b":
+        raise ValueError(f"{name}: holds flags, not judge scores in [0, 10]")
+    return _bounded(array, name, 0, SCORE_MAX)
 
 
 def probabilities(values: Any, name: str, n: int | None = None) -> FloatArray:
@@ -77,7 +91,7 @@ def seconds(values: Any, name: str, n: int) -> FloatArray:
     array = _numeric(values, name)
     if array.ndim:
         _of_length(array, name, n)
-    return np.broadcast_to(_bounded(array, name, 0, np.inf), (n,))
+    return np.broadcast_to(_bounded(array, name, 0, _MAX_SECONDS), (n,))
 
 
 def decisions(values: Any, name: str, n: int | None = None) -> BoolArray:
@@ -86,7 +100,7 @@ def decisions(values: Any, name: str, n: int | None = None) -> BoolArray:
     bad = (array != 0) & (array != 1)
     if bad.any():
         i = int(np.argmax(bad))
-        raise ValueError(f"{name}[{i}]: {array[i]!r} is not a decision (0 = large, 1 = small)")
+        raise ValueError(f"{name}[{i}]: {array[i].item()!r} is not a decision (0 = large, 1 = small)")
     return array.astype(np.bool_, copy=False)
 
 
@@ -98,15 +112,43 @@ def score_bound(value: Any, name: str) -> float:
     return float(_bounded(array, name, 0, SCORE_MAX))
 
 
+def thresholds(values: Any, name: str) -> FloatArray:
+    """Thresholds >= 0 from one number or any iterable of numbers, shape (k,); above 1 means all-large."""
+    if isinstance(values, (str, bytes, dict)) or not isinstance(values, (Iterable, Real)):
+        raise ValueError(f"{name}: must be numbers >= 0")
+    if not isinstance(values, (np.ndarray, list, tuple, Real)) and not hasattr(values, "__array__"):
+        values = list(values)
+    array = np.atleast_1d(_numeric(values, name))
+    return _bounded(_of_length(array, name, None), name, 0, _MAX_SECONDS)
+
+
+def whole_number(value: Any, name: str, low: int) -> int:
+    """A whole number >= low as an int; flags and floats are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < low:
+        raise ValueError(f"{name}: must be a whole number >= {low}, not {str(value)[:80]!r}")
+    return int(value)
+
+
 def group_codes(groups: Any, n: int) -> IntArray:
     """Group ids of any hashable kind as codes 0..G-1, shape (n,); None makes each query its own group."""
     if groups is None:
         return np.arange(n)
     import pandas as pd
 
-    codes, _ = pd.factorize(np.asarray(groups, dtype=object) if isinstance(groups, (list, tuple)) else groups)
+    if isinstance(groups, np.ma.MaskedArray) and np.ma.is_masked(groups):
+        raise ValueError("groups: has masked values; every query needs one")
+    if isinstance(groups, (str, bytes, dict, pd.DataFrame)) or getattr(groups, "ndim", 1) != 1:
+        raise ValueError("groups: must be one id per query")
+    if isinstance(groups, (list, tuple)):
+        ids = np.empty(len(groups), dtype=object)
+        ids[:] = groups  # kept as they are: tuples stay ids, 1 and "1" stay different
+        groups = ids
+    try:
+        codes, _ = pd.factorize(groups)
+    except (TypeError, ValueError):
+        raise ValueError("groups: must be one hashable id per query") from None
     if len(codes) != n:
         raise ValueError(f"groups: has {len(codes)} values where {n} are needed")
     if (codes < 0).any():
         raise ValueError(f"groups[{int(np.argmax(codes < 0))}]: is missing")
-    return codes.astype(np.int64)
+    return np.asarray(codes, np.int64)

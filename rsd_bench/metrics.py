@@ -73,7 +73,7 @@ def check_scenario(scenario: Scenario, outcomes: Outcomes) -> None:
     if scenario.alpha <= floor:
         raise ValueError(
             f"scenario {scenario.name!r}: alpha {scenario.alpha:g} <= beta + gamma (1 - AIL_small/AIL_large) = "
-            f"{floor:.4g}: all-small would win even for an oracle; raise alpha"
+            f"{floor:.4g}: all-small would beat all-large whatever the answers are worth; raise alpha"
         )
 
 
@@ -186,8 +186,7 @@ def sweep(
     p = arrays.probabilities(p_edge, "p_edge", len(outcomes))
     check_scenario(scenario, outcomes)
     if taus is not None:
-        taus = list(np.atleast_1d(np.asarray(taus)))
-        taus = arrays.seconds(taus, "taus", len(taus)).tolist()
+        taus = arrays.thresholds(taus, "taus").tolist()
     router_latency = arrays.seconds(router_latency_s, "router_latency_s", len(outcomes))
     return pd.DataFrame(sweep_curve(p, outcomes, scenario, taus, router_latency))
 

@@ -41,7 +41,7 @@ _YES_NO = re.compile(
     r"(?:^|[.?!:\n]\s*)(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should)\b[^.?!]*\?",
     re.IGNORECASE,
 )
-_OPTION = re.compile(r"(?:^|[\s(\[])([A-Ja-j])[).:\]]\s")
+_OPTION = re.compile(r"(?:^|[\s(\[])([A-Ja-j])[).:\]](?=\s|$)")
 
 
 def question_type(question: str) -> str:
@@ -88,7 +88,7 @@ def image_statistics(data: bytes) -> dict[str, float]:
         with Image.open(io.BytesIO(data)) as opened:
             width, height = opened.size
             pixels = _thumbnail(opened)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         raise ValueError(f"is not an image that can be read: {error}") from None
     grey = np.asarray(pixels.convert("L"), np.float32) / 255
     counts = np.bincount((grey * 255 + 0.5).astype(np.int64).ravel(), minlength=256)
@@ -125,6 +125,8 @@ def _thumbnail(image: Image.Image) -> Image.Image:
             ground = Image.new("RGB", image.size, "white")
             ground.paste(image, mask=image)
             image = ground
+    if image.mode.startswith("I;16"):  # Pillow's own conversion would clip at 255 of 65,535
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode not in ("L", "RGB", "RGBA"):
         image = image.convert("RGB")
     factor = -(-max(image.size) // _LONG_SIDE)

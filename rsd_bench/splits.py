@@ -1,6 +1,7 @@
 """Leak-free splits: queries that share a group or an image always fall into the same split.
 
-The split of a group is a function of its id alone (a hash in [0, 1) cut at 0.6 and 0.8), so adding rows moves nothing.
+The split of a group is a function of its id alone (a hash in [0, 1) cut at 0.6 and 0.8), so adding rows moves nothing,
+unless a new row ties two groups together by a shared image: then they must stand in one split.
 Tracks choose among the splits by domain: they train on training rows, select on validation rows, test on test rows.
 """
 

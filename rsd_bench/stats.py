@@ -37,10 +37,13 @@ def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> Floa
     rng = np.random.default_rng(seed)
     patterns, counts = np.unique(sums, axis=0, return_counts=True)
     n_groups = len(sums)
-    if len(patterns) * _PATTERN_COST <= n_groups:
-        drawn = rng.multinomial(n_groups, counts / n_groups, size=n_boot)
-        return np.asarray(drawn @ patterns)
     out = np.empty((n_boot, sums.shape[1]))
+    if len(patterns) * _PATTERN_COST <= n_groups:
+        rows = max(1, _CHUNK_CELLS // len(patterns))
+        for start in range(0, n_boot, rows):
+            size = min(rows, n_boot - start)
+            out[start : start + size] = rng.multinomial(n_groups, counts / n_groups, size=size) @ patterns
+        return out
     rows = max(1, min(n_boot, _CHUNK_CELLS // n_groups))
     offsets = np.arange(rows)[:, None] * n_groups
     for start in range(0, n_boot, rows):
@@ -94,18 +97,17 @@ def compare(
         arrays.seconds(router_latency_b_s, "router_latency_b_s", n),
     )
     codes = arrays.group_codes(groups, n)
-    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 1:
-        raise ValueError(f"n_boot: must be a whole number >= 1, not {n_boot!r}")
+    n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     check_scenario(scenario, outcomes)
     both = np.hstack([terms(r, outcomes, scenario.mes, t) for r, t in zip(routes, latencies, strict=True)])
     sums = group_sums(both, codes)
-    samples = resample_sums(sums, int(n_boot), seed)
+    samples = resample_sums(sums, n_boot, seed)
     half = both.shape[1] // 2
     boot_a, boot_b = metrics_of(samples[:, :half], scenario), metrics_of(samples[:, half:], scenario)
     score_a, score_b = (routing_score(r, outcomes, scenario, t) for r, t in zip(routes, latencies, strict=True))
     a, b = score_a.to_dict(), score_b.to_dict()
     differences = {name: interval(a[name] - b[name], boot_a[name] - boot_b[name]) for name in boot_a}
-    return Comparison(n=n, n_groups=len(sums), n_boot=int(n_boot), seed=seed, a=score_a, b=score_b, **differences)
+    return Comparison(n=n, n_groups=len(sums), n_boot=n_boot, seed=seed, a=score_a, b=score_b, **differences)
 
 
 def rank_bands(values: FloatArray, samples: FloatArray) -> IntArray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 _WEIGHT_SUM_TOLERANCE = 1e-9
@@ -31,8 +32,13 @@ class Scenario:
     def __post_init__(self) -> None:
         for field in ("mes", "alpha", "beta", "gamma"):
             value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ValueError(f"scenario {self.name!r}: {field} must be a finite number, not {value!r}")
+            try:
+                if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+                    raise TypeError
+                object.__setattr__(self, field, value if isinstance(value, (int, float)) else float(value))
+            except (TypeError, OverflowError):
+                shown = str(value)[:80]
+                raise ValueError(f"scenario {self.name!r}: {field} must be a finite number, not {shown}") from None
         if not 0 <= self.mes <= _SCORE_MAX:
             raise ValueError(f"scenario {self.name!r}: mes must lie in [0, 10], not {self.mes!r}")
         weights = (self.alpha, self.beta, self.gamma)
