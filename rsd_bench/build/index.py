@@ -1,0 +1,139 @@
+"""The index of a build: a few figures per query, everything that must be known before rows are streamed.
+
+Texts, images and responses stay on disk; the index holds ids, groups, hashes, scores and latencies only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rsd_bench.build.recipe import Recipe
+from rsd_bench.config import SPLITS, load_profile
+from rsd_bench.latency import TierOutcomes, pair_latency
+from rsd_bench.records.store import parquet_of, source_info, sources_in
+from rsd_bench.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
+from rsd_bench.types import InputError, Problem
+
+_QUERY_COLUMNS = ["query_id", "domain", "group", "image_sha256", "image_bytes"]
+_OUTCOME_COLUMNS = ["query_id", "model", "status", "score", "latency_s", "latency_basis", "output_tokens"]
+
+
+@dataclass(frozen=True)
+class Index:
+    """`queries`: one row a query of the dataset, in source order. `missing`: the queries left out, with the reason."""
+
+    recipe: Recipe
+    sources: dict[str, dict[str, Any]]  # provenance by source
+    queries: pd.DataFrame
+    missing: list[dict[str, str]]
+    tracks: tuple[Track, ...]
+
+
+def build_index(recipe: Recipe, store: Path) -> Index:
+    """Read the figures of the recipe's sources from a store. InputError listing every problem."""
+    known = sources_in(store)
+    names = recipe.sources or tuple(known)
+    if absent := [name for name in names if name not in known]:
+        mend = f"import it; the store has {', '.join(known)}"
+        raise InputError([Problem(str(store), f"has no source {name!r}", mend) for name in absent])
+    infos = {name: source_info(store, name) for name in names}
+    queries = pd.concat([_queries(store, name, recipe) for name in names], ignore_index=True)
+    if (twice := queries["query_id"].duplicated()).any():
+        ids = queries.loc[twice, "query_id"].unique()
+        raise InputError([Problem(str(store), f"query_id {i!r} stands in two sources", "rename one") for i in ids])
+    reason = _reasons(queries, recipe)
+    missing = [
+        {"query_id": query_id, "reason": text}
+        for query_id, text in zip(queries["query_id"], reason, strict=True)
+        if text
+    ]
+    queries = queries[[not text for text in reason]].reset_index(drop=True)
+    if queries.empty:
+        scored = sorted({m for info in infos.values() for m, n in info["models"].items() if n})
+        what = f"no query has a score of both {recipe.small!r} and {recipe.large!r}"
+        raise InputError.at(store, what, f"scored models: {', '.join(scored) or 'none'}")
+    queries["group_id"] = leakage_groups(list(queries["group"]), list(queries["image_sha256"]))
+    queries["split"] = [split_of(group) for group in queries["group_id"]]
+    queries = _with_domains(queries, recipe)
+    queries = _with_latency(queries, recipe)
+    return Index(recipe, infos, queries, missing, _tracks(recipe, queries))
+
+
+def _queries(store: Path, source: str, recipe: Recipe) -> pd.DataFrame:
+    """Queries of a source with the pair's outcomes beside them (columns small_..., large_...), in file order."""
+    table = parquet_of(store, source, "queries").read(_QUERY_COLUMNS).to_pandas()
+    table.insert(1, "source", source)
+    path = store / "sources" / source / "responses.parquet"
+    wanted = pc.field("model").isin([recipe.small, recipe.large])
+    outcomes = pq.read_table(path, columns=_OUTCOME_COLUMNS, filters=wanted).to_pandas()
+    for tier, model in (("small", recipe.small), ("large", recipe.large)):
+        side = outcomes[outcomes["model"] == model].drop(columns="model").add_prefix(f"{tier}_")
+        table = table.merge(side, how="left", left_on="query_id", right_on=f"{tier}_query_id", validate="1:1")
+    joined: pd.DataFrame = table.drop(columns=["small_query_id", "large_query_id"])
+    return joined
+
+
+def _reasons(queries: pd.DataFrame, recipe: Recipe) -> list[str]:
+    """Why a query cannot stand in the dataset; "" where it can."""
+    out = [""] * len(queries)
+    for tier, model in (("small", recipe.small), ("large", recipe.large)):
+        figures = zip(queries[f"{tier}_status"], queries[f"{tier}_score"].isna(), strict=True)
+        for i, (status, unscored) in enumerate(figures):
+            if unscored:
+                text = f"no outcome of {model}" if pd.isna(status) else f"{model}: {status}"
+                out[i] = f"{out[i]}; {text}" if out[i] else text
+    return out
+
+
+def _with_domains(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    try:
+        groups = domain_groups(recipe.domains, sorted(queries["domain"].unique()))
+    except ValueError as error:
+        raise InputError.at(recipe.name, f"[domains]: {error}", "name each source domain once") from None
+    queries = queries.rename(columns={"domain": "source_domain"})
+    return queries.assign(domain=queries["source_domain"].map(groups))
+
+
+def _with_latency(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    small, large = (
+        TierOutcomes.of(tier, model, queries.filter(regex=f"^{tier}_").rename(columns=lambda c: c.split("_", 1)[1]))
+        for tier, model in (("small", recipe.small), ("large", recipe.large))
+    )
+    latency = pair_latency(queries["source"].to_numpy(object), small, large, load_profile(recipe.latency_profile))
+    return queries.assign(small_latency_s=latency.small_s, large_latency_s=latency.large_s, latency_basis=latency.basis)
+
+
+def _tracks(recipe: Recipe, queries: pd.DataFrame) -> tuple[Track, ...]:
+    """Leave-one-domain-out tracks and the recipe's own; a track without test or training queries is refused."""
+    domains = sorted(queries["domain"].unique())
+    named = {track.name for track in recipe.tracks}
+    tracks = (*(track for track in leave_one_out(domains) if track.name not in named), *recipe.tracks)
+    problems = []
+    for track in recipe.tracks:
+        for domain in (*track.train, *track.test):
+            if domain not in domains:
+                problems.append(
+                    Problem(recipe.name, f"track {track.name!r}: no domain {domain!r}", f"use {', '.join(domains)}")
+                )
+    if problems:
+        raise InputError(problems)
+    return tuple(track for track in tracks if _usable(track, queries))
+
+
+def _usable(track: Track, queries: pd.DataFrame) -> bool:
+    """Whether every part of the track has a query (a domain of a few groups may have none in some split)."""
+    parts = track_column(track, queries["domain"], queries["split"])
+    return set(SPLITS) <= set(parts)
+
+
+def track_column(track: Track, domains: Sequence[str] | Any, splits: Sequence[str] | Any) -> list[str | None]:
+    """The part of each query in a track: train, validation, test or None."""
+    return [track_split(track, domain, split) for domain, split in zip(domains, splits, strict=True)]

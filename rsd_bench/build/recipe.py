@@ -1,0 +1,112 @@
+"""A recipe: the TOML that says which sources become which dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rsd_bench.config import DEFAULT_PROFILE, IN_DOMAIN, load_profile, read_toml
+from rsd_bench.splits import Track
+from rsd_bench.types import InputError, Problem
+
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+_KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """name and pair are required. sources None = all of the store; domains None = each source domain its own group."""
+
+    name: str
+    small: str
+    large: str
+    version: str = "1.0.0"
+    title: str = ""
+    sources: tuple[str, ...] | None = None
+    latency_profile: str = DEFAULT_PROFILE
+    domains: dict[str, tuple[str, ...]] | None = None
+    tracks: tuple[Track, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the recipe says, whatever its layout and comments."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; InputError listing every problem."""
+    data = read_toml(path)
+    problems: list[Problem] = []
+
+    def wrong(what: str, mend: str) -> None:
+        problems.append(Problem(str(path), what, mend))
+
+    for key in sorted(data.keys() - _KEYS):
+        wrong(f"key {key!r} is unknown", f"use {', '.join(sorted(_KEYS))}")
+    if not (isinstance(data.get("name"), str) and _NAME.match(data["name"])):
+        wrong(f"name is {data.get('name')!r}", 'name = "my-rsd" (small letters, digits, . _ -)')
+    pair = data.get("pair")
+    if not (isinstance(pair, dict) and all(isinstance(pair.get(t), str) and pair[t] for t in ("small", "large"))):
+        wrong("[pair] lacks small or large", 'pair = { small = "MODEL", large = "MODEL" }')
+    elif pair["small"] == pair["large"]:
+        wrong(f"[pair] names {pair['small']!r} twice", "name two models")
+    for key in ("version", "title", "latency_profile"):
+        if not isinstance(data.get(key, ""), str):
+            wrong(f"{key} is not a string", f'{key} = "..."')
+    sources = data.get("sources")
+    if sources is not None and not (_strings(sources) and sources and len(set(sources)) == len(sources)):
+        wrong("sources is not a list of different names", 'sources = ["NAME", ...]')
+    domains = data.get("domains")
+    if domains is not None and not (isinstance(domains, dict) and all(_strings(v) and v for v in domains.values())):
+        wrong("[domains] must map a group to a list of source domains", 'chart = ["chart"]')
+        domains = None
+    for group in domains or {}:
+        if not _NAME.match(group):
+            wrong(f"domain group {group!r} is no plain name", "use small letters, digits, . _ -")
+    tracks = _tracks(data.get("tracks", []), wrong)
+    if isinstance(data.get("latency_profile"), str):
+        try:
+            load_profile(data["latency_profile"])
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return Recipe(
+        name=data["name"],
+        small=data["pair"]["small"],
+        large=data["pair"]["large"],
+        version=data.get("version", "1.0.0"),
+        title=data.get("title", ""),
+        sources=tuple(sources) if sources is not None else None,
+        latency_profile=data.get("latency_profile", DEFAULT_PROFILE),
+        domains={group: tuple(members) for group, members in domains.items()} if domains is not None else None,
+        tracks=tracks,
+    )
+
+
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _tracks(value: Any, wrong: Any) -> tuple[Track, ...]:
+    tracks: list[Track] = []
+    if not isinstance(value, list):
+        wrong("tracks is not a list of tables", "write [[tracks]]")
+        return ()
+    for item in value:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not (
+            isinstance(name, str) and _NAME.match(name) and _strings(item.get("train")) and _strings(item.get("test"))
+        ):
+            wrong(f"track {name!r} needs name, train and test", 'name = "a-to-b", train = ["a"], test = ["b"]')
+        elif name in {IN_DOMAIN, "query_id", "split"} or name in {track.name for track in tracks}:
+            wrong(f"track name {name!r} is taken", "choose another")
+        elif set(item["train"]) & set(item["test"]) or not item["train"] or not item["test"]:
+            wrong(f"track {name!r} must train and test on different domains", "keep train and test apart, none empty")
+        else:
+            tracks.append(Track(name, tuple(item["train"]), tuple(item["test"])))
+    return tuple(tracks)
