@@ -198,11 +198,19 @@ def choose_tau(p_edge: FloatArray, outcomes: Outcomes, scenario: Scenario) -> fl
     return float(curve["tau"][ranked[-1]])
 
 
-def rcs_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
-    """The routing of highest RCS when every score is known, shape (n,); closed form, because RCS is a mean of terms."""
-    gain = (outcomes.small >= scenario.mes).astype(np.float64) - (outcomes.large >= scenario.mes)
+def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
+    """What RCS gains when one query goes to the small instead of the large model, times n; shape (n,).
+
+    alpha ([s >= M] - [l >= M]) + beta + gamma (t^L - t^S) / AIL_all-large: RCS is a mean of per-query terms.
+    """
+    solved = (outcomes.small >= scenario.mes).astype(np.float64) - (outcomes.large >= scenario.mes)
     saved = (outcomes.large_latency - outcomes.small_latency) / outcomes.large_latency.mean()
-    return np.asarray(scenario.alpha * gain + scenario.beta + scenario.gamma * saved >= 0)
+    return np.asarray(scenario.alpha * solved + scenario.beta + scenario.gamma * saved)
+
+
+def rcs_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
+    """The routing of highest RCS when every score is known, shape (n,): small wherever that gains or costs nothing."""
+    return routing_gain(outcomes, scenario) >= 0
 
 
 def label_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:

@@ -116,8 +116,8 @@ def image_statistics(data: bytes) -> dict[str, float]:
     return {name: round(float(value), _DECIMALS) for name, value in zip(IMAGE_NUMBERS, numbers, strict=True)}
 
 
-def _thumbnail(image: Image.Image) -> Image.Image:
-    """The first frame in RGB on white ground, long side at most 512 px."""
+def on_white(image: Image.Image) -> Image.Image:
+    """The first frame, opaque on white ground, as mode L, RGB or RGBA."""
     image.load()
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -127,7 +127,11 @@ def _thumbnail(image: Image.Image) -> Image.Image:
             image = ground
     if image.mode.startswith("I;16"):  # Pillow's own conversion would clip at 255 of 65,535
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode not in ("L", "RGB", "RGBA"):
-        image = image.convert("RGB")
+    return image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB")
+
+
+def _thumbnail(image: Image.Image) -> Image.Image:
+    """RGB on white ground, long side at most 512 px."""
+    image = on_white(image)
     factor = -(-max(image.size) // _LONG_SIDE)
     return (image.reduce(factor) if factor > 1 else image).convert("RGB")

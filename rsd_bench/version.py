@@ -10,3 +10,6 @@ DATA_SCHEMA_VERSION = 1
 
 #: Version of submission.json and of the predictions table.
 SUBMISSION_SCHEMA_VERSION = 1
+
+#: Version of a checkpoint of the reference router.
+ROUTER_SCHEMA_VERSION = 1

@@ -28,6 +28,7 @@ from rsd_bench.dataset.layout import (
     splits_schema,
 )
 from rsd_bench.dataset.manifest import file_entries, manifest_sha256, read_manifest, to_bytes
+from rsd_bench.features.table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.labels import label, label_column
 from rsd_bench.records.store import image_path, parquet_of
@@ -37,8 +38,12 @@ from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 _CANARY_NAMESPACE = "https://arxiv.org/abs/2510.27256#rsd_bench/"
 
 
-def build_dataset(recipe: Recipe, store: Path, out: Path, *, lite: bool = False) -> dict[str, Any]:
+def build_dataset(
+    recipe: Recipe, store: Path, out: Path, *, lite: bool = False, features: Path | None = None
+) -> dict[str, Any]:
     """Build the full edition, or with `lite` the figures-only edition, into folder `out`; return its manifest.
+
+    features: a folder that `rsd-bench features encode` wrote; its vectors become part of a lite edition.
 
     InputError where the recipe and the store do not fit, or `out` holds something else.
     """
@@ -46,7 +51,7 @@ def build_dataset(recipe: Recipe, store: Path, out: Path, *, lite: bool = False)
         if lite:
             with TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.full.") as full:
                 _write_full(recipe, store, Path(full))
-                write_lite(Path(full), folder)
+                write_lite(Path(full), folder, features)
         else:
             _write_full(recipe, store, folder)
         return read_manifest(folder)
@@ -183,8 +188,11 @@ def _finish(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / MANIFEST).write_bytes(to_bytes(manifest | {"files": file_entries(folder)}))
 
 
-def write_lite(full: Path, folder: Path) -> None:
-    """Project a full dataset folder onto its figures: no image, no text, no response, no judgment."""
+def write_lite(full: Path, folder: Path, features: Path | None = None) -> None:
+    """Project a full dataset folder onto its figures: no image, no text, no response, no judgment.
+
+    features: folder whose FOLDER/features holds vectors of exactly these queries; a copy becomes part of the edition.
+    """
     for table in LITE_TABLES:
         (folder / table).mkdir()
         for shard in sorted((full / table).glob("*.parquet")):
@@ -194,4 +202,7 @@ def write_lite(full: Path, folder: Path) -> None:
                     sink.write_table(source.read(schema.names).cast(schema))
     manifest = read_manifest(full)
     del manifest["files"]
-    _finish(folder, manifest | {"edition": "lite", "derived_from": manifest_sha256(full)})
+    extra: dict[str, Any] = {"edition": "lite", "derived_from": manifest_sha256(full)}
+    if features:
+        extra["features"] = copy_features(features, folder).to_dict()
+    _finish(folder, manifest | extra)

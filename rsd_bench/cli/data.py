@@ -148,6 +148,9 @@ def build(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The dataset folder to write.")],
     store: Annotated[Path, typer.Option(help="Where the sources were imported to.")] = Path("store"),
     edition: Annotated[Edition, typer.Option(help="lite leaves out images and texts.")] = Edition.full,
+    features: Annotated[
+        Path | None, typer.Option(metavar="STORE", help="Encoder features to put into a lite edition.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset folder: byte-reproducible, whole or not at all."""
@@ -155,7 +158,9 @@ def build(
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.dataset.manifest import manifest_sha256
 
-    manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite)
+    if features and edition is not Edition.lite:
+        raise typer.BadParameter("features go into a lite edition: add --edition lite", param_hint="--features")
+    manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
     sha256 = manifest_sha256(out)
     if as_json:
         print_json({"ok": True, "folder": str(out), "manifest_sha256": sha256, "manifest": manifest})

@@ -1,26 +1,25 @@
 """Train a router on tracks and scenarios and turn its predictions into a submission.
 
-Each track trains on its own training rows only; the threshold of a scenario is chosen by RCS on the track's validation
-rows. Test rows are predicted, never looked at.
+Each track trains on its own training rows only; tau is fixed on its training and validation rows. Test rows are
+predicted, never looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.arrays import FloatArray
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.labels import label
-from rsd_bench.metrics import choose_tau
-from rsd_bench.router.baselines import Router
-from rsd_bench.router.features import Scaler
+from rsd_bench.features.table import Features
+from rsd_bench.router.interface import Lesson
+from rsd_bench.router.registry import Make
 from rsd_bench.submission.model import COLUMNS
+from rsd_bench.types import Scenario
 
 
 @dataclass(frozen=True)
@@ -31,25 +30,24 @@ class TrainedPredictions:
     tau: dict[str, dict[str, float]]
 
 
+def lesson(benchmark: Benchmark, features: Features, track: str, split: str, scenario: Scenario) -> Lesson:
+    """The queries of one part of a track. KeyError for an unknown track."""
+    part = benchmark.part(track, split)
+    return Lesson(features.take(part.rows), part.outcomes, part.groups, scenario)
+
+
 def train_and_predict(
-    benchmark: Benchmark,
-    features: FloatArray,
-    make_router: Callable[[], Router],
-    tracks: Iterable[str] | None = None,
+    benchmark: Benchmark, features: Features, make: Make, seed: int = 0, tracks: Iterable[str] | None = None
 ) -> TrainedPredictions:
     """Fit one router per track and scenario on `features` (one row a query) and predict its test rows."""
     jobs = [(track, scenario) for track in tracks or benchmark.tracks for scenario in SCENARIOS.values()]
     tau: dict[str, dict[str, float]] = {name: {} for name in SCENARIOS}
     tables: list[Any] = []
     for track, scenario in tqdm(jobs, desc="training", unit="router", disable=None):
-        train, validation, test = (benchmark.part(track, split) for split in ("train", "validation", "test"))
-        scaled = Scaler.fit(features, train.rows)(features)
-        train_labels, validation_labels = (
-            label(part.outcomes.small, part.outcomes.large, scenario.mes) for part in (train, validation)
-        )
-        router = make_router().fit(scaled[train.rows], train_labels, scaled[validation.rows], validation_labels)
-        p_validation = router.predict_p_edge(scaled[validation.rows])
-        tau[scenario.name][track] = choose_tau(p_validation, validation.outcomes, scenario)
-        rows = (track, test.query_ids, scenario.name, router.predict_p_edge(scaled[test.rows]))
+        train, validation = (lesson(benchmark, features, track, split, scenario) for split in ("train", "validation"))
+        test = benchmark.part(track, "test")
+        router = make(seed).fit(train, validation)
+        tau[scenario.name][track] = router.threshold(validation)
+        rows = (track, test.query_ids, scenario.name, router.predict_p_edge(features.take(test.rows)))
         tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
     return TrainedPredictions(pd.concat(tables, ignore_index=True), tau)

@@ -1,17 +1,13 @@
-"""Features of the queries of a dataset, in the order of its pairs table.
-
-v_stat: the query statistics as numbers (counts on a log scale, question type one-hot), z-scored with the mean and
-deviation of the training rows only.
-"""
+"""v_stat: the query statistics as numbers, counts on a log scale, the question type one-hot."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from rsd_bench.arrays import FloatArray, IntArray
+from rsd_bench.arrays import FloatArray
 from rsd_bench.dataset.benchmark import read_table
 from rsd_bench.query_statistics import IMAGE_NUMBERS, QUESTION_TYPES, TEXT_NUMBERS
 
@@ -28,6 +24,11 @@ STATISTIC_NAMES = (
 def read_statistics(folder: Path) -> FloatArray:
     """v_stat of every query of a dataset folder, shape (n, len(STATISTIC_NAMES)), not yet scaled."""
     struct = read_table(folder, "pairs", ["statistics"]).column("statistics").combine_chunks()
+    return statistics_matrix(struct)
+
+
+def statistics_matrix(struct: pa.StructArray) -> FloatArray:
+    """v_stat of n `statistics` structs, shape (n, len(STATISTIC_NAMES))."""
     columns = []
     for name in (*TEXT_NUMBERS, *IMAGE_NUMBERS):
         values = struct.field(name).to_numpy(zero_copy_only=False).astype(np.float64)
@@ -36,20 +37,3 @@ def read_statistics(folder: Path) -> FloatArray:
     kinds = struct.field("question_type").to_numpy(zero_copy_only=False)
     columns += [(kinds == name).astype(np.float64) for name in QUESTION_TYPES]
     return np.column_stack(columns)
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """z-scores; a column that is constant on the training rows becomes 0."""
-
-    mean: FloatArray
-    deviation: FloatArray
-
-    @classmethod
-    def fit(cls, features: FloatArray, train: IntArray) -> Scaler:
-        """From the training rows of a feature matrix."""
-        mean, deviation = features[train].mean(axis=0), features[train].std(axis=0)
-        return cls(mean, np.where(deviation > 0, deviation, np.inf))
-
-    def __call__(self, features: FloatArray) -> FloatArray:
-        return (features - self.mean) / self.deviation

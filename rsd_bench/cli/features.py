@@ -1,0 +1,75 @@
+"""`rsd-bench features`: encode images and questions once, for every router after."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsd_bench.cli.output import AsJson, print_json, say
+
+app = typer.Typer(help="Encode images and questions of a dataset.", no_args_is_help=True, rich_markup_mode=None)
+
+_IMAGE, _TEXT = "google/vit-base-patch16-224", "google-bert/bert-base-uncased"
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+class EngineName(StrEnum):
+    """Where the work runs."""
+
+    local = "local"
+    ray = "ray"
+
+
+class Pooling(StrEnum):
+    """cls: the first token; mean: the mean over the others."""
+
+    cls = "cls"
+    mean = "mean"
+
+
+Name = Annotated[str | None, typer.Option(help="What to call it in the feature spec; default: its id or folder name.")]
+
+
+@app.command()
+def encode(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Full edition: a dataset folder or Hub id.")],
+    out: Annotated[Path, typer.Option("--out", metavar="STORE", help="Folder of the features and their cache.")],
+    image_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the images.")] = _IMAGE,
+    text_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the questions.")] = _TEXT,
+    image_name: Name = None,
+    text_name: Name = None,
+    image_pooling: Annotated[Pooling, typer.Option(help="One vector an image.")] = Pooling.cls,
+    text_pooling: Annotated[Pooling, typer.Option(help="One vector a question.")] = Pooling.mean,
+    batch_size: Annotated[int, typer.Option(min=1, help="Contents encoded at once.")] = 16,
+    engine: Annotated[EngineName, typer.Option(help="This machine, or a Ray cluster.")] = EngineName.local,
+    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; default: RAY_ADDRESS, else a local one.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Ray: encoders that run side by side.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Encode every image and question once, float16; run again to resume. `router train --features STORE` reads it."""
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
+    from rsd_bench.features.ray_engine import ray_engine
+
+    run = run_here if engine is EngineName.local else ray_engine(ray_address, workers)
+    spec = encode_dataset(
+        dataset_folder(data).resolve(),
+        out,
+        EncoderChoice("image", image_encoder, image_name, image_pooling.value),
+        EncoderChoice("text", text_encoder, text_name, text_pooling.value),
+        batch=batch_size,
+        engine=run,
+    )
+    if as_json:
+        print_json({"ok": True, "folder": str(out), "spec": spec.to_dict()})
+        return
+    for encoder in (spec.image, spec.text):
+        say(f"{encoder.kind:9} {encoder.name}, {encoder.dimension}-d, {encoder.pooling}, {encoder.revision[:19]}")
+    say(f"features  {out / 'features'}")

@@ -1,0 +1,71 @@
+"""Vectors on disk by content: STORE/cache/<encoder key>/*.parquet with columns sha256 and vector (float16).
+
+A file appears whole or not at all and is never changed, so a killed run keeps what it had finished and two runs may
+write side by side. The key of an encoder is a hash of its weights, preprocessing and pooling: other settings, other
+folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rsd_bench.features.encoders import EncoderSpec, Half
+from rsd_bench.folders import write_file
+from rsd_bench.types import InputError
+
+
+class VectorCache:
+    """The vectors of one encoder. `known` maps a content hash to its vector, shape (dimension,)."""
+
+    def __init__(self, store: Path, spec: EncoderSpec) -> None:
+        self._folder = store / "cache" / f"{spec.kind}-{spec.key}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._dimension = spec.dimension
+        write_file(self._folder / "encoder.json", (json.dumps(spec.to_dict(), indent=1) + "\n").encode())
+        self.known: dict[str, Half] = {}
+        for path in sorted(self._folder.glob("*.parquet")):
+            self.known |= self._read(path)
+
+    def _read(self, path: Path) -> dict[str, Half]:
+        try:
+            table = pq.read_table(path, columns=["sha256", "vector"], partitioning=None)
+            vectors = vector_column(table.column("vector"))
+        except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
+            raise InputError.at(path, f"cannot be read: {error}", "delete this file; it is encoded again") from None
+        if vectors.shape[1:] != (self._dimension,):
+            raise InputError.at(path, f"holds vectors of shape {vectors.shape[1:]}", "delete this file")
+        return dict(zip(table.column("sha256").to_pylist(), vectors, strict=True))
+
+    def add(self, vectors: Mapping[str, Half]) -> None:
+        """Write vectors to disk; they count as known only then."""
+        table = pa.table(
+            {"sha256": pa.array(list(vectors)), "vector": vector_array(np.stack(list(vectors.values())))},
+        )
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        data = sink.getvalue().to_pybytes()
+        write_file(self._folder / f"{hashlib.sha256(data).hexdigest()[:24]}.parquet", data)
+        self.known |= vectors
+
+
+def vector_array(vectors: Half) -> pa.FixedSizeListArray:
+    """float16 of shape (n, d) as an arrow column."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float16()), vectors.shape[1])
+
+
+def vector_column(column: pa.ChunkedArray) -> Half:
+    """An arrow column of fixed-size float16 lists as shape (n, d). ValueError where it holds something else."""
+    kind = column.type
+    if not (pa.types.is_fixed_size_list(kind) and pa.types.is_float16(kind.value_type)):
+        raise ValueError(f"a vector column holds {kind}, not float16 of a fixed size")
+    if column.null_count:
+        raise ValueError("a vector is missing")
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float16).reshape(len(column), kind.list_size)

@@ -1,0 +1,162 @@
+"""Frozen encoders: any `AutoModel` folder or Hub id that gives one vector an image or a question.
+
+An encoder is what its weights, its preprocessing and its pooling are, not what it is called: `key` is a hash of those
+and names its cache. Weights that a checkpoint lacks are an error; nothing is ever filled with random numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.query_statistics import on_white
+from rsd_bench.types import InputError
+
+Half = NDArray[np.float16]
+Kind = Literal["image", "text"]
+
+IMAGE_ENCODER = "google/vit-base-patch16-224"
+TEXT_ENCODER = "google-bert/bert-base-uncased"
+POOLING = {"image": "cls", "text": "mean"}
+MAX_TOKENS = 256
+_INSTALL = "install the encoders' libraries: pip install torch 'rsd-bench[router]'"
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What a vector is: enough to make it again, and to refuse one that was made otherwise."""
+
+    kind: Kind
+    name: str  # Hub id, or what a local folder is called
+    revision: str  # commit of the Hub, or sha256 of the weights of a local folder
+    preprocessing: str  # sha256 of the image processor's or tokenizer's settings
+    pooling: str
+    dimension: int
+
+    @property
+    def key(self) -> str:
+        """Cache key: all but the name and the dimension, which follow from the rest."""
+        parts = [self.kind, self.revision, self.preprocessing, self.pooling]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Encoder:
+    """A loaded encoder. `encode` gives float16 of shape (n, dimension)."""
+
+    def __init__(self, spec: EncoderSpec, model: Any, preprocess: Any) -> None:
+        self.spec, self._model, self._preprocess = spec, model, preprocess
+
+    def encode(self, items: Sequence[Any]) -> Half:
+        """Vectors of image bytes (kind image) or of questions (kind text). ValueError for bytes that are no image."""
+        import torch
+
+        with torch.inference_mode():
+            inputs = self._images(items) if self.spec.kind == "image" else self._texts(items)
+            hidden = self._model(**inputs).last_hidden_state
+            pooled = _pool(hidden, inputs.get("attention_mask"), self.spec.pooling)
+        vectors = pooled.numpy()
+        if not np.isfinite(vectors).all() or np.abs(vectors).max() > np.finfo(np.float16).max:
+            raise ValueError(f"encoder {self.spec.name}: gives numbers that float16 cannot hold")
+        return np.asarray(vectors.astype(np.float16))
+
+    def _images(self, items: Sequence[bytes]) -> Any:
+        return self._preprocess([open_rgb(data) for data in items], return_tensors="pt")
+
+    def _texts(self, items: Sequence[str]) -> Any:
+        length = min(MAX_TOKENS, self._preprocess.model_max_length)
+        return self._preprocess(list(items), padding=True, truncation=True, max_length=length, return_tensors="pt")
+
+
+def open_rgb(data: bytes) -> Any:
+    """A PIL image in RGB on white ground. ValueError where the bytes are none."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            return on_white(opened).convert("RGB")
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
+        raise ValueError(f"is not an image that can be read: {error}") from None
+
+
+def _pool(hidden: Any, mask: Any, pooling: str) -> Any:
+    """(n, tokens, d) -> (n, d): the first token, or the mean over tokens (those under the mask, where there is one)."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    if mask is None:
+        return hidden[:, 1:].mean(dim=1)  # patches, without the class token
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: str | None = None) -> Encoder:
+    """Load an encoder from a Hub id (`org/name`, `org/name@revision`) or a folder.
+
+    InputError where it is absent, where its checkpoint lacks weights that are used, or where a library is missing.
+    """
+    try:
+        from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+        from transformers.utils import logging
+    except ImportError as error:
+        raise InputError.at(source, f"cannot be loaded: {error}", _INSTALL) from None
+    logging.disable_progress_bar()
+    repo, _, revision = (source, "", "") if Path(source).is_dir() else source.partition("@")
+    at = {"revision": revision} if revision else {}
+    loader = AutoImageProcessor if kind == "image" else AutoTokenizer
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        preprocess = loader.from_pretrained(repo, **at)
+        model, info = AutoModel.from_pretrained(repo, output_loading_info=True, **at)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        mend = "name a local AutoModel folder, or fetch it first where there is a network: hf download " + repo
+        raise InputError.at(source, f"cannot be loaded as {kind} encoder: {reason}", mend) from None
+    finally:
+        logging.set_verbosity(level)
+    lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))  # the pooler is never used
+    lacking += sorted(str(k) for k in info["mismatched_keys"])
+    if lacking:
+        what = f"lacks {len(lacking)} weights, the first {lacking[0]}"
+        raise InputError.at(source, what, "use a complete checkpoint; missing weights are never made up")
+    model.eval()
+    chosen = pooling or POOLING[kind]
+    spec = EncoderSpec(
+        kind=kind,
+        name=name or (Path(repo).name if Path(repo).is_dir() else repo),
+        revision=_revision(repo, model),
+        preprocessing=_preprocessing(kind, repo, preprocess),
+        pooling=chosen,
+        dimension=int(model.config.hidden_size),
+    )
+    return Encoder(spec, model, preprocess)
+
+
+def _revision(repo: str, model: Any) -> str:
+    """The commit of a Hub checkpoint; for a folder the sha256 over its weights and config."""
+    folder = Path(repo)
+    if not folder.is_dir():
+        return str(model.config._commit_hash)
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin"), folder / "config.json"])
+    lines = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
+    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _preprocessing(kind: Kind, repo: str, preprocess: Any) -> str:
+    """sha256 of what turns an input into tensors."""
+    if kind == "image":
+        settings = preprocess.to_json_string()
+    else:
+        settings = preprocess.backend_tokenizer.to_str() + json.dumps([MAX_TOKENS, preprocess.model_max_length])
+    return "sha256:" + hashlib.sha256(settings.encode()).hexdigest()

@@ -1,0 +1,56 @@
+"""The same plan on a Ray cluster: one encoder per worker (an actor), batches read where they are encoded.
+
+The dataset folder and a local encoder folder must have the same path on every node (a shared file system). Vectors
+come back to the driver, which alone writes the cache; a batch lost with a worker is run again by Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from rsd_bench.features.encode import Batch, Engine, EncoderChoice, encode_batch
+from rsd_bench.features.encoders import Encoder, Half
+from rsd_bench.types import InputError
+
+
+def ray_engine(address: str | None, workers: int) -> Engine:
+    """An engine over the cluster at `address` (None: the one named by RAY_ADDRESS, else a new one on this machine)."""
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError.at("--engine ray", f"cannot be used: {error}", "pip install 'rsd-bench[ray]'") from None
+    if not ray.is_initialized():
+        ray.init(address=address, log_to_driver=False)
+
+    def run(choice: EncoderChoice, _encoder: Encoder, batches: list[Batch]) -> Iterator[tuple[Batch, Half]]:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        rows = ray.data.from_items([{"batch": i, **asdict(batch)} for i, batch in enumerate(batches)])
+        done = rows.repartition(min(len(batches), 4 * workers)).map_batches(
+            _Worker,
+            fn_constructor_args=(asdict(choice),),
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            batch_size=1,
+            num_cpus=1,
+        )
+        for row in done.iter_rows():
+            yield batches[row["batch"]], np.asarray(row["vectors"], dtype=np.float16)
+
+    return run
+
+
+class _Worker:
+    """Loads the encoder once and encodes the batches that Ray gives it, one at a time."""
+
+    def __init__(self, choice: dict[str, Any]) -> None:
+        self._encoder = EncoderChoice(**choice).load()
+
+    def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
+        batch = Batch(
+            str(rows["shard"][0]), int(rows["row_group"][0]), tuple(map(int, rows["rows"][0])), tuple(rows["keys"][0])
+        )
+        return {"batch": rows["batch"], "vectors": encode_batch(self._encoder, batch)[None]}
