@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rsd_bench.labels import label as label
     from rsd_bench.metrics import score_routing as score_routing
     from rsd_bench.metrics import sweep as sweep
+    from rsd_bench.router.network import ReferenceRouter as ReferenceRouter
+    from rsd_bench.router.pipeline import load_router as load_router
     from rsd_bench.stats import compare as compare
     from rsd_bench.types import Comparison as Comparison
     from rsd_bench.types import InputError as InputError
@@ -35,6 +37,8 @@ _HOME = {
     "label": "labels",
     "score_routing": "metrics",
     "sweep": "metrics",
+    "ReferenceRouter": "router.network",
+    "load_router": "router.pipeline",
     "compare": "stats",
     "Comparison": "types",
     "InputError": "types",

@@ -8,7 +8,7 @@ Tracks choose among the splits by domain: they train on training rows, select on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +53,9 @@ def split_of(group_id: str) -> str:
     return SPLITS[1] if position < SPLIT_SHARES[0] + SPLIT_SHARES[1] else SPLITS[2]
 
 
-def fold_of(groups: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
+def fold_of(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int64]:
     """The cross-validation fold, 0 ... folds - 1, of each query by a hash of its group id and the seed, shape (n,)."""
-    names, codes = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
+    names, codes = np.unique(np.array(list(groups), dtype=object), return_inverse=True)
     digests = (hashlib.sha256(f"rsd_bench fold {seed}\n{name}".encode()).digest() for name in names)
     fold = np.array([int.from_bytes(digest[:8], "big") % folds for digest in digests], dtype=np.int64)
     return np.asarray(fold[codes])

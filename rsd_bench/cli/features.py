@@ -49,7 +49,9 @@ def encode(
     text_pooling: Annotated[Pooling, typer.Option(help="One vector a question.")] = Pooling.mean,
     batch_size: Annotated[int, typer.Option(min=1, help="Contents encoded at once.")] = 16,
     engine: Annotated[EngineName, typer.Option(help="This machine, or a Ray cluster.")] = EngineName.local,
-    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; default: RAY_ADDRESS, else a local one.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster; default: RAY_ADDRESS, else a local one.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Ray: encoders that run side by side.")] = 2,
     as_json: AsJson = False,
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, features, score, submit
+from rsd_bench.cli import board, data, experiments, features, router, score, submit
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
+experiments.add_to(router.app)
+app.add_typer(router.app, name="router")
 app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)
 app.command("compare")(score.compare)
@@ -63,7 +65,7 @@ def demo(
     say(f"{dataset['name']} {dataset['version']}: {pair['small']} (edge) or {pair['large']} (cloud)")
     say(f"latency basis: {', '.join(made.board['latency_basis'])} (modelled, not measured)\n")
     say(to_text(made.board))
-    say(f"\nsubmission   {made.submission}")
+    say(f"\nsubmissions  {made.submissions}")
     say(f"leaderboard  {made.leaderboard / 'leaderboard.md'} (also .csv, .json, results/): all tracks, all figures")
 
 

@@ -144,9 +144,7 @@ def plan(keys: dict[str, list[str]], known: Iterable[str], kind: Kind, size: int
                 lengths = [len(value.as_py()) for value in _row_group(shard, group, "question")]
                 new = dict(sorted(new.items(), key=lambda item: lengths[item[1]]))
             rows, shas = tuple(new.values()), tuple(new)
-            batches += [
-                Batch(shard, group, rows[i : i + size], shas[i : i + size]) for i in range(0, len(new), size)
-            ]
+            batches += [Batch(shard, group, rows[i : i + size], shas[i : i + size]) for i in range(0, len(new), size)]
     return batches
 
 

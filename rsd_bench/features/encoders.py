@@ -110,12 +110,12 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         from transformers.utils import logging
     except ImportError as error:
         raise InputError.at(source, f"cannot be loaded: {error}", _INSTALL) from None
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     repo, _, revision = (source, "", "") if Path(source).is_dir() else source.partition("@")
     at = {"revision": revision} if revision else {}
     loader = AutoImageProcessor if kind == "image" else AutoTokenizer
     level = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         preprocess = loader.from_pretrained(repo, **at)
         model, info = AutoModel.from_pretrained(repo, output_loading_info=True, **at)

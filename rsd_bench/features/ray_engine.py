@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rsd_bench.features.encode import Batch, Engine, EncoderChoice, encode_batch
+from rsd_bench.features.encode import Batch, EncoderChoice, Engine, encode_batch
 from rsd_bench.features.encoders import Encoder, Half
 from rsd_bench.types import InputError
 

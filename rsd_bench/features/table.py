@@ -108,7 +108,7 @@ def read_spec(folder: Path) -> FeatureSpec:
 
 
 def read_features(benchmark: Benchmark, store: Path | None = None) -> Features:
-    """Features of every query of a dataset, from `store` or from the dataset itself. InputError where one is missing."""
+    """Features of every query of a dataset, from `store` or from the dataset itself. InputError where one lacks."""
     folder = store or benchmark.folder
     spec = read_spec(folder)
     table = read_table(folder, FEATURES, ["query_id", "image", "text"])

@@ -7,6 +7,8 @@ ECVL-ROUTER (arXiv 2510.27256) as far as the paper states it; widths it does not
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Self
 
@@ -118,7 +120,8 @@ class ReferenceRouter(
         """Load a checkpoint folder or Hub id. InputError where a file is missing, damaged or of another version."""
         where = pretrained_model_name_or_path
         try:
-            router: Self = super().from_pretrained(where, strict=True, **options)
+            with redirect_stdout(io.StringIO()):  # the mixin prints
+                router: Self = super().from_pretrained(where, strict=True, **options)
         except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             mend = "train it again: rsd-bench router train"

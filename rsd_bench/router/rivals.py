@@ -60,7 +60,7 @@ def logistic(seed: int) -> Sequence[Any]:
     """Logistic regression over L2 strengths."""
     from sklearn.linear_model import LogisticRegression
 
-    return [LogisticRegression(C=c, max_iter=2_000) for c in (0.0001, 0.0003, 0.001, 0.01, 0.1)]
+    return [LogisticRegression(C=c, max_iter=1_000, solver="newton-cg") for c in (0.0001, 0.0003, 0.001, 0.01, 0.1)]
 
 
 def nearest_neighbours(seed: int) -> Sequence[Any]:
@@ -118,8 +118,8 @@ class GainKernel:
     """Kernel ridge regression of the routing gain itself: what RCS gains when the small model answers.
 
     The label counts a query that only the small model solves and one that neither solves alike; the gain does not. One
-    Gaussian kernel per block (width: the block's dimension after z-scoring), summed. p_edge is 1/2 + the predicted gain,
-    cut to [0, 1]: a decision value at 1/2, not a calibrated probability.
+    Gaussian kernel per block (width: the block's dimension after z-scoring), summed. p_edge is 1/2 + the predicted
+    gain, cut to [0, 1]: a decision value at 1/2, not a calibrated probability.
     """
 
     RIDGES = (3.0, 10.0, 30.0)

@@ -18,8 +18,8 @@ def grid_tau(p_edge: FloatArray, lesson: Lesson) -> float:
 def bayes_tau(_p_edge: FloatArray, lesson: Lesson) -> float:
     """The tau at which a calibrated p_edge makes routing small worth nothing on average.
 
-    A query gains g1 (mean routing gain where L = 1) with probability p and g0 (where L = 0) otherwise, so small pays from
-    p = -g0 / (g1 - g0) on. It needs two means instead of the best of 22 noisy sums. 0 where small always pays.
+    A query gains g1 (mean routing gain where L = 1) with probability p and g0 (where L = 0) otherwise, so small pays
+    from p = -g0 / (g1 - g0) on. It needs two means instead of the best of 22 noisy sums. 0 where small always pays.
     """
     gain, label = routing_gain(lesson.outcomes, lesson.scenario), lesson.labels == 1
     if label.all() or gain[~label].mean() >= 0:

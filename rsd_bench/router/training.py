@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from rsd_bench.router.network import DROPOUT, ReferenceRouter
 from rsd_bench.router.thresholds import bayes_tau, grid_tau
 from rsd_bench.types import InputError
 
+THRESHOLDS = {"grid": grid_tau, "bayes": bayes_tau}
 _TEMPERATURES = (0.05, 20.0)
 
 
@@ -35,7 +36,7 @@ class Settings:
     weight_decay: float = 0.05
     dropout: float = DROPOUT
     blocks: tuple[str, ...] = BLOCKS
-    threshold: Literal["grid", "bayes"] = "grid"
+    threshold: str = "grid"  # of THRESHOLDS
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def train_reference(
     for name, lesson in (("train", train), ("validation", validation)):
         if not len(lesson):
             raise InputError.at(name, "has no rows", "choose a track with rows in every part")
-    config = {
+    config: dict[str, Any] = {
         "features": train.features.spec.to_dict(),
         "scenario": asdict(train.scenario),
         "blocks": list(settings.blocks),
@@ -84,8 +85,7 @@ def train_reference(
     temperature = _temperature(network, validation)
     calibrated = ReferenceRouter(**config, temperature=temperature)
     calibrated.load_state_dict(state)
-    choose = {"grid": grid_tau, "bayes": bayes_tau}[settings.threshold]
-    tau = choose(calibrated.predict_p_edge(validation.features), validation)
+    tau = THRESHOLDS[settings.threshold](calibrated.predict_p_edge(validation.features), validation)
     router = ReferenceRouter(**config, temperature=temperature, tau=tau)
     router.load_state_dict(state)
     return Trained(router.eval(), tuple(history), best)
@@ -104,7 +104,7 @@ def _learn(
     for epoch in tqdm(range(1, settings.epochs + 1), desc="epochs", unit="epoch", disable=None if progress else True):
         network.train()
         total = 0.0
-        for rows in torch.randperm(len(target)).split(settings.batch):
+        for rows in torch.split(torch.randperm(len(target)), settings.batch):
             optimizer.zero_grad(set_to_none=True)
             loss: Tensor = loss_of(network(*(block[rows] for block in inputs)), target[rows])
             loss.backward()  # type: ignore[no-untyped-call]

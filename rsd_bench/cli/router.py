@@ -1,0 +1,183 @@
+"""`rsd-bench router`: train, predict, submit and time routers. Experiments: cli/experiments.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsd_bench.cli.output import AsJson, print_json, say, table
+
+if TYPE_CHECKING:
+    from rsd_bench.dataset.benchmark import Benchmark
+    from rsd_bench.features.table import Features
+
+app = typer.Typer(help="Train, predict, compare and time routers.", no_args_is_help=True, rich_markup_mode=None)
+
+DataArgument = Annotated[
+    str | None, typer.Argument(metavar="[DATA]", help="Dataset folder or Hub id; default: the embedded rsd-open lite.")
+]
+FeatureStore = Annotated[
+    Path | None,
+    typer.Option("--features", metavar="STORE", help="What `features encode` wrote; default: the dataset's own."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the rows.")]
+Tracks = Annotated[list[str] | None, typer.Option("--track", help="May be repeated; default: every track.")]
+Latency = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON of `router bench`: its latency is declared.")]
+
+
+def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]:
+    """The dataset and its features."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.features.table import read_features
+
+    benchmark = open_benchmark(dataset_folder(data))
+    return benchmark, read_features(benchmark, store)
+
+
+def _declared(bench: Path | None) -> dict[str, Any]:
+    """Router latency and hardware for a submission: measured where a bench file is given, else the paper's."""
+    from rsd_bench.router.bench import read_bench
+    from rsd_bench.router.submit import PAPER_ROUTER_LATENCY_S
+
+    if bench is None:
+        return {"router_latency_s": PAPER_ROUTER_LATENCY_S, "hardware": "not stated"}
+    seconds, hardware = read_bench(bench)
+    return {"router_latency_s": seconds, "hardware": hardware}
+
+
+@app.command("list")
+def list_routers(as_json: AsJson = False) -> None:
+    """Name the routers that come with the package."""
+    from rsd_bench.router.registry import ROUTERS
+
+    if as_json:
+        print_json({name: entry.title for name, entry in ROUTERS.items()})
+        return
+    say(table([("name", "what"), *((name, entry.title) for name, entry in ROUTERS.items())]))
+
+
+@app.command()
+def train(
+    data: DataArgument = None,
+    scenario: Annotated[
+        str, typer.Option(help="A preset: its MES gives the labels, its weights tau.")
+    ] = "fast_response",
+    track: Annotated[str, typer.Option(help="in-domain or a cross-domain track.")] = "in-domain",
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The checkpoint folder to write.")] = Path("router"),
+    features: FeatureStore = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 50,
+    without: Annotated[list[str] | None, typer.Option(help="Leave out image, text or statistics.")] = None,
+    threshold: Annotated[str, typer.Option(help="grid: best RCS on validation; bayes: from calibrated p.")] = "grid",
+    as_json: AsJson = False,
+) -> None:
+    """Train the reference router on one scenario and track; write weights, config, report and picture."""
+    from rsd_bench.features.table import BLOCKS
+    from rsd_bench.router.checkpoint import train_checkpoint
+    from rsd_bench.router.training import THRESHOLDS, Settings
+
+    left_out = set(without or ())
+    if left_out - set(BLOCKS) or len(left_out) == len(BLOCKS):
+        raise typer.BadParameter(f"leave out one or two of {', '.join(BLOCKS)}", param_hint="--without")
+    if threshold not in THRESHOLDS:
+        raise typer.BadParameter(f"use {' or '.join(THRESHOLDS)}", param_hint="--threshold")
+    benchmark, read = open_all(data, features)
+    blocks = tuple(name for name in BLOCKS if name not in left_out)
+    settings = Settings(seed=seed, epochs=epochs, blocks=blocks, threshold=threshold)
+    report = train_checkpoint(out, benchmark, read, scenario=scenario, track=track, settings=settings)
+    if as_json:
+        print_json({"ok": True, "folder": str(out), **report})
+        return
+    figures = report["validation"]
+    say(f"trained   {report['scenario']}, {track}: {report['best_epoch']} epochs, {report['parameters']:,} parameters")
+    say(f"tau       {report['tau']:g} (temperature {report['temperature']:.2f})")
+    say(
+        f"validation RCS {figures['rcs']:.4f} ({figures['gain']:+.4f} to {figures['best_fixed']}), APSP "
+        f"{figures['apsp']:.3f}, CA {figures['ca']:.3f}, AUROC {_number(figures['auroc'])}"
+    )
+    for signature in report["signatures"]:
+        if signature["seen"]:
+            say(f"warning   {signature['name']}: {signature['figure']:.4g} {signature['meaning']}")
+    say(f"router    {out}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+@app.command()
+def predict(
+    checkpoints: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Checkpoints, one a scenario and track.")],
+    out: Annotated[Path, typer.Option("--out", metavar="SUBMISSION", help="Folder to write; its name is the slug.")],
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")
+    ] = None,
+    features: FeatureStore = None,
+    name: Annotated[str, typer.Option(help="Name on the board.")] = "Reference router (Transformer)",
+    author: Annotated[list[str] | None, typer.Option(help="An author; may be repeated.")] = None,
+    latency: Latency = None,
+) -> None:
+    """Predict the test queries of each checkpoint's track and write one submission."""
+    from rsd_bench.router.submit import submit_checkpoints
+
+    benchmark, read = open_all(data, features)
+    authors = author or ["not stated"]
+    folder = submit_checkpoints(out, checkpoints, benchmark, read, name=name, authors=authors, **_declared(latency))
+    say(f"submission  {folder}")
+
+
+@app.command()
+def submit(
+    router: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A router of `router list`, or your own file.")],
+    out: Annotated[Path, typer.Option("--out", metavar="SUBMISSION", help="Folder to write; its name is the slug.")],
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")
+    ] = None,
+    features: FeatureStore = None,
+    track: Tracks = None,
+    seed: Seed = 0,
+    latency: Latency = None,
+) -> None:
+    """Train a router on every scenario and track and write its submission."""
+    from rsd_bench.router.registry import router_entry
+    from rsd_bench.router.submit import submit_trained
+
+    entry = router_entry(router)
+    benchmark, read = open_all(data, features)
+    folder = submit_trained(out, entry, benchmark, read, seed=seed, tracks=track, **_declared(latency))
+    say(f"submission  {folder}")
+
+
+@app.command()
+def bench(
+    checkpoint: Annotated[Path, typer.Argument(metavar="DIR", help="A checkpoint of `router train`.")],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DIR", help="Full edition whose queries are routed; default: head only."),
+    ] = None,
+    image_encoder: Annotated[str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.")] = None,
+    text_encoder: Annotated[str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: its own choice.")] = None,
+    calls: Annotated[int, typer.Option(min=5, help="Timed calls at batch 1.")] = 50,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the figures as JSON.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time a router: p50 and p95 at batch 1 and 64, encoders, statistics and head apart, hardware stamped."""
+    from rsd_bench.router.bench import run_bench, write_bench
+
+    measured = run_bench(checkpoint, data, image_encoder, text_encoder, threads=threads, calls=calls)
+    if out:
+        write_bench(out, measured)
+    if as_json:
+        print_json(measured)
+        return
+    rows: list[tuple[str, ...]] = [("stage", "batch", "p50 ms", "p95 ms", "p50 ms/query")]
+    for stage, by_batch in measured["stages"].items():
+        for batch, row in by_batch.items():
+            figures = (f"{row[key]:.3f}" for key in ("p50_ms", "p95_ms", "p50_ms_per_query"))
+            rows.append((stage, batch, *figures))
+    say(table(rows))
+    say("\n" + ", ".join(f"{key} {value}" for key, value in measured["hardware"].items()))

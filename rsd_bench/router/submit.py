@@ -1,0 +1,109 @@
+"""Turn routers into submissions: a registered one trained on every track, or checkpoints that were trained before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rsd_bench.config import SCENARIOS
+from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.features.table import Features
+from rsd_bench.router.network import ReferenceRouter
+from rsd_bench.router.registry import Entry
+from rsd_bench.router.train import TrainedPredictions, train_and_predict
+from rsd_bench.submission.model import COLUMNS
+from rsd_bench.submission.new import new_submission
+from rsd_bench.types import InputError
+
+_DECIMALS = 6  # of a published probability: hides the last bits, in which machines differ
+#: What arXiv 2510.27256 states of its router; declared where nothing was measured.
+PAPER_ROUTER_LATENCY_S = 0.016
+
+
+def submit_trained(
+    folder: Path,
+    entry: Entry,
+    benchmark: Benchmark,
+    features: Features,
+    *,
+    seed: int = 0,
+    tracks: Sequence[str] | None = None,
+    router_latency_s: float = PAPER_ROUTER_LATENCY_S,
+    hardware: str = "not stated",
+) -> Path:
+    """Train a registered router on tracks and scenarios and write its submission to `folder` (its name: the slug)."""
+    trained = train_and_predict(benchmark, features, entry.make, seed, tracks)
+    description = (
+        f"`{entry.name}` of rsd_bench, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}"
+    )
+    return _write(folder, trained, benchmark, entry.title, ["rsd_bench"], description, router_latency_s, hardware)
+
+
+def submit_checkpoints(
+    folder: Path,
+    checkpoints: Sequence[Path],
+    benchmark: Benchmark,
+    features: Features,
+    *,
+    name: str,
+    authors: Sequence[str],
+    router_latency_s: float = PAPER_ROUTER_LATENCY_S,
+    hardware: str = "not stated",
+) -> Path:
+    """Predict the test part of the track of each checkpoint and write one submission.
+
+    InputError where two checkpoints answer the same track and scenario, a track lacks a scenario, or a checkpoint was
+    trained on another dataset.
+    """
+    tau: dict[str, dict[str, float]] = {}
+    tables: list[pd.DataFrame] = []
+    seen: dict[tuple[str, str], Path] = {}
+    for path in checkpoints:
+        router = ReferenceRouter.from_pretrained(path)
+        track, scenario = router.trained_on.get("track"), router.scenario["name"]
+        known = set(router.trained_on.get("manifests", ()))
+        if known.isdisjoint(benchmark.accepted_manifests):
+            what = f"was trained on another dataset ({', '.join(sha[:12] for sha in sorted(known)) or 'not stated'})"
+            raise InputError.at(path, what, "its test queries may be training queries there; train it on this dataset")
+        if track not in benchmark.tracks:
+            raise InputError.at(path, f"was trained on track {track!r}, which this dataset lacks", "train it again")
+        if scenario not in SCENARIOS or asdict(SCENARIOS[scenario]) != router.scenario:
+            raise InputError.at(path, f"was trained for a scenario {scenario!r} of other figures", "train it again")
+        if (track, scenario) in seen:
+            where = f"{path} and {seen[track, scenario]}"
+            raise InputError.at(where, f"both answer {track}, {scenario}", "name one of them")
+        seen[track, scenario] = path
+        tau.setdefault(scenario, {})[track] = router.tau
+        part = benchmark.part(track, "test")
+        rows = (track, part.query_ids, scenario, router.predict_p_edge(features.take(part.rows)))
+        tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
+    trained = TrainedPredictions(pd.concat(tables, ignore_index=True), tau)
+    return _write(folder, trained, benchmark, name, authors, "", router_latency_s, hardware)
+
+
+def _write(
+    folder: Path,
+    trained: TrainedPredictions,
+    benchmark: Benchmark,
+    name: str,
+    authors: Sequence[str],
+    description: str,
+    router_latency_s: float,
+    hardware: str,
+) -> Path:
+    p_edge = np.round(trained.predictions["p_edge"].to_numpy(np.float64), _DECIMALS)
+    return new_submission(
+        folder,
+        trained.predictions.assign(p_edge=p_edge),
+        benchmark,
+        name=name,
+        authors=authors,
+        description=description,
+        tau=trained.tau,
+        router_latency_s=router_latency_s,
+        hardware=hardware,
+    )
