@@ -127,3 +127,23 @@ def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -
     """Run `python -m rsd_bench ...` as a user would."""
     command = [sys.executable, "-m", "rsd_bench", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Local AutoModel folders, `image` and `text`: a few thousand random parameters, for the code path only."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTImageProcessorPil, ViTModel
+
+    root = tmp_path_factory.mktemp("encoders")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ViTModel(ViTConfig(**sizes, image_size=32, patch_size=16)).save_pretrained(root / "image")
+        BertModel(BertConfig(**sizes, vocab_size=64)).save_pretrained(root / "text")
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(root / "image")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "how", "many", "things", "are", "in", "picture", "?"]
+    vocabulary = root / "vocab.txt"
+    vocabulary.write_text("\n".join([*words, *"0123456789", *(f"##{d}" for d in range(10))]) + "\n")
+    BertTokenizerFast(vocab=str(vocabulary)).save_pretrained(root / "text")
+    return {"image": root / "image", "text": root / "text"}
