@@ -122,7 +122,7 @@ class ReferenceRouter(
         try:
             with redirect_stdout(io.StringIO()):  # the mixin prints
                 router: Self = super().from_pretrained(where, strict=True, **options)
-        except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             mend = "train it again: rsd-bench router train"
             raise InputError.at(where, f"is no reference router that can be loaded: {reason[:300]}", mend) from None

@@ -31,15 +31,10 @@ def _reference(seed: int) -> Router:
     return ReferenceBaseline(seed=seed)
 
 
-def _cross_fitted_reference(seed: int) -> Router:
-    return CrossFitted(lambda: _reference(seed), seed, folds=3)
-
-
 ROUTERS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("reference", "Reference router (Transformer)", _reference),
-        Entry("reference-cross-fitted", "Reference router, 3 cross-fitted members", _cross_fitted_reference),
         Entry(
             "gain-kernel",
             "Kernel ridge on the routing gain, cross-fitted",

@@ -5,6 +5,7 @@ Each fits on training rows and chooses its one hyper-parameter by log loss on va
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -30,9 +31,13 @@ class ScaledRouter:
         labels = train.labels
         self._constant = float(labels[0]) if labels.min() == labels.max() else None
         if self._constant is None:
+            from sklearn.exceptions import ConvergenceWarning
+
             x = train.features.matrix(self._blocks)
             self._scaler = Scaler.fit(x)
-            fitted = [model.fit(self._scaler(x), labels) for model in self._candidates()]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # few epochs are a candidate's regulariser
+                fitted = [model.fit(self._scaler(x), labels) for model in self._candidates()]
             held_out = self._scaler(validation.features.matrix(self._blocks))
             losses = [log_loss(model.predict_proba(held_out)[:, 1], validation) for model in fitted]
             self._model = fitted[int(np.argmin(losses))]

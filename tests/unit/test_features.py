@@ -112,9 +112,7 @@ def test_missing_weights_are_refused(tiny_encoders: dict[str, Path], tmp_path: P
         load_encoder("text", "org/absent")
 
 
-def test_damaged_cache_and_lite_are_refused(
-    toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path
-) -> None:
+def test_damaged_cache_and_lite_are_refused(toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path) -> None:
     encode_dataset(toy_dataset, tmp_path, *choices(tiny_encoders))
     shard = next((tmp_path / "cache").rglob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:-20])
@@ -164,7 +162,9 @@ def test_command_encodes_and_names_the_encoders(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["spec"]["image"]["name"] == "tiny"
     assert read_spec(tmp_path).text.name == "text"
-    done = run_cli("features", "encode", toy_dataset, "--image-encoder", tmp_path / "no", *arguments[2:], "--out", tmp_path)
+    done = run_cli(
+        "features", "encode", toy_dataset, "--image-encoder", tmp_path / "no", *arguments[2:], "--out", tmp_path
+    )
     assert done.returncode == 1 and done.stderr.startswith("error:") and "Traceback" not in done.stderr
 
 
