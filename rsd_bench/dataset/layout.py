@@ -2,6 +2,8 @@
 
     README.md                              card; YAML configs
     manifest.json                          sha256, bytes and rows of every file, provenance, tracks, missing queries
+    croissant.json  eval.yaml              the dataset for search engines, the benchmark for the Hub
+    assets/score-histogram.svg             the card's picture
     pairs/<split>-NNNNN-of-NNNNN.parquet   one row a query for the default pair
     outcomes/<split>-...                   long: one row a query and model
     judgments/<split>-...                  one row a judge call
@@ -23,12 +25,17 @@ from rsd_bench.config import MES_LEVELS, SPLITS
 from rsd_bench.labels import LABEL_NAMES, label_column
 from rsd_bench.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
 
-MANIFEST, CARD = "manifest.json", "README.md"
+MANIFEST, CARD, CROISSANT, EVAL = "manifest.json", "README.md", "croissant.json", "eval.yaml"
+PICTURE = "assets/score-histogram.svg"
 TABLES = ("pairs", "outcomes", "judgments", "splits")
 LITE = Path(__file__).parent.parent / "editions" / "rsd-open-lite"
 
-#: Columns that hold somebody's words or pictures: never in a lite edition.
-CONTENT_COLUMNS = {"pairs": ("image", "question", "reference_answer"), "outcomes": ("response",)}
+#: Columns that hold somebody's words or pictures: never in a lite edition, nor published where a licence forbids it.
+CONTENT_COLUMNS = {
+    "pairs": ("image", "question", "reference_answer"),
+    "outcomes": ("response",),
+    "judgments": ("verdict",),
+}
 LITE_TABLES = ("pairs", "outcomes", "splits")
 
 LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
@@ -103,6 +110,11 @@ def arrow_schema(table: str, lite: bool = False) -> pa.Schema:
 
     kept = {name: kind for name, kind in features(table).items() if not (lite and name in content_columns(table))}
     return Features(kept).arrow_schema
+
+
+def task_id(scenario: str) -> str:
+    """The Hub's id of a scenario's task in eval.yaml and .eval_results: one value, its RCS."""
+    return f"rcs-{scenario.replace('_', '-')}"
 
 
 def content_columns(table: str) -> tuple[str, ...]:
