@@ -1,7 +1,7 @@
 """What makes a folder of tables a dataset repository: card, picture, eval.yaml, Croissant and, last, the manifest.
 
-All are pure functions of the tables and the manifest (which carries the facts that people wrote), so that the builder and
-the publisher write them by the same code, and a published card can be traced to a local one.
+All are pure functions of the tables and the manifest (which carries the facts that people wrote), so that the builder
+and the publisher write them by the same code, and a published card can be traced to a local one.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ _LOCAL = "."  # a card beside its data is read with the folder as working direct
 def write_documents(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Write every document of a dataset folder whose tables stand; return the manifest with its file list.
 
-    manifest: without `files`. `repository` (a Hub id) in it says where the folder is published, at tag v<version>.
+    manifest: without `files`. `repository` (a Hub id) in it says where the folder is published, at tag v<version>;
+    `benchmark` False leaves out eval.yaml.
     """
     figures = dataset_figures(folder)
     (folder / PICTURE).parent.mkdir(exist_ok=True)
     (folder / PICTURE).write_bytes(score_histograms(figures, manifest["pair"]))
     (folder / CARD).write_text(_card(folder, manifest, figures), "utf-8", newline="\n")
-    (folder / EVAL).write_text(_eval_yaml(manifest), "utf-8", newline="\n")
+    if manifest.get("benchmark", True):
+        (folder / EVAL).write_text(_eval_yaml(manifest), "utf-8", newline="\n")
     files = file_entries(folder)
     write_croissant(folder, folder / CROISSANT, manifest, figures, files, _base_url(manifest))
     whole = {**manifest, "files": file_entries(folder, known=files)}
@@ -63,7 +65,7 @@ def _eval_yaml(manifest: Mapping[str, Any]) -> str:
     return _yaml(
         {
             "name": manifest["title"],
-            "description": "Routing between a small and a large vision-language model: RCS on the in-domain test queries.",
+            "description": "Routing between a small and a large vision-language model: RCS on the test queries.",
             "evaluation_framework": "rsd-bench",
             "tasks": tasks,
         }

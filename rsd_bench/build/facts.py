@@ -1,8 +1,8 @@
 """What people must say of a dataset, because no figure can: uses, limits, biases, contact, citation.
 
-`rsd_bench/dataset_cards/facts.toml` holds what is true of every dataset built here; a recipe's [card] table replaces any
-of it. Card, datasheet and Croissant are written from the same facts, which the manifest carries, so that a folder alone
-is enough to write them again.
+`rsd_bench/dataset_cards/facts.toml` holds what is true of every dataset built here; a recipe's [card] table replaces
+any of it. Card, datasheet and Croissant are written from the same facts, which the manifest carries, so that a folder
+alone is enough to write them again.
 """
 
 from __future__ import annotations

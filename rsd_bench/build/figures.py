@@ -49,7 +49,7 @@ def dataset_figures(folder: Path) -> Figures:
     outcomes = _read(folder, "outcomes", ["query_id", "model", "status", "score", "judge", "n_judgments"])
     outcomes["source"] = outcomes["query_id"].map(pairs.set_index("query_id")["source"])
     judgments = _read(folder, "judgments", ["query_id", "model", "judge", "score"])
-    by_domain = {"all": pairs, **dict(tuple(pairs.groupby("domain")))}
+    by_domain = {"all": pairs, **{str(name): part for name, part in pairs.groupby("domain")}}
     counts = pairs.groupby(["domain", "file"]).size()
     return Figures(
         domains={d: {s: int(counts.get((d, s), 0)) for s in SPLITS} for d in sorted(pairs["domain"].unique())},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 from rsd_bench.build.figures import SCORE_BINS, Figures
 
-_STYLE = {"svg.hashsalt": "rsd_bench", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+_STYLE: Any = {"svg.hashsalt": "rsd_bench", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 _COLUMNS = 3
 _COLOURS = {"small": "#0072b2", "large": "#e69f00"}  # told apart by the colour-blind too
 

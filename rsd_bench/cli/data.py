@@ -1,7 +1,8 @@
-"""`rsd-bench data`: import sources, build a dataset, check it."""
+"""`rsd-bench data`: import sources, build a dataset, check it, publish it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +14,12 @@ from rsd_bench.cli.output import AsJson, fail, print_json, say, table
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
+    from rsd_bench.hub.push import PushPlan
     from rsd_bench.records.model import Source
 
-app = typer.Typer(help="Import sources, build a dataset, check it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Import sources, build a dataset, check it, publish it.", no_args_is_help=True, rich_markup_mode=None
+)
 importer = typer.Typer(
     help="Bring published answers or queries into a store.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -186,7 +190,7 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Verify a dataset folder: hashes, schemas, splits, labels, outcomes, tracks, card."""
+    """Verify a dataset folder: hashes, schemas, splits, labels, outcomes, tracks, card, licences, Croissant, sizes."""
     from rsd_bench.dataset.check import check_dataset
     from rsd_bench.dataset.manifest import read_manifest
 
@@ -198,3 +202,73 @@ def check(
         print_json({"ok": True, "problems": [], "queries": manifest["queries"], "files": len(manifest["files"])})
     else:
         say(f"ok: {manifest['queries']} queries, {len(manifest['files'])} files, no problem")
+
+
+@app.command()
+def diff(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO[@REV]", help="The published one: Hub id, or a folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """What publishing DIR would change: rows, labels per MES, scores, columns; patch, minor or major version."""
+    from rsd_bench.hub.diff import diff_with_published
+
+    found = diff_with_published(folder, repo)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        say(found.to_text())
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Hub dataset, org/name.")],
+    version: Annotated[str | None, typer.Option(metavar="vX.Y.Z", help="Default: the folder's own.")] = None,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
+    ] = None,
+    private_outcomes: Annotated[
+        str | None, typer.Option(metavar="REPO", help="Gated repository for the outcomes of the test split.")
+    ] = None,
+    benchmark: Annotated[bool, typer.Option(help="With eval.yaml, which the Hub holds against its own list.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a dataset as one commit and a tag. What a licence forbids to re-host stays here."""
+    from rsd_bench.hub.publication import read_version
+    from rsd_bench.hub.push import planned_push
+    from rsd_bench.hub.push import push as carry_out
+
+    wanted = read_version(version) if version is not None else None
+    with planned_push(folder, repo, wanted, private_outcomes, benchmark=benchmark) as plan:
+        if not as_json:
+            say(_plan_text(plan))
+        if dry_run is None:
+            dry = not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
+        else:
+            dry = dry_run
+        commit = None if dry else carry_out(plan)
+        if as_json:
+            print_json({"ok": True, "dry_run": dry, "commit": commit, **plan.to_dict()})
+        elif dry:
+            say("nothing was sent (--no-dry-run publishes)")
+        else:
+            say(f"commit    {commit}")
+            say(f'load      rsd_bench.load("{plan.repo}@{plan.version.tag}", mes=6)')
+
+
+def _plan_text(plan: PushPlan) -> str:
+    lines = [f"{plan.manifest['name']} {plan.version.tag} -> {plan.repo}, manifest {plan.manifest_sha256[:12]}"]
+    if withheld := plan.manifest.get("withheld"):
+        lines.append(f"withheld  images and texts of {', '.join(withheld)} (not redistributable)")
+    for side, commit in (("", plan.commit), (f" -> {plan.private.repo}" if plan.private else "", plan.private)):
+        if commit is None:
+            continue
+        verb = "create" if commit.head is None else "change"
+        lines.append(f"{verb}    {len(commit.add)} files to send ({commit.bytes / 1e6:.1f} MB){side}")
+        lines += [f"  send    {path}" for path in sorted(commit.add)]
+        lines += [f"  delete  {path}" for path in commit.delete]
+        lines.append(f"  keep    {len(commit.unchanged)} files that are there already")
+    if plan.done:
+        lines.append(f"{plan.version.tag} is published as it is here")
+    return "\n".join(lines)

@@ -1,8 +1,8 @@
 """`data check`: verify a dataset folder against its manifest and its own figures; every problem, not the first.
 
 Checked: file hashes and rows, schemas, ids, image hashes, splits (by group hash; no group or image in two), tracks,
-scores, labels recomputed from scores, outcomes against pairs; and, for the Hub, `check_repository`. A published folder may
-lack the content of sources that it names as withheld and the test scores that it names as private: then all of it.
+scores, labels recomputed from scores, outcomes against pairs; and, for the Hub, `check_repository`. A published folder
+lacks the content of sources that it names as withheld and the test scores that it names as private: then all of it.
 """
 
 from __future__ import annotations

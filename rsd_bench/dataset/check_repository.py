@@ -39,7 +39,8 @@ _NO_LICENCE = ("", "unknown", "none")
 
 def check_repository(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems that would meet a user, or the Hub, after a push. Files must be those of the manifest already."""
-    missing = [name for name in (CARD, CROISSANT, EVAL, PICTURE) if name not in manifest["files"]]
+    documents = (CARD, CROISSANT, PICTURE, *((EVAL,) if manifest.get("benchmark", True) else ()))
+    missing = [name for name in documents if name not in manifest["files"]]
     for name in missing:
         yield Problem(str(folder / name), "is missing", _REBUILD)
     yield from _licences(folder, manifest)
@@ -47,7 +48,7 @@ def check_repository(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Prob
     if not missing:
         yield from _card(folder, manifest)
         yield from _croissant(folder, manifest)
-        yield from _eval_yaml(folder)
+        yield from _eval_yaml(folder) if EVAL in documents else ()
 
 
 def _licences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:

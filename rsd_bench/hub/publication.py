@@ -10,6 +10,8 @@ again. Files that lose nothing are hard links. The manifest names the built one 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -73,11 +75,18 @@ def withheld_sources(manifest: dict[str, Any]) -> list[str]:
 
 
 def write_publication(
-    folder: Path, out: Path, repo: str, version: Version, private: tuple[str, Path] | None = None
+    folder: Path,
+    out: Path,
+    repo: str,
+    version: Version,
+    private: tuple[str, Path] | None = None,
+    *,
+    benchmark: bool = True,
 ) -> dict[str, Any]:
     """Fill the empty folder `out` with what is published of the dataset `folder`; return its manifest.
 
     private: a Hub id and an empty folder, for test outcomes that are to lie in a repository of their own.
+    benchmark: whether eval.yaml is among the documents.
     """
     built = read_manifest(folder)
     withheld = withheld_sources(built)
@@ -91,12 +100,12 @@ def write_publication(
         manifest["withheld"] = withheld
     if private:
         sha256 = _write_private(folder, private[1], manifest, withheld)
-        manifest["private_outcomes"] = {"repository": private[0], "manifest_sha256": sha256}
+        manifest["private_outcomes"] = {"repository": private[0], "sha256": sha256}
     hidden = _ids_of(folder, withheld)
     for name in built["files"]:
         if name.endswith(".parquet"):
             _publish(folder / name, out / name, hidden, private is not None)
-    return write_documents(out, manifest)
+    return write_documents(out, manifest | ({} if benchmark else {"benchmark": False}))
 
 
 def _ids_of(folder: Path, sources: Collection[str]) -> pa.Array:
@@ -156,7 +165,7 @@ def link(source: Path, out: Path) -> None:
 
 
 def _write_private(folder: Path, out: Path, manifest: dict[str, Any], withheld: list[str]) -> str:
-    """Fill `out` with the test split's outcomes and judgments; return its manifest's SHA-256."""
+    """Fill `out` with the test split's outcomes and judgments; return the SHA-256 of them all."""
     hidden = _ids_of(folder, withheld)
     for table in _PRIVATE_TABLES:
         for shard in sorted((folder / table).glob(f"{_TEST}*.parquet")):
@@ -164,10 +173,11 @@ def _write_private(folder: Path, out: Path, manifest: dict[str, Any], withheld: 
     tables = [table for table in TABLES if (out / table).is_dir()]
     configs = [{"config_name": t, "data_files": [{"split": "test", "path": f"{t}/test-*.parquet"}]} for t in tables]
     (out / "README.md").write_text(_PRIVATE_CARD.format(configs=configs, **manifest), "utf-8", newline="\n")
+    entries = {name: entry for name, entry in file_entries(out).items() if name.endswith(".parquet")}
     kept = ("name", "version", "schema_version", "derived_from", "pair", "canary")
     told = {key: manifest[key] for key in kept} | {"of": manifest["repository"], "files": file_entries(out)}
     (out / MANIFEST).write_bytes(to_bytes(told))
-    return manifest_sha256(out)
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 _PRIVATE_CARD = """---
@@ -178,9 +188,9 @@ configs: {configs}
 
 # Test outcomes of {repository}
 
-Scores of the test split of [{repository}](https://huggingface.co/datasets/{repository}), version {version}. Whoever has
-these can make a router that looks perfect: keep this repository gated, give access to scorers only, and train on nothing
-in it. Submissions are scored with `--private-outcomes`.
+Scores of the test split of [{repository}](https://huggingface.co/datasets/{repository}), version {version}. Whoever
+has these can make a router that looks perfect: keep this repository gated, give access to scorers only, and train on
+nothing in it. Submissions are scored with `--private-outcomes`.
 
 Canary {canary}
 """
