@@ -34,10 +34,11 @@ def write_documents(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
     figures = dataset_figures(folder)
     (folder / PICTURE).parent.mkdir(exist_ok=True)
     (folder / PICTURE).write_bytes(score_histograms(figures, manifest["pair"]))
-    (folder / CARD).write_text(_card(folder, manifest, figures), "utf-8", newline="\n")
+    files = file_entries(folder)
+    (folder / CARD).write_text(_card(folder, {**manifest, "files": files}, figures), "utf-8", newline="\n")
     if manifest.get("benchmark", True):
         (folder / EVAL).write_text(_eval_yaml(manifest), "utf-8", newline="\n")
-    files = file_entries(folder)
+    files = file_entries(folder, known={name: entry for name, entry in files.items() if name.endswith(".parquet")})
     write_croissant(folder, folder / CROISSANT, manifest, figures, files, _base_url(manifest))
     whole = {**manifest, "files": file_entries(folder, known=files)}
     (folder / MANIFEST).write_bytes(to_bytes(whole))
@@ -81,7 +82,7 @@ def _card(folder: Path, manifest: Mapping[str, Any], figures: Figures) -> str:
         "task_categories": facts["task_categories"],
         "tags": facts["tags"],
         "size_categories": [_size_category(manifest["queries"])],
-        "configs": card_configs(lite),
+        "configs": card_configs(lite, manifest["files"]),
     }
     if facts["license"] == "other":
         header["license_name"] = "by-source"
@@ -113,7 +114,7 @@ def _cell(text: Any) -> str:
 def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
     """Table -> (column, type, meaning), from the files themselves; the ten labels are one line."""
     found: dict[str, list[tuple[str, str, str]]] = {}
-    for config in card_configs(manifest["edition"] == "lite"):
+    for config in card_configs(manifest["edition"] == "lite", manifest["files"]):
         name = config["config_name"]
         if name.startswith("mes-"):
             continue

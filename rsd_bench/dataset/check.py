@@ -24,6 +24,7 @@ from rsd_bench.dataset.layout import (
     LABELS,
     LITE_TABLES,
     MANIFEST,
+    PRIVATE,
     TABLES,
     arrow_schema,
     content_columns,
@@ -221,9 +222,8 @@ def _outcomes(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     outcomes = _read(folder, "outcomes", ["query_id", "model", "status", "score"])
     pairs = _read(folder, "pairs", ["query_id", "small_score", "large_score"]).drop_duplicates("query_id")
     if "private_outcomes" in manifest:
-        private = outcomes["file"] == "test"
-        yield from _rows(where, outcomes["query_id"][private], "is private but stands here", "push again")
-        pairs = pairs[pairs["file"] != "test"]
+        told = (outcomes["file"] == "test") & ((outcomes["status"] != PRIVATE) | outcomes["score"].notna())
+        yield from _rows(where, outcomes["query_id"][told], "is private but stands here", "push again")
     twice = outcomes.duplicated(["query_id", "model"])
     yield from _rows(where, outcomes["query_id"][twice], "has two outcomes of one model")
     yield from _rows(where, outcomes["query_id"][~outcomes["query_id"].isin(pairs["query_id"])], "is no query of pairs")
@@ -233,6 +233,8 @@ def _outcomes(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     yield from _rows(where, outcomes["query_id"][out], "score is not in [0, 10]")
     for tier in ("small", "large"):
         side = outcomes[(outcomes["model"] == manifest["pair"][tier]) & ~twice].set_index("query_id")["score"]
+        if "private_outcomes" in manifest:
+            pairs = pairs[pairs["file"] != "test"]
         given = side.reindex(pairs["query_id"]).to_numpy()
         wrong = given != pairs[f"{tier}_score"].to_numpy()
         yield from _rows(where, pairs["query_id"][wrong], f"score of {manifest['pair'][tier]} is not that of pairs")

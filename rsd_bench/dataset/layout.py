@@ -14,7 +14,7 @@ The lite edition is the same folder without images, texts and judgments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ CONTENT_COLUMNS = {
     "outcomes": ("response",),
     "judgments": ("verdict",),
 }
+#: The status of a test outcome that is published elsewhere, to scorers only.
+PRIVATE = "private"
 LITE_TABLES = ("pairs", "outcomes", "splits")
 
 LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
@@ -126,16 +128,23 @@ def splits_schema(tracks: Iterable[str]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in ("query_id", "split", *tracks)])
 
 
-def card_configs(lite: bool = False) -> list[dict[str, Any]]:
-    """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files."""
+def card_configs(lite: bool = False, files: Mapping[str, Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files.
+
+    files: the manifest's. A split without rows is left out, and a table without any: `datasets` cannot load them.
+    """
     pairs = [name for name in features("pairs") if not (lite and name in content_columns("pairs"))]
 
-    def files(table: str) -> list[dict[str, str]]:
-        return [{"split": split, "path": f"{table}/{split}-*.parquet"} for split in SPLITS]
+    def paths(table: str) -> list[dict[str, str]]:
+        return [{"split": split, "path": f"{table}/{split}-*.parquet"} for split in SPLITS if filled(table, split)]
 
-    configs: list[dict[str, Any]] = [{"config_name": "pairs", "default": True, "data_files": files("pairs")}]
+    def filled(table: str, split: str) -> bool:
+        shards = [entry for name, entry in (files or {}).items() if name.startswith(f"{table}/{split}-")]
+        return files is None or any(entry["rows"] for entry in shards)
+
+    configs: list[dict[str, Any]] = [{"config_name": "pairs", "default": True, "data_files": paths("pairs")}]
     for mes in MES_LEVELS:
         columns = [name for name in pairs if name not in LABELS or name == label_column(mes)]
-        configs.append({"config_name": f"mes-{mes}", "data_files": files("pairs"), "columns": columns})
+        configs.append({"config_name": f"mes-{mes}", "data_files": paths("pairs"), "columns": columns})
     others = [name for name in (LITE_TABLES if lite else TABLES) if name != "pairs"]
-    return [*configs, *({"config_name": name, "data_files": files(name)} for name in others)]
+    return [*configs, *({"config_name": name, "data_files": paths(name)} for name in others if paths(name))]

@@ -1,8 +1,8 @@
 """`data diff`: what publishing a folder would change, row by row, and how big a version that is.
 
 Both sides are compared as published (what a licence withholds is withheld on both). Rows are matched by their key; an
-image counts by its SHA-256. patch: no row differs, only documents. minor: rows, models or columns were added. major: rows
-or columns went, or a row of the published version changed, labels and scores above all.
+image counts by its SHA-256. patch: no row differs, only documents. minor: rows, models or columns were added. major:
+rows or columns went, or a row of the published version changed, labels and scores above all.
 """
 
 from __future__ import annotations
@@ -185,12 +185,12 @@ def diff_folders(old: Path, new: Path, name: str) -> DatasetDiff:
     if before.get("private_outcomes") != after.get("private_outcomes"):
         differ.append(PRIVATE)
     tables = dict.fromkeys(path.split("/")[0] for path in sides if path.endswith(".parquet"))
-    rows = {table: [_rows(side, table, differ) for side in (old, new)] for table in tables}
-    pairs = rows.get("pairs", [pd.DataFrame(), pd.DataFrame()])
+    rows = {table: (_rows(old, table, differ), _rows(new, table, differ)) for table in tables}
+    pairs = rows.get("pairs", (pd.DataFrame(), pd.DataFrame()))
     return DatasetDiff(
         old=name,
         old_version=before["version"],
-        tables={table: _compare(*both, *(_schema(side, table) for side in (old, new))) for table, both in rows.items()},
+        tables={table: _compare(*rows[table], _schema(old, table), _schema(new, table)) for table in tables},
         flipped=_flips(*pairs),
         scores=_score_changes(*pairs),
         files=differ,
@@ -212,7 +212,7 @@ def _rows(folder: Path, table: str, differ: list[str]) -> pd.DataFrame:
         parts.append(pq.read_table(shard, columns=columns, partitioning=None).flatten())
     if not parts:
         return pd.DataFrame()
-    frame = pa.concat_tables(parts, promote_options="default").to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = pa.concat_tables(parts, promote_options="default").to_pandas(types_mapper=pd.ArrowDtype)
     for name in frame.columns[[isinstance(v, (list, np.ndarray)) for v in (frame.iloc[0] if len(frame) else [])]]:
         frame[name] = frame[name].map(repr)
     keys = _KEYS.get(table, ["query_id"])

@@ -3,6 +3,7 @@
 - A source that is not redistributable loses its images and texts (layout.CONTENT_COLUMNS become null); ids, domains,
   splits, scores, statistics and hashes stay, and the card says so.
 - With private outcomes, the test split loses scores, labels, outcomes and judgments, which go to a folder of their own.
+  Its rows stay (a split without rows cannot be loaded): which models answered is no secret, how they did is.
 
 A pure function of the built folder, repository and version: published twice, no byte differs, so that nothing is sent
 again. Files that lose nothing are hard links. The manifest names the built one in `derived_from`.
@@ -27,12 +28,13 @@ import pyarrow.parquet as pq
 from rsd_bench.build.card import write_documents
 from rsd_bench.build.facts import card_facts
 from rsd_bench.build.shards import WRITER_OPTIONS
-from rsd_bench.dataset.layout import LABELS, MANIFEST, TABLES, content_columns
+from rsd_bench.dataset.layout import LABELS, MANIFEST, PRIVATE, TABLES, content_columns
 from rsd_bench.dataset.manifest import file_entries, manifest_sha256, read_manifest, to_bytes
 from rsd_bench.types import InputError
 
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)\.(\d+)$")
-_PRIVATE_COLUMNS = ("small_score", "large_score", *LABELS)
+_SHOWN_COLUMNS = {"pairs": (), "outcomes": ("query_id", "model"), "judgments": ("query_id", "model", "judge", "repeat")}
+_HIDDEN_PAIRS = ("small_score", "large_score", *LABELS)
 _PRIVATE_TABLES = ("outcomes", "judgments")
 _TEST = "test-"
 
@@ -121,37 +123,40 @@ def _ids_of(folder: Path, sources: Collection[str]) -> pa.Array:
 def _publish(shard: Path, out: Path, hidden: pa.Array, private: bool) -> None:
     """Link a shard into the publication, or rewrite it, row group by row group, without what must stay behind."""
     table = shard.parent.name
-    content = content_columns(table) if len(hidden) else ()
-    secret = private and shard.name.startswith(_TEST)
-    emptied = secret and table in _PRIVATE_TABLES
-    out.parent.mkdir(exist_ok=True)
+    secret = private and shard.name.startswith(_TEST) and table in _SHOWN_COLUMNS
     with pq.ParquetFile(shard) as source:
         schema = source.schema_arrow
-        content = tuple(name for name in content if name in schema.names)
-        touched = content and any(
-            pc.any(pc.is_in(source.read_row_group(i, ["query_id"]).column(0), hidden)).as_py()
-            for i in range(source.num_row_groups)
-        )
-        if not (touched or emptied or (secret and table == "pairs")):
+        content = [name for name in content_columns(table) if name in schema.names] if len(hidden) else []
+        if not secret and not (content and _holds(source, hidden)):
             link(shard, out)
             return
+        out.parent.mkdir(exist_ok=True)
         with pq.ParquetWriter(out, schema, **WRITER_OPTIONS) as sink:
-            for i in range(0 if emptied else source.num_row_groups):
+            for i in range(source.num_row_groups):
                 rows = source.read_row_group(i)
-                mask = pc.is_in(rows.column("query_id"), hidden)
-                for name in content if touched else ():
-                    rows = _without(rows, name, mask)
-                for name in _PRIVATE_COLUMNS if secret and table == "pairs" else ():
-                    rows = _without(rows, name, pa.array([True] * len(rows)))
+                for name in content:
+                    rows = _without(rows, name, pc.is_in(rows.column("query_id"), hidden))
+                for name in _private_columns(table, schema) if secret else ():
+                    rows = _without(rows, name, pa.array([True] * len(rows)), PRIVATE if name == "status" else None)
                 sink.write_table(rows.cast(schema))
-            if emptied:
-                sink.write_table(schema.empty_table())
 
 
-def _without(rows: pa.Table, name: str, mask: Any) -> pa.Table:
-    """The table with null where the mask is true in a column."""
+def _private_columns(table: str, schema: pa.Schema) -> list[str]:
+    """Columns of a table that say how an answer was."""
+    shown = _SHOWN_COLUMNS[table]
+    return [name for name in schema.names if (name not in shown if shown else name in _HIDDEN_PAIRS)]
+
+
+def _holds(source: pq.ParquetFile, ids: pa.Array) -> bool:
+    """Whether a row of the file has one of these query ids."""
+    columns = (source.read_row_group(i, ["query_id"]).column(0) for i in range(source.num_row_groups))
+    return any(pc.any(pc.is_in(column, ids)).as_py() for column in columns)
+
+
+def _without(rows: pa.Table, name: str, mask: Any, instead: Any = None) -> pa.Table:
+    """The table with `instead` (null) where the mask is true in a column."""
     column = rows.column(name)
-    kept = pc.if_else(mask, pa.scalar(None, column.type), column)
+    kept = pc.if_else(mask, pa.scalar(instead, column.type), column)
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), kept)
 
 

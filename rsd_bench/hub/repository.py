@@ -1,12 +1,13 @@
 """One commit, then a tag: how any folder becomes a version of a Hub repository (datasets and models alike).
 
-`plan_commit` compares files with the repository as it is now; `send` uploads what differs and commits it on exactly that
+`plan_commit` compares files with the repository as it is; `send` uploads what differs and commits it on exactly that
 state (`parent_commit`), so that a second writer makes it fail instead of mixing two versions. Large files are stored
 before the commit names them: whoever dies in between leaves the old version, and what was stored is not sent again.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class CommitPlan:
 def hub_errors(repo: str) -> Iterator[None]:
     """Failures of the Hub and of the way to it as InputError, each with what to do."""
     import httpx2
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
         yield
@@ -84,11 +85,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def hub_api() -> HfApi:
-    """The Hub's client, named in its requests."""
+    """The Hub's client, named in its requests; without progress bars where nobody looks."""
     from huggingface_hub import HfApi
+    from huggingface_hub.utils import disable_progress_bars
 
     from rsd_bench.version import __version__
 
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     return HfApi(library_name="rsd_bench", library_version=__version__)
 
 
