@@ -8,7 +8,9 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -127,3 +129,43 @@ def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -
     """Run `python -m rsd_bench ...` as a user would."""
     command = [sys.executable, "-m", "rsd_bench", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="session")
+def rsd_open(tmp_path_factory: pytest.TempPathFactory, records: Path) -> Path:
+    """A folder with rsd-open built from the real records: `full` and `lite`. Read only."""
+    root = tmp_path_factory.mktemp("rsd-open")
+    recipe = ROOT / "recipes" / "rsd-open.toml"
+    sources = [records / name for name in ("dynamath", "visonlyqa", "mllm_bench")]
+    for arguments in (
+        ("import", "records", *sources, "--out", root),
+        ("build", recipe, "--store", root, "--out", root / "full"),
+        ("build", recipe, "--store", root, "--out", root / "lite", "--edition", "lite"),
+    ):
+        run = run_cli("data", *arguments)
+        assert run.returncode == 0, run.stderr
+    return root
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Hub on loopback with a client process of its own (tests/hub)."""
+    from hub.client import Client
+    from hub.loopback import LoopbackHub
+
+    root = tmp_path_factory.mktemp("loopback")
+    with LoopbackHub(root / "hub") as running, Client(running, root / "home") as client:
+        yield running, client
+
+
+@pytest.fixture
+def hub(loopback: Any) -> Any:
+    """The Hub on loopback, empty."""
+    loopback[0].reset()
+    return loopback[0]
+
+
+@pytest.fixture
+def client(loopback: Any) -> Any:
+    """The client process of the Hub on loopback."""
+    return loopback[1]

@@ -13,6 +13,11 @@ from rsd_bench.types import InputError, Problem
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
+def is_hub_id(text: str) -> bool:
+    """Whether a text has the form org/name."""
+    return bool(_REPO.match(text))
+
+
 def split_revision(path_or_repo: str) -> tuple[str, str | None]:
     """`org/name@revision` -> (org/name, revision)."""
     repo, _, revision = path_or_repo.partition("@")
@@ -33,7 +38,7 @@ def dataset_folder(
     if folder.is_dir():
         return folder
     repo, at = split_revision(str(path_or_repo))
-    if not _REPO.match(repo):
+    if not is_hub_id(repo):
         raise InputError.at(path_or_repo, "is neither a folder nor a Hub id", "name a dataset folder, or org/name")
     patterns = None if tables is None else [CARD, MANIFEST, *(f"{table}/*" for table in tables)]
     fetched = _fetch(repo, revision or at, patterns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,8 +86,23 @@ def beside(folder: Path) -> Iterator[Path]:
     """An empty temporary folder, on the dataset's own file system where that can be written (for hard links)."""
     parent = Path(os.path.abspath(folder)).parent  # noqa: PTH100 - resolve() would follow a symlinked dataset
     where = parent if os.access(parent, os.W_OK) else None
-    with TemporaryDirectory(dir=where, prefix=f".{folder.name}.publish.", ignore_cleanup_errors=True) as temporary:
+    prefix = f".{folder.name}.publish."
+    for left in parent.glob(f"{prefix}*"):
+        if not _runs(left.name.removeprefix(prefix).partition(".")[0]):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(dir=where, prefix=f"{prefix}{os.getpid()}.", ignore_cleanup_errors=True) as temporary:
         yield Path(temporary)
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process of that number runs; True where that cannot be told."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        pass
+    return True
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def _first_line(error: BaseException) -> str:
 def hub_api() -> HfApi:
     """The Hub's client, named in its requests; without progress bars where nobody looks."""
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     from rsd_bench.version import __version__
 
