@@ -36,7 +36,7 @@ def dataset_folder(
         return LITE
     folder = Path(path_or_repo).expanduser()
     if folder.is_dir():
-        return folder
+        return folder.absolute()  # `datasets` names a dataset after its folder: "." has no name
     repo, at = split_revision(str(path_or_repo))
     if not is_hub_id(repo):
         raise InputError.at(path_or_repo, "is neither a folder nor a Hub id", "name a dataset folder, or org/name")

@@ -36,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
 
     hub: LoopbackHub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: 40 ms each way without
     routes: ClassVar[list[tuple[str, str]]] = [
         (r"GET /api/whoami-v2", "whoami"),
         (r"POST /api/repos/create", "create"),
