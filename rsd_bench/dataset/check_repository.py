@@ -81,13 +81,14 @@ def _sizes(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _card(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
+    import yaml
     from huggingface_hub import DatasetCard
 
     path = folder / CARD
     try:
         card = DatasetCard.load(path)
-    except (ValueError, OSError) as error:
-        yield Problem(str(path), f"has no YAML that can be read: {error}", _REBUILD)
+    except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
+        yield Problem(str(path), f"has no YAML that can be read: {' '.join(str(error).split())}", _REBUILD)
         return
     data = card.data.to_dict()
     if data.get("configs") != card_configs(manifest["edition"] == "lite", manifest["files"]):

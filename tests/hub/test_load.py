@@ -151,7 +151,7 @@ os.environ["CROISSANT_CACHE"] = tempfile.mkdtemp()
 import mlcroissant
 data = mlcroissant.Dataset(jsonld={address!r})
 rows = list(data.records("pairs/test"))
-out = [[row["pairs/test/query_id"], list(row["pairs/test/image"].size), row["pairs/test/small_score"],
+out = [[row["pairs/test/query_id"].decode(), list(row["pairs/test/image"].size), row["pairs/test/small_score"],
         row["pairs/test/label_mes_6"], row["pairs/test/statistics"]["pairs/test/statistics/words"]] for row in rows]
 """)
     local = rsd.load(published, split="test")
