@@ -1,5 +1,5 @@
-"""rsd-open itself: what the licence of MLLM-Bench forbids to re-host is not in what a push sends, not a sentence and not
-an image; and a push of 2,986 queries is quick and small in memory.
+"""rsd-open itself: what the licence of MLLM-Bench forbids to re-host is not in what a push sends, not a sentence
+and not an image; and a push of 2,986 queries is quick and small in memory.
 """
 
 from __future__ import annotations
