@@ -25,7 +25,7 @@ def score_histograms(figures: Figures, models: dict[str, str]) -> bytes:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(3.2 * columns, 2.6 * rows))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        figure.subplots_adjust(0.18 / columns, 0.18 / rows, 1 - 0.04 / columns, 1 - 0.2 / rows, 0.35, 0.6)  # no solver
+        figure.subplots_adjust(0.24 / columns, 0.18 / rows, 1 - 0.04 / columns, 1 - 0.2 / rows, 0.35, 0.6)  # no solver
         for panel, (source, tiers) in zip(axes, sources.items(), strict=False):
             for i, (tier, counts) in enumerate(tiers.items()):
                 left = [edge + width * (0.1 + 0.4 * i) for edge in SCORE_BINS[:-1]]

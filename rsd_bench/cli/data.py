@@ -244,7 +244,7 @@ def push(
         if not as_json:
             say(_plan_text(plan))
         if dry_run is None:
-            dry = not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
+            dry = as_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
         else:
             dry = dry_run
         commit = None if dry else carry_out(plan)

@@ -212,9 +212,12 @@ def _rows(folder: Path, table: str, differ: list[str]) -> pd.DataFrame:
         parts.append(pq.read_table(shard, columns=columns, partitioning=None).flatten())
     if not parts:
         return pd.DataFrame()
-    frame: pd.DataFrame = pa.concat_tables(parts, promote_options="default").to_pandas(types_mapper=pd.ArrowDtype)
-    for name in frame.columns[[isinstance(v, (list, np.ndarray)) for v in (frame.iloc[0] if len(frame) else [])]]:
-        frame[name] = frame[name].map(repr)
+    table_rows = pa.concat_tables(parts, promote_options="default")
+    for i, column in enumerate(table_rows.schema):
+        if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+            texts = pa.array(map(str, table_rows.column(i).to_pylist()), pa.string())
+            table_rows = table_rows.set_column(i, column.name, texts)
+    frame: pd.DataFrame = table_rows.to_pandas(types_mapper=pd.ArrowDtype)
     keys = _KEYS.get(table, ["query_id"])
     index = frame[keys].astype(str).agg(" | ".join, axis=1) if len(frame) else pd.Series([], dtype=str)
     again = index.groupby(index).cumcount()

@@ -120,8 +120,7 @@ def planned_push(
     if "repository" in built:
         raise InputError.at(folder, f"is a published copy of {built['repository']}", "push the folder that was built")
     version = version or _own_version(folder, built)
-    with beside(folder) as temporary, hub_errors(repo):
-        api = hub_api()
+    with beside(folder) as temporary:
         public, private = temporary / "public", temporary / "private"
         public.mkdir()
         private.mkdir()
@@ -130,9 +129,11 @@ def planned_push(
         )
         if problems := check_dataset(public):
             raise InputError(problems)
-        commit = _plan_public(api, repo, folder_files(public))
-        done = _is_published(api, commit, version, folder_files(public))
-        secret = _plan_private(api, private_repo, private) if private_repo else None
+        with hub_errors(repo):
+            api = hub_api()
+            commit = _plan_public(api, repo, folder_files(public))
+            done = _is_published(api, commit, version, folder_files(public))
+            secret = _plan_private(api, private_repo, private) if private_repo else None
         yield PushPlan(version, commit, secret, manifest, manifest_sha256(public), public, done)
 
 

@@ -51,8 +51,14 @@ def hub_errors(repo: str) -> Iterator[None]:
 
     try:
         yield
+    except InputError:
+        raise
     except HFValidationError as error:
         raise InputError.at(repo, f"is no Hub id: {_first_line(error)}", "name it org/name") from None
+    except ValueError as error:  # how the client tells that the Hub finds fault with the card's YAML
+        raise InputError.at(
+            repo, f"refused: {' '.join(str(error).split())[:500]}", "mend the recipe's [card]"
+        ) from None
     except HfHubHTTPError as error:
         raise _refused(repo, error) from None
     except (httpx2.HTTPError, OSError, RuntimeError) as error:

@@ -281,6 +281,18 @@ def test_tokens_ids_and_versions_are_checked(hub: LoopbackHub, client: Client, d
     assert "is a published copy" in client.push(Path(fetched))["problems"][0]["what"]
 
 
+def test_a_card_that_the_hub_finds_fault_with_is_told_in_one_line(
+    hub: LoopbackHub, client: Client, dataset: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE + '[card]\nlicense = "my-licence"\n')
+    build_dataset(read_recipe(recipe), dataset.parent / "store", tmp_path / "d")
+    (problem,) = client.push(tmp_path / "d")["problems"]
+    assert "license" in problem["what"]
+    assert problem["mend"] == "mend the recipe's [card]"
+    assert set(hub.files("org/toy")) == {".gitattributes"}
+
+
 def test_a_version_never_changes(hub: LoopbackHub, client: Client, dataset: Path, changed: tuple[Path, str]) -> None:
     client.push(dataset)
     told = client.push(changed[0], "--version", "v1.0.0")
