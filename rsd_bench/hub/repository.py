@@ -55,10 +55,6 @@ def hub_errors(repo: str) -> Iterator[None]:
         raise
     except HFValidationError as error:
         raise InputError.at(repo, f"is no Hub id: {_first_line(error)}", "name it org/name") from None
-    except ValueError as error:  # how the client tells that the Hub finds fault with the card's YAML
-        raise InputError.at(
-            repo, f"refused: {' '.join(str(error).split())[:500]}", "mend the recipe's [card]"
-        ) from None
     except HfHubHTTPError as error:
         raise _refused(repo, error) from None
     except (httpx2.HTTPError, OSError, RuntimeError) as error:
@@ -69,6 +65,9 @@ def hub_errors(repo: str) -> Iterator[None]:
             raise
         mend = "nothing is published by halves: run the command again"
         raise InputError.at(repo, f"the connection failed: {_first_line(cause)}", mend) from None
+    except ValueError as error:  # how the client tells that the Hub finds fault with the card's YAML
+        told = " ".join(str(error).split())[:500]
+        raise InputError.at(repo, f"refused: {told}", "mend the recipe's [card]") from None
 
 
 def _refused(repo: str, error: Any) -> InputError:
