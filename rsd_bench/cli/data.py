@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsd_bench.cli import publish
 from rsd_bench.cli.output import AsJson, fail, print_json, say, table
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
-    from rsd_bench.hub.push import PushPlan
     from rsd_bench.records.model import Source
 
 app = typer.Typer(
@@ -24,10 +24,20 @@ importer = typer.Typer(
     help="Bring published answers or queries into a store.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(importer, name="import")
+app.command("diff")(publish.diff)
+app.command("push")(publish.push)
 
 Store = Annotated[Path, typer.Option("--out", metavar="STORE", help="The store to add to.")]
 Models = Annotated[
     Path | None, typer.Option("--models", metavar="FILE", help="TOML of model aliases; default: the shipped one.")
+]
+
+License = Annotated[
+    str | None,
+    typer.Option("--license", metavar="TEXT", help="Licence of images and texts, in their authors' words."),
+]
+Redistributable = Annotated[
+    bool, typer.Option("--redistributable", help="That licence allows re-hosting: `data push` may publish them.")
 ]
 
 Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
@@ -59,6 +69,20 @@ def _import(opened: list[Opener], store: Path, models: Path | None, as_json: boo
         rows.append((info["source"], info["queries"], len(info["models"]), scored, info["license"]))
     say(table(rows))
     say(f"\nstore  {store}")
+
+
+def _licensed(opened: Opener, licence: str | None, redistributable: bool) -> Opener:
+    """The sources of an importer whose files state no licence, with the one given."""
+    if redistributable and not licence:
+        raise typer.BadParameter("needs the --license that allows it", param_hint="--redistributable")
+
+    def open_sources(report: Callable[[Problem], None]) -> list[Source]:
+        return [
+            replace(source, info=replace(source.info, license=licence or "unknown", redistributable=redistributable))
+            for source in opened(report)
+        ]
+
+    return open_sources
 
 
 @importer.command("records")
@@ -99,6 +123,8 @@ def import_vlmevalkit(
         list[str] | None, typer.Option("--judge", metavar="MODEL=FILE", help="Judge results (hit or score).")
     ] = None,
     source: Annotated[str | None, typer.Option(help="Source id; default: the TSV's name.")] = None,
+    licence: License = None,
+    redistributable: Redistributable = False,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +132,11 @@ def import_vlmevalkit(
     from rsd_bench.records.vlmevalkit import open_vlmevalkit
 
     predictions, judges = _named_files(pred, "--pred"), _named_files(judge or [], "--judge")
-    _import([lambda report: [open_vlmevalkit(tsv, predictions, judges, source, report)]], out, models, as_json)
+
+    def opened(report: Callable[[Problem], None]) -> list[Source]:
+        return [open_vlmevalkit(tsv, predictions, judges, source, report)]
+
+    _import([_licensed(opened, licence, redistributable)], out, models, as_json)
 
 
 @importer.command("lmms-eval")
@@ -117,13 +147,18 @@ def import_lmms_eval(
         Path | None, typer.Option(help="Folder of the images, which the logs lack, named by doc_id or image path.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The metric to read as score, where logs hold several.")] = None,
+    licence: License = None,
+    redistributable: Redistributable = False,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
     from rsd_bench.records.lmms_eval import open_lmms_eval
 
-    _import([lambda report: open_lmms_eval(logdir, report, images=images, metric=metric)], out, models, as_json)
+    def opened(report: Callable[[Problem], None]) -> list[Source]:
+        return open_lmms_eval(logdir, report, images=images, metric=metric)
+
+    _import([_licensed(opened, licence, redistributable)], out, models, as_json)
 
 
 @importer.command("hub")
@@ -202,73 +237,3 @@ def check(
         print_json({"ok": True, "problems": [], "queries": manifest["queries"], "files": len(manifest["files"])})
     else:
         say(f"ok: {manifest['queries']} queries, {len(manifest['files'])} files, no problem")
-
-
-@app.command()
-def diff(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
-    repo: Annotated[str, typer.Argument(metavar="REPO[@REV]", help="The published one: Hub id, or a folder.")],
-    as_json: AsJson = False,
-) -> None:
-    """What publishing DIR would change: rows, labels per MES, scores, columns; patch, minor or major version."""
-    from rsd_bench.hub.diff import diff_with_published
-
-    found = diff_with_published(folder, repo)
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        say(found.to_text())
-
-
-@app.command()
-def push(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
-    repo: Annotated[str, typer.Argument(metavar="REPO", help="Hub dataset, org/name.")],
-    version: Annotated[str | None, typer.Option(metavar="vX.Y.Z", help="Default: the folder's own.")] = None,
-    dry_run: Annotated[
-        bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
-    ] = None,
-    private_outcomes: Annotated[
-        str | None, typer.Option(metavar="REPO", help="Gated repository for the outcomes of the test split.")
-    ] = None,
-    benchmark: Annotated[bool, typer.Option(help="With eval.yaml, which the Hub holds against its own list.")] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Publish a dataset as one commit and a tag. What a licence forbids to re-host stays here."""
-    from rsd_bench.hub.publication import read_version
-    from rsd_bench.hub.push import planned_push
-    from rsd_bench.hub.push import push as carry_out
-
-    wanted = read_version(version) if version is not None else None
-    with planned_push(folder, repo, wanted, private_outcomes, benchmark=benchmark) as plan:
-        if not as_json:
-            say(_plan_text(plan))
-        if dry_run is None:
-            dry = as_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
-        else:
-            dry = dry_run
-        commit = None if dry else carry_out(plan)
-        if as_json:
-            print_json({"ok": True, "dry_run": dry, "commit": commit, **plan.to_dict()})
-        elif dry:
-            say("nothing was sent (--no-dry-run publishes)")
-        else:
-            say(f"commit    {commit}")
-            say(f'load      rsd_bench.load("{plan.repo}@{plan.version.tag}", mes=6)')
-
-
-def _plan_text(plan: PushPlan) -> str:
-    lines = [f"{plan.manifest['name']} {plan.version.tag} -> {plan.repo}, manifest {plan.manifest_sha256[:12]}"]
-    if withheld := plan.manifest.get("withheld"):
-        lines.append(f"withheld  images and texts of {', '.join(withheld)} (not redistributable)")
-    for side, commit in (("", plan.commit), (f" -> {plan.private.repo}" if plan.private else "", plan.private)):
-        if commit is None:
-            continue
-        verb = "create" if commit.head is None else "change"
-        lines.append(f"{verb}    {len(commit.add)} files to send ({commit.bytes / 1e6:.1f} MB){side}")
-        lines += [f"  send    {path}" for path in sorted(commit.add)]
-        lines += [f"  delete  {path}" for path in commit.delete]
-        lines.append(f"  keep    {len(commit.unchanged)} files that are there already")
-    if plan.done:
-        lines.append(f"{plan.version.tag} is published as it is here")
-    return "\n".join(lines)
