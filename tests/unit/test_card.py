@@ -66,6 +66,16 @@ def test_every_figure_of_the_card_is_that_of_the_files(toy_dataset: Path) -> Non
     assert read_manifest(toy_dataset)["canary"] in card
 
 
+def test_an_audit_of_the_judge_is_shown_where_there_is_one(folder: Path) -> None:
+    card = folder / "README.md"
+    assert "### Label noise" not in card.read_text("utf-8")
+    manifest = {key: value for key, value in read_manifest(folder).items() if key != "files"}
+    audit = {"queries": 40, "sources": ["toy"], "all": {"1": 0.125, "2": 0.25}, "near": {"1": 0.5, "2": None}}
+    write_documents(folder, manifest | {"flip_prob": audit})
+    assert "| 1 | 0.1250 | 0.5000 |\n| 2 | 0.2500 |  |" in card.read_text("utf-8")
+    assert check_dataset(folder) == []
+
+
 def test_yaml_of_the_card_is_what_the_hub_reads(toy_dataset: Path) -> None:
     data = DatasetCard.load(toy_dataset / "README.md").data.to_dict()
     files = read_manifest(toy_dataset)["files"]
