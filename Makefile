@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check board submissions results clean
+.PHONY: demo test check board edition submissions results clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/rsd-bench demo
@@ -20,6 +20,14 @@ check: $(VENV)/.dev
 board: $(VENV)/.core
 	$(VENV)/bin/rsd-bench board build
 
+# Regenerate the embedded edition from the records, with the encoder features it already carries; then `make submissions`.
+RECORDS ?= ../shared/records
+FEATURES ?= rsd_bench/editions/rsd-open-lite
+edition: $(VENV)/.core
+	$(VENV)/bin/rsd-bench data import records $(addprefix $(RECORDS)/,dynamath visonlyqa mllm_bench) --out build/store
+	$(VENV)/bin/rsd-bench data build recipes/rsd-open.toml --store build/store --edition lite \
+		--features $(FEATURES) --out rsd_bench/editions/rsd-open-lite
+
 # Train every router on every track and write its submission; RESULTS: the tables and pictures of docs/results.md.
 ROUTERS = reference gain-kernel logistic-cross-fitted logistic text-logistic image-logistic statistics-logistic \
 	knn boosted-trees mlp domain-constant
@@ -28,6 +36,7 @@ RESULTS = --out docs/results
 
 submissions: $(VENV)/.core
 	for name in $(ROUTERS); do $(RSD) router submit $$name --out submissions/$$name || exit 1; done
+	$(RSD) board build
 
 results: $(VENV)/.core
 	$(RSD) router rivals $(RESULTS)

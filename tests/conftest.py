@@ -8,7 +8,9 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from PIL import Image
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+LITE = ROOT / "rsd_bench" / "editions" / "rsd-open-lite"
 
 
 @pytest.fixture(scope="session")
@@ -147,3 +150,43 @@ def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     vocabulary.write_text("\n".join([*words, *"0123456789", *(f"##{d}" for d in range(10))]) + "\n")
     BertTokenizerFast(vocab=str(vocabulary)).save_pretrained(root / "text")
     return {"image": root / "image", "text": root / "text"}
+
+
+@pytest.fixture(scope="session")
+def rsd_open(tmp_path_factory: pytest.TempPathFactory, records: Path) -> Path:
+    """A folder with rsd-open built from the real records: `full` and `lite`. Read only."""
+    root = tmp_path_factory.mktemp("rsd-open")
+    recipe = ROOT / "recipes" / "rsd-open.toml"
+    sources = [records / name for name in ("dynamath", "visonlyqa", "mllm_bench")]
+    for arguments in (
+        ("import", "records", *sources, "--out", root),
+        ("build", recipe, "--store", root, "--out", root / "full"),
+        ("build", recipe, "--store", root, "--out", root / "lite", "--edition", "lite", "--features", LITE),
+    ):
+        run = run_cli("data", *arguments)
+        assert run.returncode == 0, run.stderr
+    return root
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Hub on loopback with a client process of its own (tests/hub)."""
+    from hub.client import Client
+    from hub.loopback import LoopbackHub
+
+    root = tmp_path_factory.mktemp("loopback")
+    with LoopbackHub(root / "hub") as running, Client(running, root / "home") as client:
+        yield running, client
+
+
+@pytest.fixture
+def hub(loopback: Any) -> Any:
+    """The Hub on loopback, empty."""
+    loopback[0].reset()
+    return loopback[0]
+
+
+@pytest.fixture
+def client(loopback: Any) -> Any:
+    """The client process of the Hub on loopback."""
+    return loopback[1]

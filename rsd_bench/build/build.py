@@ -14,20 +14,19 @@ from typing import Any
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from rsd_bench.build.card import write_card
+from rsd_bench.build.card import write_documents
+from rsd_bench.build.facts import card_facts
 from rsd_bench.build.index import Index, build_index, track_column
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
 from rsd_bench.config import MES_LEVELS, SPLITS
 from rsd_bench.dataset.layout import (
-    CARD,
     LITE_TABLES,
-    MANIFEST,
     ROWS_PER_GROUP,
     arrow_schema,
     splits_schema,
 )
-from rsd_bench.dataset.manifest import file_entries, manifest_sha256, read_manifest, to_bytes
+from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.features.table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.labels import label, label_column
@@ -78,7 +77,7 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
                 for split, rows in _long_rows(store, source, source_table, splits):
                     shards.write(split, rows)
     _write_splits(index, folder)
-    _finish(folder, _manifest(index))
+    write_documents(folder, _manifest(index))
 
 
 def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -174,18 +173,13 @@ def _manifest(index: Index) -> dict[str, Any]:
             for source, info in index.sources.items()
         },
         "missing": index.missing,
+        "card": card_facts(recipe.card, recipe.name),
     }
 
 
 def _canary(name: str) -> str:
     """A GUID that is the dataset's own: text that holds it was copied from the dataset."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, _CANARY_NAMESPACE + name))
-
-
-def _finish(folder: Path, manifest: dict[str, Any]) -> None:
-    """Card, then file hashes, then the manifest: the last file makes the folder a dataset."""
-    write_card(folder / CARD, manifest)
-    (folder / MANIFEST).write_bytes(to_bytes(manifest | {"files": file_entries(folder)}))
 
 
 def write_lite(full: Path, folder: Path, features: Path | None = None) -> None:
@@ -205,4 +199,4 @@ def write_lite(full: Path, folder: Path, features: Path | None = None) -> None:
     extra: dict[str, Any] = {"edition": "lite", "derived_from": manifest_sha256(full)}
     if features:
         extra["features"] = copy_features(features, folder).to_dict()
-    _finish(folder, manifest | extra)
+    write_documents(folder, manifest | extra)

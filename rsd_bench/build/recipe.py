@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.build.facts import card_facts
 from rsd_bench.config import DEFAULT_PROFILE, IN_DOMAIN, load_profile, read_toml
 from rsd_bench.splits import Track
 from rsd_bench.types import InputError, Problem
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
-_KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks"}
+_KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks", "card"}
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Recipe:
     latency_profile: str = DEFAULT_PROFILE
     domains: dict[str, tuple[str, ...]] | None = None
     tracks: tuple[Track, ...] = ()
+    card: dict[str, Any] = field(default_factory=dict)  # words of the card that differ from the shipped facts
 
     @property
     def sha256(self) -> str:
-        """Hash of what the recipe says, whatever its layout and comments."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Hash of what the recipe says of the data, whatever its layout, comments and words for the card."""
+        said = {key: value for key, value in asdict(self).items() if key != "card"}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -68,6 +71,14 @@ def read_recipe(path: Path) -> Recipe:
         if not _NAME.match(group):
             wrong(f"domain group {group!r} is no plain name", "use small letters, digits, . _ -")
     tracks = _tracks(data.get("tracks", []), wrong)
+    card = data.get("card", {})
+    if not isinstance(card, dict):
+        wrong("card is not a table", "write [card]")
+        card = {}
+    try:
+        card_facts(card, path)
+    except InputError as error:
+        problems += error.problems
     if isinstance(data.get("latency_profile"), str):
         try:
             load_profile(data["latency_profile"])
@@ -85,6 +96,7 @@ def read_recipe(path: Path) -> Recipe:
         latency_profile=data.get("latency_profile", DEFAULT_PROFILE),
         domains={group: tuple(members) for group, members in domains.items()} if domains is not None else None,
         tracks=tracks,
+        card=card,
     )
 
 

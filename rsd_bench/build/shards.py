@@ -44,7 +44,8 @@ class SplitShards:
             path = self._folder / f"{split}-{len(self._shards[split]):05d}.parquet"
             self._shards[split].append(path)
             self._writers[split] = pq.ParquetWriter(path, self._schema, **WRITER_OPTIONS)
-        self._writers[split].write_table(pa.Table.from_pylist(self._pending[split], self._schema))
+        if self._pending[split]:  # `datasets` cannot read a row group without rows
+            self._writers[split].write_table(pa.Table.from_pylist(self._pending[split], self._schema))
         self._pending[split].clear()
         if self._shards[split][-1].stat().st_size > SHARD_BYTES:
             self._writers.pop(split).close()

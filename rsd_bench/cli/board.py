@@ -1,4 +1,4 @@
-"""`rsd-bench board`: regenerate the leaderboard."""
+"""`rsd-bench board`: regenerate the leaderboard, export its results to the Hub."""
 
 from __future__ import annotations
 
@@ -53,3 +53,31 @@ def build(
     for refused in board["refused"]:
         say(f"\nrefused  {refused['slug']}: {len(refused['problems'])} problems (rsd-bench submit check)")
     say(f"\nboard  {out / 'leaderboard.md'}")
+
+
+@app.command("export-eval-results")
+def export_eval_results(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="A router of the board.")],
+    dataset: Annotated[str, typer.Option(metavar="ORG/NAME", help="The benchmark dataset on the Hub.")],
+    board: Annotated[Path, typer.Option(help="Folder of the board.")] = Path("leaderboard"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The router's model folder.")] = Path(),
+    revision: Annotated[str | None, typer.Option(metavar="SHA", help="Commit of the dataset.")] = None,
+    source_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the board stands.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write .eval_results/*.yaml for a router's model repository on the Hub: one RCS per scenario."""
+    from rsd_bench.dataset.open import is_hub_id
+    from rsd_bench.folders import write_file
+    from rsd_bench.hub.eval_results import eval_result_files, read_result
+
+    if not is_hub_id(dataset):
+        raise typer.BadParameter(f"{dataset!r} is not ORG/NAME", param_hint="--dataset")
+    files = eval_result_files(read_result(board, slug), dataset, revision=revision, source_url=source_url)
+    for name, data in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_file(out / name, data)
+    if as_json:
+        print_json({"ok": True, "files": [str(out / name) for name in files]})
+        return
+    for name, data in files.items():
+        say(f"{data.decode()}\nwritten  {out / name}")

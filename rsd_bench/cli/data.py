@@ -1,29 +1,43 @@
-"""`rsd-bench data`: import sources, build a dataset, check it."""
+"""`rsd-bench data`: import sources, build a dataset, check it, publish it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsd_bench.cli import publish
 from rsd_bench.cli.output import AsJson, fail, print_json, say, table
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.records.model import Source
 
-app = typer.Typer(help="Import sources, build a dataset, check it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Import sources, build a dataset, check it, publish it.", no_args_is_help=True, rich_markup_mode=None
+)
 importer = typer.Typer(
     help="Bring published answers or queries into a store.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(importer, name="import")
+app.command("diff")(publish.diff)
+app.command("push")(publish.push)
 
 Store = Annotated[Path, typer.Option("--out", metavar="STORE", help="The store to add to.")]
 Models = Annotated[
     Path | None, typer.Option("--models", metavar="FILE", help="TOML of model aliases; default: the shipped one.")
+]
+
+License = Annotated[
+    str | None,
+    typer.Option("--license", metavar="TEXT", help="Licence of images and texts, in their authors' words."),
+]
+Redistributable = Annotated[
+    bool, typer.Option("--redistributable", help="That licence allows re-hosting: `data push` may publish them.")
 ]
 
 Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
@@ -55,6 +69,20 @@ def _import(opened: list[Opener], store: Path, models: Path | None, as_json: boo
         rows.append((info["source"], info["queries"], len(info["models"]), scored, info["license"]))
     say(table(rows))
     say(f"\nstore  {store}")
+
+
+def _licensed(opened: Opener, licence: str | None, redistributable: bool) -> Opener:
+    """The sources of an importer whose files state no licence, with the one given."""
+    if redistributable and not licence:
+        raise typer.BadParameter("needs the --license that allows it", param_hint="--redistributable")
+
+    def open_sources(report: Callable[[Problem], None]) -> list[Source]:
+        return [
+            replace(source, info=replace(source.info, license=licence or "unknown", redistributable=redistributable))
+            for source in opened(report)
+        ]
+
+    return open_sources
 
 
 @importer.command("records")
@@ -95,6 +123,8 @@ def import_vlmevalkit(
         list[str] | None, typer.Option("--judge", metavar="MODEL=FILE", help="Judge results (hit or score).")
     ] = None,
     source: Annotated[str | None, typer.Option(help="Source id; default: the TSV's name.")] = None,
+    licence: License = None,
+    redistributable: Redistributable = False,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +132,11 @@ def import_vlmevalkit(
     from rsd_bench.records.vlmevalkit import open_vlmevalkit
 
     predictions, judges = _named_files(pred, "--pred"), _named_files(judge or [], "--judge")
-    _import([lambda report: [open_vlmevalkit(tsv, predictions, judges, source, report)]], out, models, as_json)
+
+    def opened(report: Callable[[Problem], None]) -> list[Source]:
+        return [open_vlmevalkit(tsv, predictions, judges, source, report)]
+
+    _import([_licensed(opened, licence, redistributable)], out, models, as_json)
 
 
 @importer.command("lmms-eval")
@@ -113,13 +147,18 @@ def import_lmms_eval(
         Path | None, typer.Option(help="Folder of the images, which the logs lack, named by doc_id or image path.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The metric to read as score, where logs hold several.")] = None,
+    licence: License = None,
+    redistributable: Redistributable = False,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
     from rsd_bench.records.lmms_eval import open_lmms_eval
 
-    _import([lambda report: open_lmms_eval(logdir, report, images=images, metric=metric)], out, models, as_json)
+    def opened(report: Callable[[Problem], None]) -> list[Source]:
+        return open_lmms_eval(logdir, report, images=images, metric=metric)
+
+    _import([_licensed(opened, licence, redistributable)], out, models, as_json)
 
 
 @importer.command("hub")
@@ -191,7 +230,7 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Verify a dataset folder: hashes, schemas, splits, labels, outcomes, tracks, card."""
+    """Verify a dataset folder: hashes, schemas, splits, labels, outcomes, tracks, card, licences, Croissant, sizes."""
     from rsd_bench.dataset.check import check_dataset
     from rsd_bench.dataset.manifest import read_manifest
 

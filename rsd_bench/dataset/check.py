@@ -1,7 +1,8 @@
 """`data check`: verify a dataset folder against its manifest and its own figures; every problem, not the first.
 
 Checked: file hashes and rows, schemas, ids, image hashes, splits (by group hash; no group or image in two), tracks,
-scores, labels recomputed from scores, outcomes against pairs, card configs.
+scores, labels recomputed from scores, outcomes against pairs; and, for the Hub, `check_repository`. A published folder
+lacks the content of sources that it names as withheld and the test scores that it names as private: then all of it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from rsd_bench.config import MES_LEVELS, SCORE_MAX, SPLITS
+from rsd_bench.dataset.check_repository import check_repository
 from rsd_bench.dataset.layout import (
-    CARD,
     LABELS,
     LITE_TABLES,
     MANIFEST,
+    PRIVATE,
     TABLES,
     arrow_schema,
-    card_configs,
+    content_columns,
     splits_schema,
 )
 from rsd_bench.dataset.manifest import file_entries, read_manifest
@@ -51,7 +53,7 @@ def check_dataset(folder: Path) -> list[Problem]:
         return problems
     try:
         return [
-            *_card(folder, manifest),
+            *check_repository(folder, manifest),
             *_pairs(folder, manifest),
             *_splits(folder, manifest),
             *_outcomes(folder, manifest),
@@ -104,18 +106,6 @@ def _schemas(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
                     yield Problem(str(shard), "has other columns or types than the schema version says", _REBUILD)
 
 
-def _card(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
-    from huggingface_hub import DatasetCard
-
-    try:
-        configs = DatasetCard.load(folder / CARD).data.to_dict().get("configs")
-    except (ValueError, OSError) as error:
-        yield Problem(str(folder / CARD), f"has no YAML that can be read: {error}", _REBUILD)
-        return
-    if configs != card_configs(manifest["edition"] == "lite"):
-        yield Problem(str(folder / CARD), "its configs are not those of the data", _REBUILD)
-
-
 def _read(folder: Path, table: str, columns: list[str]) -> pd.DataFrame:
     """Columns of a table with the split whose file each row stands in (column `file`)."""
     frames = [
@@ -140,25 +130,33 @@ def _pairs(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     where = folder / "pairs"
     scores = ["small_score", "large_score"]
     seconds = ["small_latency_s", "large_latency_s"]
-    texts = ["query_id", "group_id", "source", "domain", "image_sha256", "latency_basis"]
+    texts = ["query_id", "group_id", "source", "domain", "licence", "image_sha256", "latency_basis"]
     pairs = _read(folder, "pairs", [*texts, *scores, *seconds, *LABELS])
     ids = pairs["query_id"]
     yield from _rows(where, ids[ids.duplicated()], "query_id stands twice")
-    for name in (*texts, *scores, *seconds):
+    hidden = (pairs["file"] == "test") & ("private_outcomes" in manifest)
+    for name in (*texts, *seconds):
         yield from _rows(where, ids[pairs[name].isna()], f"{name} is missing")
     for name in scores:
-        yield from _rows(where, ids[~pairs[name].between(0, SCORE_MAX)], f"{name} is not in [0, 10]")
+        yield from _rows(where, ids[pairs[name].isna() & ~hidden], f"{name} is missing")
+        yield from _rows(
+            where, ids[pairs[name].notna() & ~pairs[name].between(0, SCORE_MAX)], f"{name} is not in [0, 10]"
+        )
+    for name in (*scores, *LABELS):
+        yield from _rows(where, ids[pairs[name].notna() & hidden], f"{name} is private but stands here", "push again")
+    licences = pairs["source"].map({name: info["license"] for name, info in manifest["sources"].items()})
+    yield from _rows(where, ids[pairs["licence"] != licences], "licence is not that of its source")
     for name in seconds:
         yield from _rows(where, ids[~((pairs[name] >= 0) & np.isfinite(pairs[name]))], f"{name} is no latency")
     yield from _rows(where, ids[pairs["group_id"].map(split_of) != pairs["file"]], "stands in the wrong split")
     for name in ("group_id", "image_sha256"):
         spread = pairs.groupby(name)["file"].nunique()
         yield from _rows(where, spread.index[spread > 1], f"this {name} stands in more than one split")
-    sound = pairs[scores].notna().all(axis=1) & pairs[scores].apply(lambda s: s.between(0, SCORE_MAX)).all(axis=1)
-    if sound.all():
+    shown = pairs[~hidden]
+    if shown[scores].apply(lambda s: s.between(0, SCORE_MAX)).all(axis=None):
         for mes in MES_LEVELS:
-            wrong = label(pairs["small_score"], pairs["large_score"], mes) != pairs[label_column(mes)]
-            yield from _rows(where, ids[wrong], f"{label_column(mes)} does not follow from the scores")
+            wrong = label(shown["small_score"], shown["large_score"], mes) != shown[label_column(mes)]
+            yield from _rows(where, shown["query_id"][wrong], f"{label_column(mes)} does not follow from the scores")
     counted = {
         "queries": len(pairs),
         "groups": int(pairs["group_id"].nunique()),
@@ -170,25 +168,34 @@ def _pairs(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
         if manifest.get(key) != value:
             yield Problem(str(folder / MANIFEST), f"{key} is {manifest.get(key)}, the files hold {value}", _REBUILD)
     if manifest["edition"] != "lite":
-        yield from _images(folder, len(pairs))
+        yield from _content(folder, manifest, len(pairs))
 
 
-def _images(folder: Path, n: int) -> Iterator[Problem]:
-    columns = ["query_id", "image", "image_sha256"]
+def _content(folder: Path, manifest: dict[str, Any], n: int) -> Iterator[Problem]:
+    """Images match their hashes; withheld sources have no content at all."""
+    withheld = manifest.get("withheld", [])
+    columns = ["query_id", "source", "image_sha256", *content_columns("pairs")]
     with tqdm(total=n, desc="images", unit="image", disable=None) as bar:
         for split in SPLITS:
             for shard in _shards(folder, "pairs", split):
                 with pq.ParquetFile(shard) as file:
                     for batch in file.iter_batches(100, columns=columns):
-                        ids, images, hashes = (batch.column(name) for name in columns)
+                        ids, sources, hashes, images, *texts = (batch.column(name) for name in columns)
                         bytes_of = images.field("bytes")
                         for i in range(len(batch)):
-                            data = bytes_of[i].as_buffer()
-                            if data is None or hashlib.sha256(data).hexdigest() != hashes[i].as_py():
-                                yield Problem(
-                                    f"{shard}: {ids[i].as_py()}", "image bytes do not match their hash", _REBUILD
-                                )
+                            where, data = f"{shard}: {ids[i].as_py()}", bytes_of[i].as_buffer()
+                            if sources[i].as_py() in withheld:
+                                if data is not None or any(text[i].is_valid for text in texts):
+                                    yield Problem(where, "content of a withheld source", "push again")
+                            elif data is None or hashlib.sha256(data).hexdigest() != hashes[i].as_py():
+                                yield Problem(where, "image bytes do not match their hash", _REBUILD)
                         bar.update(len(batch))
+    for table in ("outcomes", "judgments") if withheld else ():
+        (column,) = content_columns(table)
+        rows = _read(folder, table, ["query_id", column])
+        sources = rows["query_id"].map(_read(folder, "pairs", ["query_id", "source"]).set_index("query_id")["source"])
+        told = rows["query_id"][sources.isin(withheld) & rows[column].notna()]
+        yield from _rows(folder / table, told, f"{column} of a withheld source", "push again")
 
 
 def _splits(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
@@ -214,6 +221,9 @@ def _outcomes(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     where = folder / "outcomes"
     outcomes = _read(folder, "outcomes", ["query_id", "model", "status", "score"])
     pairs = _read(folder, "pairs", ["query_id", "small_score", "large_score"]).drop_duplicates("query_id")
+    if "private_outcomes" in manifest:
+        told = (outcomes["file"] == "test") & ((outcomes["status"] != PRIVATE) | outcomes["score"].notna())
+        yield from _rows(where, outcomes["query_id"][told], "is private but stands here", "push again")
     twice = outcomes.duplicated(["query_id", "model"])
     yield from _rows(where, outcomes["query_id"][twice], "has two outcomes of one model")
     yield from _rows(where, outcomes["query_id"][~outcomes["query_id"].isin(pairs["query_id"])], "is no query of pairs")
@@ -223,6 +233,8 @@ def _outcomes(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     yield from _rows(where, outcomes["query_id"][out], "score is not in [0, 10]")
     for tier in ("small", "large"):
         side = outcomes[(outcomes["model"] == manifest["pair"][tier]) & ~twice].set_index("query_id")["score"]
+        if "private_outcomes" in manifest:
+            pairs = pairs[pairs["file"] != "test"]
         given = side.reindex(pairs["query_id"]).to_numpy()
         wrong = given != pairs[f"{tier}_score"].to_numpy()
         yield from _rows(where, pairs["query_id"][wrong], f"score of {manifest['pair'][tier]} is not that of pairs")

@@ -2,6 +2,8 @@
 
     README.md                              card; YAML configs
     manifest.json                          sha256, bytes and rows of every file, provenance, tracks, missing queries
+    croissant.json  eval.yaml              the dataset for search engines, the benchmark for the Hub
+    assets/score-histogram.svg             the card's picture
     pairs/<split>-NNNNN-of-NNNNN.parquet   one row a query for the default pair
     outcomes/<split>-...                   long: one row a query and model
     judgments/<split>-...                  one row a judge call
@@ -12,7 +14,7 @@ The lite edition is the same folder without images, texts and judgments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,19 @@ from rsd_bench.config import MES_LEVELS, SPLITS
 from rsd_bench.labels import LABEL_NAMES, label_column
 from rsd_bench.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
 
-MANIFEST, CARD = "manifest.json", "README.md"
+MANIFEST, CARD, CROISSANT, EVAL = "manifest.json", "README.md", "croissant.json", "eval.yaml"
+PICTURE = "assets/score-histogram.svg"
 TABLES = ("pairs", "outcomes", "judgments", "splits")
 LITE = Path(__file__).parent.parent / "editions" / "rsd-open-lite"
 
-#: Columns that hold somebody's words or pictures: never in a lite edition.
-CONTENT_COLUMNS = {"pairs": ("image", "question", "reference_answer"), "outcomes": ("response",)}
+#: Columns that hold somebody's words or pictures: never in a lite edition, nor published where a licence forbids it.
+CONTENT_COLUMNS = {
+    "pairs": ("image", "question", "reference_answer"),
+    "outcomes": ("response",),
+    "judgments": ("verdict",),
+}
+#: The status of a test outcome that is published elsewhere, to scorers only.
+PRIVATE = "private"
 LITE_TABLES = ("pairs", "outcomes", "splits")
 
 LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
@@ -105,6 +114,11 @@ def arrow_schema(table: str, lite: bool = False) -> pa.Schema:
     return Features(kept).arrow_schema
 
 
+def task_id(scenario: str) -> str:
+    """The Hub's id of a scenario's task in eval.yaml and .eval_results: one value, its RCS."""
+    return f"rcs-{scenario.replace('_', '-')}"
+
+
 def content_columns(table: str) -> tuple[str, ...]:
     return CONTENT_COLUMNS.get(table, ())
 
@@ -114,16 +128,23 @@ def splits_schema(tracks: Iterable[str]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in ("query_id", "split", *tracks)])
 
 
-def card_configs(lite: bool = False) -> list[dict[str, Any]]:
-    """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files."""
+def card_configs(lite: bool = False, files: Mapping[str, Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files.
+
+    files: the manifest's. A split without rows is left out, and a table without any: `datasets` cannot load them.
+    """
     pairs = [name for name in features("pairs") if not (lite and name in content_columns("pairs"))]
 
-    def files(table: str) -> list[dict[str, str]]:
-        return [{"split": split, "path": f"{table}/{split}-*.parquet"} for split in SPLITS]
+    def paths(table: str) -> list[dict[str, str]]:
+        return [{"split": split, "path": f"{table}/{split}-*.parquet"} for split in SPLITS if filled(table, split)]
 
-    configs: list[dict[str, Any]] = [{"config_name": "pairs", "default": True, "data_files": files("pairs")}]
+    def filled(table: str, split: str) -> bool:
+        shards = [entry for name, entry in (files or {}).items() if name.startswith(f"{table}/{split}-")]
+        return files is None or any(entry["rows"] for entry in shards)
+
+    configs: list[dict[str, Any]] = [{"config_name": "pairs", "default": True, "data_files": paths("pairs")}]
     for mes in MES_LEVELS:
         columns = [name for name in pairs if name not in LABELS or name == label_column(mes)]
-        configs.append({"config_name": f"mes-{mes}", "data_files": files("pairs"), "columns": columns})
+        configs.append({"config_name": f"mes-{mes}", "data_files": paths("pairs"), "columns": columns})
     others = [name for name in (LITE_TABLES if lite else TABLES) if name != "pairs"]
-    return [*configs, *({"config_name": name, "data_files": files(name)} for name in others)]
+    return [*configs, *({"config_name": name, "data_files": paths(name)} for name in others if paths(name))]

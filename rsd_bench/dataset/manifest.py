@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,24 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """sha256, bytes and (Parquet) rows of every file below `folder` but the manifest, by relative path."""
+def file_entries(folder: Path, known: Mapping[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
+    """sha256, bytes and (Parquet) rows of every file below `folder` but the manifest, by relative path.
+
+    Names with a dot in front are not the dataset's: git's and the Hub's own files in a downloaded copy.
+    known: entries that hold already; their files are not read again.
+    """
     entries: dict[str, dict[str, Any]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
+        name = path.relative_to(folder).as_posix()
+        if name.startswith("."):
+            continue
+        if known and name in known:
+            entries[name] = known[name]
+            continue
         entry: dict[str, Any] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
         if path.suffix == ".parquet":
             entry["rows"] = pq.read_metadata(path).num_rows
-        entries[path.relative_to(folder).as_posix()] = entry
+        entries[name] = entry
     return entries
 
 

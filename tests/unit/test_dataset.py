@@ -246,19 +246,6 @@ def test_plain_load_dataset_works_offline(toy_dataset: Path, tmp_path: Path) -> 
         load_dataset(str(toy_dataset), "mes-65", cache_dir=str(tmp_path))
 
 
-@pytest.fixture(scope="module")
-def rsd_open(tmp_path_factory: pytest.TempPathFactory, records: Path) -> Path:
-    root = tmp_path_factory.mktemp("rsd-open")
-    run = run_cli(
-        "data", "import", "records", *(records / n for n in ("dynamath", "visonlyqa", "mllm_bench")), "--out", root
-    )
-    assert run.returncode == 0, run.stderr
-    recipe = ROOT / "recipes" / "rsd-open.toml"
-    built(root, recipe, root / "full")
-    built(root, recipe, root / "lite", "--edition", "lite")
-    return root
-
-
 def test_lite_is_what_the_records_give(rsd_open: Path) -> None:
     lite = ROOT / "rsd_bench" / "editions" / "rsd-open-lite"
     ours, theirs = (json.loads((f / "manifest.json").read_text()) for f in (lite, rsd_open / "lite"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from conftest import run_cli
 from PIL import Image
 
 from rsd_bench.records.model import Source
@@ -214,7 +216,7 @@ def broken_tsv(rows: list[list[object]]) -> Callable[[Kit], None]:
 
 def judged(rows: list[tuple[Any, ...]], *columns: str) -> Callable[[Kit], None]:
     def spoil(kit: Kit) -> None:
-        kit.predict([(0, "A"), (1, "B")])
+        kit.predict([(row[0], "A") for row in BENCHMARK])
         kit.judge(rows, *columns)
 
     return spoil
@@ -281,3 +283,19 @@ def test_all_faults_are_told_at_once_and_those_of_a_query_not_again_for_each_ans
     kit.refused()
     assert len(kit.problems) == 4
     assert all(problem.mend for problem in kit.problems)
+
+
+def test_the_licence_is_what_the_importer_is_told(kit: Kit, tmp_path: Path) -> None:
+    def imported(*more: str) -> Any:
+        prediction = kit.predict([(row[0], "A") for row in BENCHMARK])
+        run = run_cli(
+            *("data", "import", "vlmevalkit", "--tsv", kit.tsv, "--pred", f"small={prediction}", "--json"),
+            *("--out", tmp_path / "store", *more),
+        )
+        return run.returncode, json.loads(run.stdout)["sources"][0] if run.returncode == 0 else run.stderr
+
+    code, info = imported()
+    assert (code, info["license"], info["redistributable"]) == (0, "unknown", False)
+    code, info = imported("--license", "CC-BY-4.0", "--redistributable")
+    assert (code, info["license"], info["redistributable"]) == (0, "CC-BY-4.0", True)
+    assert imported("--redistributable")[0] == 2

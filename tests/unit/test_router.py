@@ -1,5 +1,5 @@
-"""Guards against routers that cannot be trusted: predictions that do not repeat, checkpoints that load with parts missing,
-features of another kind, test rows that leak into training, and a report that stays silent on a failed router."""
+"""Guards against routers that cannot be trusted: predictions that do not repeat, checkpoints that load with parts
+missing, features of another kind, test rows that leak into training, and a report that stays silent on a failed router."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
+from conftest import png, run_cli
 from safetensors.torch import load_file, save_file
 
 import rsd_bench as rsd
-from conftest import png, run_cli
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -146,8 +146,17 @@ def spoil(checkpoint: Path, to: Path, what: str) -> Path:
 
 @pytest.mark.parametrize(
     "what",
-    ["cut weights", "no weights", "no config", "config no json", "config a list", "another version", "another width"]
-    + ["no scaler", "NaN"],
+    [
+        "cut weights",
+        "no weights",
+        "no config",
+        "config no json",
+        "config a list",
+        "another version",
+        "another width",
+        "no scaler",
+        "NaN",
+    ],
 )
 def test_spoilt_checkpoints_are_refused(checkpoint: Path, tmp_path: Path, what: str) -> None:
     with pytest.raises(InputError, match="train it again"):

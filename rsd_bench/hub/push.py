@@ -1,0 +1,221 @@
+"""`data push`: check -> project -> plan -> one commit -> tag. A dry run stops at the plan.
+
+Private test outcomes go first and to their own gated repository, so that no public version ever names outcomes that are
+not there. A version is a tag that never moves: the same data under the same version is already done, other data is
+refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from rsd_bench.dataset.check import check_dataset
+from rsd_bench.dataset.layout import CARD, MANIFEST, TABLES
+from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.hub.publication import Version, write_publication
+from rsd_bench.hub.repository import (
+    CommitPlan,
+    Content,
+    folder_files,
+    head_of,
+    hub_api,
+    hub_errors,
+    plan_commit,
+    remote_paths,
+    send,
+    tags_of,
+)
+from rsd_bench.types import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+_TYPE = "dataset"
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """What a push would do. `done`: this version stands on the Hub already, as it is here."""
+
+    version: Version
+    commit: CommitPlan
+    private: CommitPlan | None
+    manifest: dict[str, Any]
+    manifest_sha256: str
+    folder: Path  # the publication
+    done: bool
+
+    @property
+    def repo(self) -> str:
+        return self.commit.repo
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for --json."""
+        sides = {"public": self.commit, "private": self.private}
+        return {
+            "repository": self.repo,
+            "version": self.version.tag,
+            "manifest_sha256": self.manifest_sha256,
+            "withheld": self.manifest.get("withheld", []),
+            "already_published": self.done,
+            **{name: _plan_dict(side) for name, side in sides.items() if side is not None},
+        }
+
+
+def _plan_dict(plan: CommitPlan) -> dict[str, Any]:
+    return {
+        "repository": plan.repo,
+        "parent_commit": plan.head,
+        "send": sorted(plan.add),
+        "send_bytes": plan.bytes,
+        "delete": list(plan.delete),
+        "unchanged": sorted(plan.unchanged),
+    }
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[Path]:
+    """An empty temporary folder, on the dataset's own file system where that can be written (for hard links)."""
+    parent = Path(os.path.abspath(folder)).parent  # noqa: PTH100 - resolve() would follow a symlinked dataset
+    where = parent if os.access(parent, os.W_OK) else None
+    prefix = f".{folder.name}.publish."
+    for left in parent.glob(f"{prefix}*"):
+        if not _runs(left.name.removeprefix(prefix).partition(".")[0]):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(dir=where, prefix=f"{prefix}{os.getpid()}.", ignore_cleanup_errors=True) as temporary:
+        yield Path(temporary)
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process of that number runs; True where that cannot be told."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        pass
+    return True
+
+
+@contextmanager
+def planned_push(
+    folder: Path, repo: str, version: Version | None = None, private_repo: str | None = None, benchmark: bool = True
+) -> Iterator[PushPlan]:
+    """Check a dataset folder and say what pushing it would do; the publication lives as long as the block.
+
+    version: default that of the folder. private_repo: where test outcomes go. benchmark: with eval.yaml, which the Hub
+    checks against a list of evaluation frameworks. InputError for a folder with problems, and where the Hub refuses.
+    """
+    if problems := check_dataset(folder):
+        raise InputError(problems)
+    built = read_manifest(folder)
+    if "repository" in built:
+        raise InputError.at(folder, f"is a published copy of {built['repository']}", "push the folder that was built")
+    version = version or _own_version(folder, built)
+    with beside(folder) as temporary:
+        public, private = temporary / "public", temporary / "private"
+        public.mkdir()
+        private.mkdir()
+        manifest = write_publication(
+            folder, public, repo, version, (private_repo, private) if private_repo else None, benchmark=benchmark
+        )
+        if problems := check_dataset(public):
+            raise InputError(problems)
+        with hub_errors(repo):
+            api = hub_api()
+            commit = _plan_public(api, repo, folder_files(public))
+            done = _is_published(api, commit, version, folder_files(public))
+            secret = _plan_private(api, private_repo, private) if private_repo else None
+        yield PushPlan(version, commit, secret, manifest, manifest_sha256(public), public, done)
+
+
+def _own_version(folder: Path, manifest: dict[str, Any]) -> Version:
+    version = Version.parse(manifest["version"])
+    if version is None:
+        raise InputError.at(folder, f"has version {manifest['version']!r}", "give --version vMAJOR.MINOR.PATCH")
+    return version
+
+
+def _plan_public(api: HfApi, repo: str, files: dict[str, Content]) -> CommitPlan:
+    head = head_of(api, repo, _TYPE)
+    stale = _ours(api, repo, head, files) if head else []
+    return plan_commit(api, repo, _TYPE, files, stale, at=head)
+
+
+def _ours(api: HfApi, repo: str, head: str, files: Iterable[str]) -> list[str]:
+    """Files of the repository that a dataset owns: those its manifest lists, and all below the tables' folders."""
+    tables = {*TABLES, *(path.split("/")[0] for path in files if path.endswith(".parquet"))}
+    paths = remote_paths(api, repo, _TYPE, head)
+    owned = {path for path in paths if "/" in path and path.split("/")[0] in tables}
+    if MANIFEST in paths:
+        try:
+            listed = json.loads(Path(api.hf_hub_download(repo, MANIFEST, repo_type=_TYPE, revision=head)).read_bytes())
+            owned |= set(listed["files"])
+        except (ValueError, KeyError, TypeError):
+            pass  # somebody else's manifest.json: its files are not ours to remove
+    return sorted(owned)
+
+
+def _is_published(api: HfApi, plan: CommitPlan, version: Version, files: dict[str, Content]) -> bool:
+    """Whether the tag stands and holds these files. InputError where it holds others, or a later version stands."""
+    if plan.head is None:
+        return False
+    tags = tags_of(api, plan.repo, _TYPE)
+    if version.tag in tags:
+        tagged = plan_commit(api, plan.repo, _TYPE, files, at=tags[version.tag])
+        if tagged.empty:
+            return True
+        what = f"{version.tag} is published with other content ({', '.join(sorted(tagged.add)[:3])} ...)"
+        raise InputError.at(plan.repo, what, "a version never changes: push under a higher one (`rsd-bench data diff`)")
+    later = [known for tag in tags if (known := Version.parse(tag)) and known > version]
+    if later:
+        what = f"{max(later).tag} is published, which is later than {version.tag}"
+        raise InputError.at(plan.repo, what, "push under a higher version")
+    return False
+
+
+def _plan_private(api: HfApi, repo: str, folder: Path) -> CommitPlan:
+    head = head_of(api, repo, _TYPE)
+    if head is not None:
+        info = api.dataset_info(repo)
+        if not (info.private or info.gated):
+            raise InputError.at(repo, "is open to everybody", "make it private or gated first: it gets test outcomes")
+    files = folder_files(folder)
+    stale = _ours(api, repo, head, files) if head else []
+    return plan_commit(api, repo, _TYPE, files, stale, at=head)
+
+
+def push(plan: PushPlan) -> str:
+    """Carry out a planned push; returns the commit that the version's tag names. InputError where the Hub refuses."""
+    api, title = hub_api(), f"{plan.manifest['name']} {plan.version.tag}"
+    if plan.private is not None:
+        with hub_errors(plan.private.repo):
+            secret = plan.private
+            send(api, secret, f"Test outcomes of {title}", plan.version.tag, private=True)
+            if not api.dataset_info(secret.repo).gated:
+                api.update_repo_settings(secret.repo, gated="manual", repo_type=_TYPE)
+    with hub_errors(plan.repo):
+        if plan.done:
+            return tags_of(api, plan.repo, _TYPE)[plan.version.tag]
+        return send(api, plan.commit, title, plan.version.tag)
+
+
+def publish_model(
+    folder: Path, repo: str, card: str, eval_results: dict[str, bytes], *, message: str, private: bool = False
+) -> str:
+    """Publish a model folder, its card and its `.eval_results/*.yaml` in one commit; returns the commit.
+
+    eval_results: path in the repository -> content (see `hub.eval_results`). InputError where the Hub refuses.
+    """
+    files = folder_files(folder) | {CARD: card.encode()} | eval_results
+    with hub_errors(repo):
+        api = hub_api()
+        return send(api, plan_commit(api, repo, "model", files), message, private=private)
