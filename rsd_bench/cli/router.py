@@ -37,14 +37,14 @@ def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]
     return benchmark, read_features(benchmark, store)
 
 
-def _declared(bench: Path | None) -> dict[str, Any]:
+def _declared(bench: Path | None, blocks: tuple[str, ...]) -> dict[str, Any]:
     """Router latency and hardware for a submission: measured where a bench file is given, else the paper's."""
+    from rsd_bench.config import ROUTER_LATENCY_S
     from rsd_bench.router.bench import read_bench
-    from rsd_bench.router.submit import PAPER_ROUTER_LATENCY_S
 
     if bench is None:
-        return {"router_latency_s": PAPER_ROUTER_LATENCY_S, "hardware": "not stated"}
-    seconds, hardware = read_bench(bench)
+        return {"router_latency_s": ROUTER_LATENCY_S, "hardware": "not stated"}
+    seconds, hardware = read_bench(bench, blocks)
     return {"router_latency_s": seconds, "hardware": hardware}
 
 
@@ -121,11 +121,14 @@ def predict(
     latency: Latency = None,
 ) -> None:
     """Predict the test queries of each checkpoint's track and write one submission."""
+    from rsd_bench.features.table import BLOCKS
     from rsd_bench.router.submit import submit_checkpoints
 
     benchmark, read = open_all(data, features)
     authors = author or ["not stated"]
-    folder = submit_checkpoints(out, checkpoints, benchmark, read, name=name, authors=authors, **_declared(latency))
+    folder = submit_checkpoints(
+        out, checkpoints, benchmark, read, name=name, authors=authors, **_declared(latency, BLOCKS)
+    )
     say(f"submission  {folder}")
 
 
@@ -147,7 +150,7 @@ def submit(
 
     entry = router_entry(router)
     benchmark, read = open_all(data, features)
-    folder = submit_trained(out, entry, benchmark, read, seed=seed, tracks=track, **_declared(latency))
+    folder = submit_trained(out, entry, benchmark, read, seed=seed, tracks=track, **_declared(latency, entry.blocks))
     say(f"submission  {folder}")
 
 

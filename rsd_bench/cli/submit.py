@@ -8,11 +8,9 @@ from typing import Annotated
 import typer
 
 from rsd_bench.cli.output import AsJson, Data, fail, print_json, say
+from rsd_bench.config import ROUTER_LATENCY_S
 
 app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=True, rich_markup_mode=None)
-
-#: What arXiv 2510.27256 states of its router; an author declares the own figure with --router-latency.
-_PAPER_ROUTER_LATENCY_S = 0.016
 
 
 def _taus(values: list[str]) -> dict[str, float]:
@@ -55,7 +53,7 @@ def new(
     ] = None,
     router_latency: Annotated[
         float, typer.Option(help="The router's own seconds per query, declared.")
-    ] = _PAPER_ROUTER_LATENCY_S,
+    ] = ROUTER_LATENCY_S,
     hardware: Annotated[str, typer.Option(help="What the router ran on.")] = "not stated",
 ) -> None:
     """Write a correct submission folder from a file of probabilities."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsd_bench.arrays import FloatArray, group_codes
-from rsd_bench.config import N_BOOT
+from rsd_bench.config import N_BOOT, ROUTER_LATENCY_S
 from rsd_bench.metrics import best_fixed, metrics_of, terms
 from rsd_bench.router.interface import Lesson
 from rsd_bench.router.registry import Make
@@ -60,11 +60,17 @@ def decide_out_of_fold(make: Make, lesson: Lesson, seed: int) -> Decided:
     return Decided(p, route)
 
 
-def summarise(lesson: Lesson, decided: Iterable[Decided], n_boot: int = N_BOOT, seed: int = 0) -> Summary:
+def summarise(
+    lesson: Lesson,
+    decided: Iterable[Decided],
+    n_boot: int = N_BOOT,
+    seed: int = 0,
+    router_latency_s: float = ROUTER_LATENCY_S,
+) -> Summary:
     """Score decisions of one lesson, one per seed of the router; the bootstrap resamples groups."""
     runs, outcomes, scenario = list(decided), lesson.outcomes, lesson.scenario
     name, fixed = best_fixed(outcomes, scenario)
-    ours = [terms(run.route.astype(np.bool_), outcomes, scenario.mes) for run in runs]
+    ours = [terms(run.route.astype(np.bool_), outcomes, scenario.mes, router_latency_s) for run in runs]
     both = np.hstack([np.mean(ours, axis=0), terms(fixed, outcomes, scenario.mes)])
     half = both.shape[1] // 2
     value, reference = (metrics_of(part.sum(axis=0), scenario) for part in (both[:, :half], both[:, half:]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.experiments.rivals import dataset_of, decide_test
 from rsd_bench.experiments.table import Table
@@ -41,7 +41,9 @@ def sweep_mes(
             lesson(benchmark, features, "in-domain", split, at) for split in ("train", "validation", "test")
         )
         runs = [decide_test(entry.make, train, validation, test, seed) for seed in range(seeds)]
-        sums = np.mean([terms(r.route.astype(np.bool_), test.outcomes, at.mes).sum(axis=0) for r in runs], axis=0)
+        sums = np.mean(
+            [terms(r.route.astype(np.bool_), test.outcomes, at.mes, ROUTER_LATENCY_S).sum(axis=0) for r in runs], axis=0
+        )
         score = metrics_of(sums, at)
         fixed = reference_scores(test.outcomes, at)
         best = max(fixed["all-edge"].rcs, fixed["all-cloud"].rcs)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.experiments.cache import DecisionCache
 from rsd_bench.experiments.cross_validation import Decided, Summary, decide_out_of_fold, summarise
@@ -22,6 +22,7 @@ from rsd_bench.types import Scenario
 
 PROTOCOLS = ("cross-validation", "fixed test")
 COLUMNS = ("protocol", "scenario", "router", "gain", "low", "high", "gain %", "AUROC", "CA", "APSP", "best fixed")
+LATENCY_NOTE = f"Router latency: {ROUTER_LATENCY_S} s, as the paper states of its router, for every row."
 DIGITS = (None, None, None, 2, 2, 2, 1, 3, 3, 3, None)
 
 
@@ -65,7 +66,9 @@ def compare_rivals(
         columns=COLUMNS,
         digits=DIGITS,
         rows=tuple(rows),
-        notes=(f"Mean of {seeds} seeds; [low, high] is the 95 % interval of the paired gain over groups.",),
+        notes=(
+            f"Mean of {seeds} seeds; [low, high] is the 95 % interval of the paired gain over groups. {LATENCY_NOTE}",
+        ),
         dataset=dataset_of(benchmark),
     )
 

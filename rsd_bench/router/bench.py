@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.features.table import Features
+from rsd_bench.features.table import BLOCKS, Features
 from rsd_bench.folders import write_file
 from rsd_bench.router.network import ReferenceRouter
 from rsd_bench.router.pipeline import RouterPipeline, load_router, statistics_of
@@ -147,16 +147,19 @@ def write_bench(path: Path, measured: dict[str, Any]) -> None:
     write_file(path, (json.dumps(measured, indent=1) + "\n").encode())
 
 
-def read_bench(path: Path) -> tuple[float, str]:
-    """(seconds a query at batch 1, hardware) of a file of `write_bench`. InputError where it is none.
+def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str]:
+    """(seconds a query at batch 1 of a router that reads `blocks`, hardware) of a file of `write_bench`.
 
-    Needs the whole way from bytes to decision: a head alone is not a router's latency.
+    The p50 of the stages that the blocks need, and of the head, added up. InputError where the file is none, or holds
+    the head alone, which is not a router's latency.
     """
+    stages_of = {"image": "image encoder", "text": "text encoder", "statistics": "statistics"}
     try:
         measured = json.loads(path.read_bytes())
-        seconds = float(measured["stages"]["all"]["1"]["p50_ms"]) / 1e3
+        names = [*(stages_of[block] for block in blocks), "head"] if blocks else []
+        seconds = sum(float(measured["stages"][name]["1"]["p50_ms"]) for name in names) / 1e3
         stamp = measured["hardware"]
-        return seconds, f"{stamp['processor']}, {stamp['threads']} threads, torch {stamp['torch']}"
+        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, torch {stamp['torch']}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         mend = "make it: rsd-bench router bench DIR --data FULL_EDITION --out FILE"
         raise InputError.at(path, f"holds no latency of a whole router: {error!r}", mend) from None

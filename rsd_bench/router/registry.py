@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rsd_bench.features.table import BLOCKS
 from rsd_bench.router import rivals
 from rsd_bench.router.cross_fit import CrossFitted
 from rsd_bench.router.interface import Router
@@ -18,11 +20,12 @@ Make = Callable[[int], Router]  # seed -> a router that has learned nothing yet
 
 @dataclass(frozen=True)
 class Entry:
-    """A router that can be trained by name."""
+    """A router that can be trained by name; `blocks` are the features that it reads."""
 
     name: str
     title: str
     make: Make
+    blocks: tuple[str, ...] = BLOCKS
 
 
 def _reference(seed: int) -> Router:
@@ -31,6 +34,21 @@ def _reference(seed: int) -> Router:
     return ReferenceBaseline(seed=seed)
 
 
+def _scaled(candidates: Callable[[int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
+    return lambda seed: ScaledRouter(lambda: candidates(seed), blocks)
+
+
+def _cross_fitted(make: Make) -> Make:
+    return lambda seed: CrossFitted(lambda: make(seed), seed)
+
+
+def _logistic_of(block: str) -> Entry:
+    make = _scaled(rivals.logistic, (block,))
+    return Entry(f"{block}-logistic", f"Logistic regression, {block} only", make, (block,))
+
+
+_LOGISTIC = _scaled(rivals.logistic)
+
 ROUTERS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -38,33 +56,15 @@ ROUTERS: dict[str, Entry] = {
         Entry(
             "gain-kernel",
             "Kernel ridge on the routing gain, cross-fitted",
-            lambda seed: CrossFitted(rivals.GainKernel, seed),
+            _cross_fitted(lambda seed: rivals.GainKernel()),
         ),
-        Entry(
-            "logistic-cross-fitted",
-            "Logistic regression, cross-fitted",
-            lambda seed: CrossFitted(lambda: ScaledRouter(lambda: rivals.logistic(seed)), seed),
-        ),
-        Entry("logistic", "Logistic regression", lambda seed: ScaledRouter(lambda: rivals.logistic(seed))),
-        Entry(
-            "text-logistic",
-            "Logistic regression, text only",
-            lambda seed: ScaledRouter(lambda: rivals.logistic(seed), ("text",)),
-        ),
-        Entry(
-            "image-logistic",
-            "Logistic regression, image only",
-            lambda seed: ScaledRouter(lambda: rivals.logistic(seed), ("image",)),
-        ),
-        Entry(
-            "statistics-logistic",
-            "Logistic regression, statistics only",
-            lambda seed: ScaledRouter(lambda: rivals.logistic(seed), ("statistics",)),
-        ),
-        Entry("knn", "k nearest neighbours", lambda seed: ScaledRouter(lambda: rivals.nearest_neighbours(seed))),
-        Entry("boosted-trees", "Gradient-boosted trees", lambda seed: ScaledRouter(lambda: rivals.boosted_trees(seed))),
-        Entry("mlp", "Multilayer perceptron", lambda seed: ScaledRouter(lambda: rivals.perceptron(seed))),
-        Entry("domain-constant", "Constant per domain", lambda seed: rivals.DomainConstant()),
+        Entry("logistic-cross-fitted", "Logistic regression, cross-fitted", _cross_fitted(_LOGISTIC)),
+        Entry("logistic", "Logistic regression", _LOGISTIC),
+        *(_logistic_of(block) for block in ("text", "image", "statistics")),
+        Entry("knn", "k nearest neighbours", _scaled(rivals.nearest_neighbours)),
+        Entry("boosted-trees", "Gradient-boosted trees", _scaled(rivals.boosted_trees)),
+        Entry("mlp", "Multilayer perceptron", _scaled(rivals.perceptron)),
+        Entry("domain-constant", "Constant per domain", lambda seed: rivals.DomainConstant(), ()),
     )
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.table import Features
 from rsd_bench.router.network import ReferenceRouter
@@ -20,8 +20,6 @@ from rsd_bench.submission.new import new_submission
 from rsd_bench.types import InputError
 
 _DECIMALS = 6  # of a published probability: hides the last bits, in which machines differ
-#: What arXiv 2510.27256 states of its router; declared where nothing was measured.
-PAPER_ROUTER_LATENCY_S = 0.016
 
 
 def submit_trained(
@@ -32,7 +30,7 @@ def submit_trained(
     *,
     seed: int = 0,
     tracks: Sequence[str] | None = None,
-    router_latency_s: float = PAPER_ROUTER_LATENCY_S,
+    router_latency_s: float = ROUTER_LATENCY_S,
     hardware: str = "not stated",
 ) -> Path:
     """Train a registered router on tracks and scenarios and write its submission to `folder` (its name: the slug)."""
@@ -51,7 +49,7 @@ def submit_checkpoints(
     *,
     name: str,
     authors: Sequence[str],
-    router_latency_s: float = PAPER_ROUTER_LATENCY_S,
+    router_latency_s: float = ROUTER_LATENCY_S,
     hardware: str = "not stated",
 ) -> Path:
     """Predict the test part of the track of each checkpoint and write one submission.
