@@ -29,8 +29,10 @@ def ray_engine(address: str | None, workers: int) -> Engine:
     def run(choice: EncoderChoice, _encoder: Encoder, batches: list[Batch]) -> Iterator[tuple[Batch, Half]]:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
-        rows = ray.data.from_items([{"batch": i, **asdict(batch)} for i, batch in enumerate(batches)])
-        done = rows.repartition(min(len(batches), 4 * workers)).map_batches(
+        # blocks are made here and not by a task: on a small cluster the workers hold every core
+        items = [{"batch": i, **asdict(batch)} for i, batch in enumerate(batches)]
+        rows = ray.data.from_items(items, override_num_blocks=min(len(batches), 4 * workers))
+        done = rows.map_batches(
             _Worker,
             fn_constructor_args=(asdict(choice),),
             compute=ray.data.ActorPoolStrategy(size=workers),
