@@ -34,8 +34,8 @@ def _reference(seed: int) -> Router:
     return ReferenceBaseline(seed=seed)
 
 
-def _scaled(candidates: Callable[[int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
-    return lambda seed: ScaledRouter(lambda: candidates(seed), blocks)
+def _scaled(candidates: Callable[[int, int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
+    return lambda seed: ScaledRouter(lambda n: candidates(seed, n), blocks)
 
 
 def _cross_fitted(make: Make) -> Make:

@@ -23,11 +23,11 @@ _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample show
 class ScaledRouter:
     """A classifier on z-scored blocks; among candidates the lowest validation log loss wins. One label: a constant."""
 
-    def __init__(self, candidates: Callable[[], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> None:
+    def __init__(self, candidates: Callable[[int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> None:
         self._candidates, self._blocks = candidates, blocks
 
     def fit(self, train: Lesson, validation: Lesson) -> Self:
-        """Candidates are scikit-learn classifiers with predict_proba."""
+        """Candidates, given the number of training rows, are scikit-learn classifiers with predict_proba."""
         labels = train.labels
         self._constant = float(labels[0]) if labels.min() == labels.max() else None
         if self._constant is None:
@@ -37,7 +37,7 @@ class ScaledRouter:
             self._scaler = Scaler.fit(x)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # few epochs are a candidate's regulariser
-                fitted = [model.fit(self._scaler(x), labels) for model in self._candidates()]
+                fitted = [model.fit(self._scaler(x), labels) for model in self._candidates(len(x))]
             held_out = self._scaler(validation.features.matrix(self._blocks))
             losses = [log_loss(model.predict_proba(held_out)[:, 1], validation) for model in fitted]
             self._model = fitted[int(np.argmin(losses))]
@@ -61,21 +61,21 @@ def log_loss(p_edge: FloatArray, lesson: Lesson) -> float:
     return float(-np.mean(np.where(label == 1, np.log(p), np.log1p(-p))))
 
 
-def logistic(seed: int) -> Sequence[Any]:
+def logistic(seed: int, n: int) -> Sequence[Any]:
     """Logistic regression over L2 strengths."""
     from sklearn.linear_model import LogisticRegression
 
     return [LogisticRegression(C=c, max_iter=1_000, solver="newton-cg") for c in (0.0001, 0.0003, 0.001, 0.01, 0.1)]
 
 
-def nearest_neighbours(seed: int) -> Sequence[Any]:
+def nearest_neighbours(seed: int, n: int) -> Sequence[Any]:
     """k nearest neighbours, Euclidean on z-scores."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    return [KNeighborsClassifier(k) for k in (10, 30, 100, 300)]
+    return [KNeighborsClassifier(min(k, n)) for k in (10, 30, 100, 300)]
 
 
-def boosted_trees(seed: int) -> Sequence[Any]:
+def boosted_trees(seed: int, n: int) -> Sequence[Any]:
     """Gradient-boosted trees of depth 3 over numbers of trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -87,7 +87,7 @@ def boosted_trees(seed: int) -> Sequence[Any]:
     ]
 
 
-def perceptron(seed: int) -> Sequence[Any]:
+def perceptron(seed: int, n: int) -> Sequence[Any]:
     """One hidden layer of 64 over weight decays, a few epochs of Adam."""
     from sklearn.neural_network import MLPClassifier
 
