@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-ray = pytest.importorskip("ray")
-pytest.importorskip("torch")
+import ray
 
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.features.encode import EncoderChoice, encode_dataset
