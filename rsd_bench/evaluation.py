@@ -5,37 +5,43 @@ A Result is a pure function of the submission's decisions, the dataset and (n_bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rsd_bench.arrays import BoolArray, FloatArray, group_codes
-from rsd_bench.config import CONFIDENCE, DROP_AT_CA, N_BOOT, SCENARIOS, TAU_GRID
+from rsd_bench.arrays import BoolArray, FloatArray, IntArray, group_codes
+from rsd_bench.config import CONFIDENCE, DROP_AT_CA, N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.labels import label
 from rsd_bench.metrics import (
+    TERMS,
     apsp_drop,
     area_apsp_ca,
     best_fixed,
     check_scenario,
     metrics_of,
     reference_scores,
-    routing_score,
     sweep_curve,
     terms,
 )
 from rsd_bench.stats import auroc, brier, compare, expected_calibration_error, group_sums, interval, resample_sums
 from rsd_bench.submission.check import open_submission
 from rsd_bench.submission.model import Submission
-from rsd_bench.types import Comparison, InputError, Interval, Scenario
+from rsd_bench.types import Comparison, InputError, Scenario
 from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Resampled RCS by (track, scenario, domain); domain None = the whole track.
+Samples = Mapping[tuple[str, str, str | None], NDArray[np.float32]]
 
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
 _DECIMALS = 9  # of a published number: hides the last bits, in which machines differ
@@ -79,6 +85,8 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no -0.0
     if isinstance(value, Mapping):
@@ -100,13 +108,26 @@ def evaluate(
 
 
 def score_submission(submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0) -> Result:
-    """`evaluate` for a submission that is already checked."""
+    """`evaluate` for a submission that is already checked; n_boot 0 leaves the intervals out (null)."""
+    return score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)[0]
+
+
+def score_with_samples(
+    submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0
+) -> tuple[Result, Samples]:
+    """The Result, and the first N_BOOT_BANDS resampled RCS of each (track, scenario, domain or None) as float32.
+
+    Samples of two routers of one key are paired: this is what rank bands are made of.
+    """
     manifest = benchmark.manifest
-    scores = [
-        _score(submission, benchmark.part(track, "test"), track, SCENARIOS[scenario], n_boot, seed)
-        for track, scenario in submission.p_edge
-    ]
-    return Result(
+    scores: list[dict[str, Any]] = []
+    samples: dict[tuple[str, str, str | None], Any] = {}
+    for track in dict.fromkeys(track for track, _ in submission.p_edge):
+        for row, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, n_boot, seed):
+            scores.append(row)
+            for domain, values in rcs_samples.items():
+                samples[track, row["scenario"], domain] = values[:N_BOOT_BANDS].astype(np.float32)
+    result = Result(
         slug=submission.slug,
         name=submission.meta["name"],
         dataset={
@@ -119,6 +140,7 @@ def score_submission(submission: Submission, benchmark: Benchmark, *, n_boot: in
         bootstrap={"n_boot": n_boot, "seed": seed, "unit": "group", "confidence": CONFIDENCE},
         scores=tuple(scores),
     )
+    return result, samples
 
 
 def route_of(submission: Submission, track: str, scenario: str) -> BoolArray:
@@ -126,36 +148,93 @@ def route_of(submission: Submission, track: str, scenario: str) -> BoolArray:
     return submission.p_edge[track, scenario] >= submission.tau(track, scenario)
 
 
-def _score(
-    submission: Submission, part: Part, track: str, scenario: Scenario, n_boot: int, seed: int
-) -> dict[str, Any]:
-    outcomes, p, router = part.outcomes, submission.p_edge[track, scenario.name], submission.router_latency_s
-    check_scenario(scenario, outcomes)
-    route = route_of(submission, track, scenario.name)
+@dataclass(frozen=True)
+class _Cell:
+    """Queries that are scored together (a track's test part, or one domain of it) under one scenario.
+
+    `sums` (12,) and `samples` (n_boot, 12) hold the TERMS of the router, then those of the best fixed policy.
+    """
+
+    n: int
+    groups: int
+    scenario: Scenario
+    sums: FloatArray
+    samples: FloatArray
+
+    @cached_property
+    def values(self) -> dict[str, FloatArray]:
+        return metrics_of(self.sums[: len(TERMS)], self.scenario)
+
+    @cached_property
+    def resampled(self) -> dict[str, FloatArray]:
+        return metrics_of(self.samples[:, : len(TERMS)], self.scenario)
+
+    def intervals(self) -> dict[str, dict[str, float]]:
+        return {name: asdict(interval(float(self.values[name]), self.resampled[name])) for name in METRICS}
+
+    def gain(self) -> dict[str, float]:
+        """RCS minus that of the fixed policy, paired."""
+        fixed, resampled = (metrics_of(s[..., len(TERMS) :], self.scenario)["rcs"] for s in (self.sums, self.samples))
+        return asdict(interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled))
+
+
+def _cells(terms_of: dict[str, FloatArray], codes: IntArray, n_boot: int, seed: int) -> dict[str, _Cell]:
+    """One cell per scenario from (n, 12) terms; all scenarios share the draws and one matrix product."""
+    sums = group_sums(np.hstack(list(terms_of.values())), codes)
+    totals, samples = (
+        np.split(s, len(terms_of), axis=-1) for s in (sums.sum(axis=0), resample_sums(sums, n_boot, seed))
+    )
+    return {
+        name: _Cell(len(codes), len(sums), SCENARIOS[name], totals[i], samples[i]) for i, name in enumerate(terms_of)
+    }
+
+
+def _score_track(
+    submission: Submission, part: Part, track: str, n_boot: int, seed: int
+) -> Iterator[tuple[dict[str, Any], dict[str | None, FloatArray]]]:
+    """A row of the Result per scenario, with the resampled RCS of the track (None) and of each domain."""
+    outcomes, router = part.outcomes, submission.router_latency_s
+    terms_of: dict[str, FloatArray] = {}
+    for scenario in (SCENARIOS[name] for at, name in submission.p_edge if at == track):
+        check_scenario(scenario, outcomes)
+        route, (_, fixed) = route_of(submission, track, scenario.name), best_fixed(outcomes, scenario)
+        ours = terms(route, outcomes, scenario.mes, router)
+        terms_of[scenario.name] = np.hstack([ours, terms(fixed, outcomes, scenario.mes)])
+    whole = _cells(terms_of, part.group_codes, n_boot, seed)
+    names, domain_codes = np.unique(part.domains, return_inverse=True)
+    by_domain: dict[str, dict[str, _Cell]] = {}
+    for code, domain in enumerate(names.tolist()):
+        inside = domain_codes == code
+        codes = group_codes(part.group_codes[inside], int(inside.sum()))
+        by_domain[domain] = _cells({name: t[inside] for name, t in terms_of.items()}, codes, n_boot, seed)
+    for name, cell in whole.items():
+        inside_domains = {domain: cells[name] for domain, cells in by_domain.items()}
+        samples: dict[str | None, FloatArray] = {None: cell.resampled["rcs"]}
+        samples |= {domain: c.resampled["rcs"] for domain, c in inside_domains.items()}
+        yield _row(submission, part, track, cell, inside_domains), samples
+
+
+def _row(submission: Submission, part: Part, track: str, cell: _Cell, by_domain: Mapping[str, _Cell]) -> dict[str, Any]:
+    scenario, outcomes, router = cell.scenario, part.outcomes, submission.router_latency_s
+    p = submission.p_edge[track, scenario.name]
     labels = label(outcomes.small, outcomes.large, scenario.mes)
-    fixed_name, fixed = best_fixed(outcomes, scenario)
-    both = np.hstack([terms(route, outcomes, scenario.mes, router), terms(fixed, outcomes, scenario.mes)])
-    codes = group_codes(part.groups, len(part))
-    samples = resample_sums(group_sums(both, codes), n_boot, seed)
-    half = both.shape[1] // 2
-    ours = metrics_of(samples[:, :half], scenario)
-    score = routing_score(route, outcomes, scenario, router)
-    references = reference_scores(outcomes, scenario, score.ca)
-    gain = score.rcs - references[fixed_name].rcs
+    references = reference_scores(outcomes, scenario, float(cell.values["ca"]))
     curve = sweep_curve(p, outcomes, scenario, None, router)
-    domains = _domains(part, both[:, :half], scenario, n_boot, seed)
+    domains: list[dict[str, Any]] = [
+        {"domain": d, "n": c.n, "groups": c.groups, **c.intervals()} for d, c in by_domain.items()
+    ]
     worst = min(domains, key=lambda row: (row["rcs"]["value"], row["domain"]))
     return {
         "track": track,
         "scenario": scenario.name,
-        "n": len(part),
-        "groups": int(codes.max()) + 1,
+        "n": cell.n,
+        "groups": cell.groups,
         "tau": submission.tau(track, scenario.name),
-        **{name: asdict(interval(getattr(score, name), ours[name])) for name in METRICS},
-        "best_fixed": fixed_name,
-        "gain": asdict(interval(gain, ours["rcs"] - metrics_of(samples[:, half:], scenario)["rcs"])),
+        **cell.intervals(),
+        "best_fixed": best_fixed(outcomes, scenario)[0],
+        "gain": cell.gain(),
         "oracle_rcs": references["rcs-oracle"].rcs,
-        "regret": references["rcs-oracle"].rcs - score.rcs,
+        "regret": references["rcs-oracle"].rcs - float(cell.values["rcs"]),
         "auroc": auroc(p, labels),
         "brier": brier(p, labels),
         "ece": expected_calibration_error(p, labels),
@@ -168,28 +247,6 @@ def _score(
         "domains": domains,
         "sweep": _grid_rows(sweep_curve(p, outcomes, scenario, TAU_GRID, router)),
     }
-
-
-def _domains(part: Part, ours: FloatArray, scenario: Scenario, n_boot: int, seed: int) -> list[dict[str, Any]]:
-    """Metrics with intervals within each domain; groups are resampled inside the domain."""
-    rows = []
-    for domain in sorted(set(part.domains)):
-        inside = part.domains == domain
-        sums = group_sums(ours[inside], group_codes(part.groups[inside], int(inside.sum())))
-        values, samples = (
-            metrics_of(sums.sum(axis=0), scenario),
-            metrics_of(resample_sums(sums, n_boot, seed), scenario),
-        )
-        intervals: dict[str, Interval] = {name: interval(float(values[name]), samples[name]) for name in METRICS}
-        rows.append(
-            {
-                "domain": domain,
-                "n": int(inside.sum()),
-                "groups": len(sums),
-                **{name: asdict(value) for name, value in intervals.items()},
-            }
-        )
-    return rows
 
 
 def _grid_rows(curve: dict[str, FloatArray]) -> list[dict[str, float]]:

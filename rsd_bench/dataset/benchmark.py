@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.arrays import IntArray
+from rsd_bench.arrays import IntArray, group_codes
 from rsd_bench.config import IN_DOMAIN, SPLITS
 from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.metrics import Outcomes
@@ -42,7 +42,12 @@ class Part:
     rows: IntArray  # positions in Benchmark.queries
 
     def __len__(self) -> int:
-        return len(self.query_ids)
+        return len(self.rows)
+
+    @cached_property
+    def group_codes(self) -> IntArray:
+        """Groups as 0..G-1."""
+        return group_codes(self.groups, len(self))
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,19 @@ class Benchmark:
     def latency_basis(self) -> list[str]:
         return sorted(self.queries["latency_basis"].unique())
 
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], Part]:
+        return {}
+
     def part(self, track: str, split: str) -> Part:
         """The training, validation or test queries of a track. KeyError for an unknown track."""
         if track not in self.tracks:
             raise KeyError(track)
+        if (track, split) not in self._parts:
+            self._parts[track, split] = self._part(track, split)
+        return self._parts[track, split]
+
+    def _part(self, track: str, split: str) -> Part:
         column = self.queries["split" if track == IN_DOMAIN else track]
         rows = np.flatnonzero(column.to_numpy(object) == split)
         chosen = self.queries.iloc[rows]
