@@ -26,7 +26,7 @@ _CHUNK_CELLS = 1 << 18  # draws held at once: small enough for the cache
 _DRAWN: dict[tuple[int, int, int], NDArray[np.uint16]] = {}
 _DRAWN_BYTES = 400 << 20
 _ROUNDING = 1e-7  # a standard error of RCS below this is that of float32 arithmetic
-_PAIR_CELLS = 1 << 25  # routers^2 x samples that the largest deviation is taken over
+_PAIR_CELLS = 1 << 24  # routers^2 x samples that the largest deviation is taken over
 _MIN_PAIR_SAMPLES = 400
 _SAME = 1e-6  # differences of RCS up to this are never told apart
 
@@ -157,13 +157,14 @@ def simultaneous_margins(samples: FloatArray) -> FloatArray:
     """Half-widths of the 95 % intervals of all differences of R routers that hold at once, shape (R, R).
 
     samples: paired bootstrap samples, (n_boot, R). The max-t method over all pairs: the bootstrap gives the standard
-    error of each difference and the 95 % quantile of the largest studentised deviation of any pair; where pairs are very
-    many, that quantile is read from fewer of the samples. A standard error below 1e-7 is rounding: its margin is _SAME.
-    Source: Romano & Wolf, Econometrica 73 (2005).
+    error of each difference and the 95 % quantile of the largest studentised deviation of any pair; where pairs are
+    very many, that quantile is read from fewer of the samples. A standard error below 1e-7 is rounding: its margin is
+    _SAME. Source: Romano & Wolf, Econometrica 73 (2005).
     """
     centred = np.ascontiguousarray((samples - samples.mean(axis=0, dtype=np.float64)).T)
     n_routers, n_boot = centred.shape
-    covariance = centred @ centred.T / n_boot
+    with _blas().limit(limits=1, user_api="blas"):
+        covariance = centred @ centred.T / n_boot
     variance = covariance.diagonal()
     errors = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
     scale = np.divide(1, errors, out=np.zeros_like(errors), where=errors > _ROUNDING)

@@ -64,6 +64,11 @@ class Benchmark:
         return (IN_DOMAIN, *self.manifest["tracks"])
 
     @property
+    def identity(self) -> str:
+        """What scores depend on: the manifest."""
+        return self.manifest_sha256
+
+    @property
     def accepted_manifests(self) -> tuple[str, ...]:
         """Manifests a submission may name: this one and, for a lite edition, that of the full edition it came from."""
         derived = self.manifest.get("derived_from")

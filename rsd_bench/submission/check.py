@@ -19,7 +19,7 @@ from rsd_bench.submission.read import read_meta, read_predictions
 from rsd_bench.types import InputError, Problem
 
 _SHOWN = 20
-_ALLOWED = {SUBMISSION, *PREDICTION_FILES, "README.md"}
+ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, "README.md"}
 
 
 def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
@@ -37,8 +37,8 @@ def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | N
         return None, [Problem(str(folder), "is not a folder", "make one: rsd-bench submit new SLUG --from FILE")]
     if not SLUG.fullmatch(folder.resolve().name):
         problems.append(Problem(str(folder), "is no slug", "name it with 2 to 63 of a-z, 0-9 and -"))
-    for extra in sorted(path.name for path in folder.iterdir() if path.name not in _ALLOWED):
-        problems.append(Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(_ALLOWED))}"))
+    for extra in sorted(path.name for path in folder.iterdir() if path.name not in ALLOWED_FILES):
+        problems.append(Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(ALLOWED_FILES))}"))
     meta = read_meta(folder, problems)
     if meta is not None:
         _check_meta(folder, meta, benchmark, problems)
