@@ -11,7 +11,7 @@ Ranks are bands: routers whose paired interval contains 0 share one. `check_boar
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from rsd_bench.version import METRICS_VERSION, __version__
 RESULTS = "results"
 PAGE = "index.html"
 _DECIMALS = 9
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def build_board(
@@ -57,7 +58,8 @@ def build_board(
     ]
     board = _board(accepted, benchmark, n_boot, seed) | {"refused": refused}
     files = {f"{RESULTS}/{scored.slug}.json": to_json(scored.result) for scored in accepted}
-    files["leaderboard.json"] = to_json(board)
+    tables = [{k: v for k, v in table.items() if k != "sweeps"} for table in board["tables"]]  # results/ has them
+    files["leaderboard.json"] = to_json(board | {"tables": tables}, depth=4)
     files["leaderboard.csv"] = to_csv(board).encode()
     files["leaderboard.md"] = to_markdown(board).encode()
     files[PAGE] = to_html(board)
@@ -92,8 +94,23 @@ def _committed(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
 
 
-def to_json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+def to_json(value: Any, depth: int = 2) -> bytes:
+    """JSON with a line for each item of the first levels: small diffs, and the fast encoder for all below."""
+    return ("".join(_lines(value, depth, "")) + "\n").encode()
+
+
+def _lines(value: Any, depth: int, indent: str) -> Iterator[str]:
+    if not depth or not value or not isinstance(value, (dict, list)):
+        yield _encode(value)
+        return
+    keyed = isinstance(value, dict)
+    yield "{" if keyed else "["
+    for i, item in enumerate(value):
+        yield f"{',' if i else ''}\n{indent} "
+        if keyed:
+            yield f"{_encode(item)}: "
+        yield from _lines(value[item] if keyed else item, depth - 1, f"{indent} ")
+    yield f"\n{indent}{'}' if keyed else ']'}"
 
 
 def _relative(problem: Problem, submissions: Path) -> dict[str, str]:
@@ -110,7 +127,7 @@ def _board(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
             if entered:
                 tables.append(_table(entered, benchmark, track, scenario))
     duplicates = duplicate_flags((s.slug, s.digest) for s in accepted)
-    board = {
+    return {
         "dataset": {k: manifest[k] for k in ("name", "version", "pair", "queries")}
         | {"manifest_sha256": benchmark.manifest_sha256},
         "metrics_version": METRICS_VERSION,
@@ -137,7 +154,6 @@ def _board(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
         ],
         "tables": tables,
     }
-    return board
 
 
 def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -211,7 +227,7 @@ def _bands(
     entered: list[Scored], track: str, scenario: Scenario, domain: str | None, values: Mapping[str, float]
 ) -> dict[str, int]:
     """Rank band of each slug on a track, or within one domain of it, from paired samples."""
-    samples = np.column_stack([s.samples[track, scenario.name, domain] for s in entered])
+    samples = np.column_stack([s.samples[track, scenario.name, domain] for s in entered]).astype(np.float64)
     bands = rank_bands(np.array([values[s.slug] for s in entered]), samples)
     return {s.slug: int(band) for s, band in zip(entered, bands, strict=True)}
 

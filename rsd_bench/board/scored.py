@@ -76,7 +76,7 @@ def score_folders(
 
 
 def _score_all(folders: list[Path], benchmark: Benchmark, n_boot: int, seed: int) -> Any:
-    bar = {"desc": "scoring", "unit": "submission", "disable": None, "total": len(folders)}
+    bar: dict[str, Any] = {"desc": "scoring", "unit": "submission", "disable": None, "total": len(folders)}
     if len(folders) < _WORTH_A_POOL:
         yield from tqdm((_score(folder, benchmark, n_boot, seed) for folder in folders), **bar)
         return
@@ -139,7 +139,9 @@ def _code() -> str:
     """SHA-256 over the package's source and presets: another formula is another key."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256(np.__version__.encode())
-    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".toml", ".json") and "editions" not in p.parts):
+    for path in sorted(
+        p for p in root.rglob("*") if p.suffix in (".py", ".toml", ".json") and "editions" not in p.parts
+    ):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 

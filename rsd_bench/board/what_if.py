@@ -6,6 +6,7 @@ a sum. The page ships these figures and recomputes with the formulas below; `tes
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,9 +52,9 @@ def statistics_of(route: BoolArray, part: Part, router_latency: float) -> list[l
     for domain in sorted(set(part.domains.tolist())):
         inside = part.domains == domain
         levels = levels_of(part.outcomes.take(inside))
-        at_least = len(levels) and int(inside.sum()) - np.searchsorted(np.sort(delivered[inside]), levels, side="left")
+        at_least = int(inside.sum()) - np.searchsorted(np.sort(delivered[inside]), levels, side="left")
         total = round(float(latency[inside].sum()), _DECIMALS)
-        rows.append([int(route[inside].sum()), total, *map(int, at_least)])
+        rows.append([int(route[inside].sum()), total, *at_least.tolist()])
     return rows
 
 
@@ -64,7 +65,7 @@ def what_if(
     n = sum(frame["n"] for frame in frames)
     solved = 0.0
     for frame, row in zip(frames, statistics, strict=True):
-        level = int(np.searchsorted(frame["levels"], scenario.mes, side="left"))
+        level = bisect_left(frame["levels"], scenario.mes)
         solved += row[2 + level] if level < len(frame["levels"]) else 0
     apsp, ca, ail = solved / n, sum(row[0] for row in statistics) / n, sum(row[1] for row in statistics) / n
     large = sum(frame["large_latency"] for frame in frames) / n

@@ -27,15 +27,23 @@ def build(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
     n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = N_BOOT,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Score every submission anew, keep nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score every submission and write results/*.json and leaderboard.{json,csv,md}."""
+    """Score every submission and write results/*.json, leaderboard.{json,csv,md} and index.html."""
     from rsd_bench.board.build import build_board, check_board, write_board
     from rsd_bench.board.render import to_text
+    from rsd_bench.board.scored import default_cache
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
 
-    files = build_board(submissions, open_benchmark(dataset_folder(data)), n_boot=n_boot, seed=seed)
+    files = build_board(
+        submissions,
+        open_benchmark(dataset_folder(data)),
+        n_boot=n_boot,
+        seed=seed,
+        cached=None if no_cache else default_cache(),
+    )
     board = json.loads(files["leaderboard.json"])
     if check:
         problems = check_board(files, out)
@@ -52,4 +60,4 @@ def build(
     say(to_text(board))
     for refused in board["refused"]:
         say(f"\nrefused  {refused['slug']}: {len(refused['problems'])} problems (rsd-bench submit check)")
-    say(f"\nboard  {out / 'leaderboard.md'}")
+    say(f"\nboard  {out / 'index.html'} (open it in a browser; also leaderboard.md, .csv, .json)")

@@ -38,7 +38,9 @@ def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | N
     if not SLUG.fullmatch(folder.resolve().name):
         problems.append(Problem(str(folder), "is no slug", "name it with 2 to 63 of a-z, 0-9 and -"))
     for extra in sorted(path.name for path in folder.iterdir() if path.name not in ALLOWED_FILES):
-        problems.append(Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(ALLOWED_FILES))}"))
+        problems.append(
+            Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(ALLOWED_FILES))}")
+        )
     meta = read_meta(folder, problems)
     if meta is not None:
         _check_meta(folder, meta, benchmark, problems)

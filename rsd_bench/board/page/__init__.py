@@ -121,7 +121,6 @@ def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, A
                 row["tau"],
                 *(_short(row["rcs"][k]) for k in ("low", "high")),
                 *(_short(row["gain"][k]) for k in ("low", "high")),
-                *(_short(row["apsp"][k]) for k in ("low", "high")),
                 *(_short(row[k]) for k in ("auroc", "brier", "ece", "area_apsp_ca", f"apsp_drop_at_ca_{DROP_AT_CA:g}")),
                 [flags.index(flag) for flag in row["flags"]],
                 table["what_if"]["statistics"][row["slug"]],
@@ -142,7 +141,7 @@ def _short(value: float | None) -> float | None:
 
 
 def _curve(sweep: Sequence[Mapping[str, float]], large: float) -> str:
-    """APSP, CA and latency saved (1 - AIL / AIL_all-large, clipped to [0, 1]) per threshold, two characters each."""
-    figures = [(row["apsp"], row["ca"], 1 - row["ail"] / large) for row in sweep]
+    """APSP, CA and (1 + latency saved) / 2 per threshold, two characters each; saved = 1 - AIL / AIL_all-large >= -1."""
+    figures = [(row["apsp"], row["ca"], 1 - row["ail"] / large / 2) for row in sweep]
     whole = [min(max(round(value * _FULL), 0), _FULL) for row in figures for value in row]
     return "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)

@@ -47,7 +47,7 @@ function frontier(points) {
 function drawCurve(row, weights) {
   const node = byId("curve");
   if (!row) return fill(node, el("p", { class: "note" }, "No router entered this track."));
-  const [w, h] = sized(node), pad = { left: 46, right: 18, top: 40, bottom: 44 }, points = board.curve(row.packed, weights);
+  const [w, h] = sized(node), pad = { left: 46, right: 18, top: 54, bottom: 44 }, points = board.curve(row.packed, weights);
   const x = scale(0, 1.01, pad.left, w - pad.right), y = scale(0, 1, h - pad.bottom, pad.top);
   const line = (k) => svg("path", { class: "line l-" + k, d: path(points.map((p) => [x(p.tau), y(p[k])])) });
   const text = points.map((p) => `τ ${p.tau.toFixed(2)}: APSP ${number(p.apsp, 3)}, CA ${number(p.ca, 3)}, RCS ${number(p.rcs, 3)}`);
@@ -60,11 +60,8 @@ function drawCurve(row, weights) {
     points.map((p, i) => svg("rect", { class: "probe", x: x(p.tau) - 9, y: pad.top, width: 18, height: h - pad.top - pad.bottom, "fill-opacity": 0, onmousemove: (e) => showTip(text[i], e.clientX, e.clientY), onmouseleave: hideTip }))));
 }
 
-// Blue for gains, orange for losses, on white: dark text stays readable on every cell.
-function shade(gain, most) {
-  const k = Math.min(1, Math.abs(gain) / (most || 1)), [r, g, b] = gain >= 0 ? [122, 176, 240] : [245, 168, 96];
-  return `rgb(${[r, g, b].map((c) => Math.round(250 + (c - 250) * k)).join(",")})`;
-}
+// Up to 45 % of the tone over the card: text stays readable on every cell, in both themes.
+const shade = (gain, most) => Math.round(45 * Math.min(1, Math.abs(gain) / most)) + "%";
 const HEAT_ROWS = 40;
 function drawHeat(state, order, select) {
   const grid = board.tracks.map((track) => new Map(board.rows(track, state.scenario, "").map((r) => [r.slug, r])));
@@ -73,7 +70,7 @@ function drawHeat(state, order, select) {
   const head = el("tr", {}, el("th", { class: "name", scope: "col" }, "Router"), board.tracks.map((t) => el("th", { scope: "col" }, words(t))));
   const body = shown.map((r) => el("tr", {}, el("th", { class: "name", scope: "row" }, bidi(r.name)), grid.map((m, i) => {
     const at = m.get(r.slug), here = board.tracks[i] === state.track ? " here" : "";
-    return at ? el("td", { class: here, background: shade(at.gain, most), title: `${board.tracks[i]}: RCS ${number(at.rcs)}, gain ${signed(at.gain)} [${signed(at.gainLow)}, ${signed(at.gainHigh)}]` }, signed(at.gain, 3))
+    return at ? el("td", { class: (at.gain >= 0 ? "gains" : "loses") + here, "--k": shade(at.gain, most), title: `${board.tracks[i]}: RCS ${number(at.rcs)}, gain ${signed(at.gain)} [${signed(at.gainLow)}, ${signed(at.gainHigh)}]` }, signed(at.gain, 3))
       : el("td", { class: "none" + here }, "not entered");
   })));
   fill(byId("heat"), el("table", { class: "heat" }, el("caption", { class: "note" }, order.length > shown.length ? `The first ${shown.length} of ${order.length} routers shown above.` : ""), el("thead", {}, head), el("tbody", {}, body)));
@@ -82,7 +79,7 @@ function drawHeat(state, order, select) {
 function colours(names) {
   const colour = new Map();
   names.filter((n) => !n.startsWith("(")).forEach((n, i) => colour.set(n, PALETTE[i] || REST));
-  names.filter((n) => n.startsWith("(")).forEach((n, i) => colour.set(n, ["#c9ced4", "#6f7780"][i % 2]));
+  names.filter((n) => n.startsWith("(")).forEach((n, i) => colour.set(n, ["#9aa2ab", "#5f6871"][i % 2]));
   return colour;
 }
 const nameOf = (slug) => (slug.startsWith("(") ? words(slug.slice(1, -1)) : board.data.submissions.find((s) => s.slug === slug).name);
@@ -97,11 +94,11 @@ function drawSimplex(state) {
   const corner = at(1, 0, 0), mark = at(here.alpha, here.beta, here.gamma);
   fill(node, svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": "Leading policy over the weights: " + names.map((n) => `${nameOf(n)} ${percent(shares[n])}`).join(", ") },
     points.map(([a, b, c, name]) => { const [px, py] = at(a, b, c); return svg("circle", { cx: px, cy: py, r, fill: colour.get(name), onmousemove: (e) => showTip(`α ${a}, β ${b}, γ ${c}\n${nameOf(name)} leads`, e.clientX, e.clientY), onmouseleave: hideTip }); }),
-    svg("circle", { class: "mark", cx: mark[0], cy: mark[1], r: r * 1.5, fill: "none" }),
+    svg("circle", { class: "ring", cx: mark[0], cy: mark[1], r: r * 1.5, fill: "none" }),
     svg("text", { class: "label", x: corner[0], y: 14, "text-anchor": "middle" }, "α: solved"),
     svg("text", { class: "label", x: left, y: h - 4, "text-anchor": "start" }, "β: on the edge"),
     svg("text", { class: "label", x: left + side, y: h - 4, "text-anchor": "end" }, "γ: time saved")),
-  el("div", { class: "key" }, names.slice(0, 10).map((n) => { const s = el("span", {}, bidi(nameOf(n)), " " + percent(shares[n])); s.style.setProperty("--k", colour.get(n)); return s; })));
+  el("div", { class: "key" }, names.slice(0, 10).map((n) => el("span", { "--k": colour.get(n) }, bidi(nameOf(n)), " " + percent(shares[n])))));
   const fixed = names.filter((n) => n.startsWith("(")).reduce((a, n) => a + shares[n], 0);
   byId("simplex-note").textContent = `MES stays ${here.mes}. The ring marks ${words(state.scenario)} (${here.alpha}, ${here.beta}, ${here.gamma}). Over ${percent(fixed)} of the weights a fixed policy beats every router.`;
 }
@@ -114,7 +111,7 @@ function drawMes(state) {
   const first = rows.filter((r) => r.slug === winner), others = [...rows].sort((a, b) => b.rcs - a.rcs).filter((r) => r.slug !== winner).slice(0, 4);
   const lines = [...first, ...others].map((r) => [r.slug, r.statistics]).concat(["all-edge", "all-cloud"].map((n) => ["(" + n + ")", t.fixed[n]]));
   const colour = colours(lines.map(([n]) => n)), steps = [];
-  for (let m = 0; m <= 100; m++) steps.push(m / 10);
+  for (let m = 1; m <= 100; m++) steps.push(m / 10);
   const values = lines.map(([name, s]) => [name, steps.map((mes) => [mes, board.whatIf(t, s, null, { ...here, mes }).rcs])]);
   const all = values.flatMap(([, v]) => v.map((p) => p[1])), [w, h] = sized(node), pad = { left: 46, right: 18, top: 26, bottom: 44 };
   const x = scale(0, 10, pad.left, w - pad.right), y = scale(Math.min(...all), Math.max(...all), h - pad.bottom, pad.top);
@@ -123,7 +120,7 @@ function drawMes(state) {
     axes(x, y, w, h, pad, "minimal expectation score MES", "RCS"),
     svg("line", { class: "mark", x1: x(here.mes), x2: x(here.mes), y1: pad.top, y2: h - pad.bottom }),
     [...values].reverse().map(([name, v]) => { const p = svg("path", { class: "line", d: path(v.map(([a, b]) => [x(a), y(b)])) }); p.style.stroke = colour.get(name); return p; })),
-  el("div", { class: "key" }, lines.map(([n]) => { const s = el("span", {}, bidi(nameOf(n))); s.style.setProperty("--k", colour.get(n)); return s; })));
+  el("div", { class: "key" }, lines.map(([n]) => el("span", { "--k": colour.get(n) }, bidi(nameOf(n))))));
   byId("mes-note").textContent = `With the weights of ${words(state.scenario)}, ${nameOf(winner)} stays the first of the routers for any MES ${low === null ? "up to" : "above " + low + " and up to"} ${high}; the scenario asks for ${here.mes}. Scores that occur: ${levels.length > 12 ? levels.length + " levels" : levels.join(", ")}.`;
   node.firstChild.setAttribute("aria-label", byId("mes-note").textContent);
 }

@@ -4,17 +4,17 @@ function make(space, tag, attributes, ...children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "fill" || name === "background") node.style[name] = value;
+    else if (name === "fill" || name.startsWith("--")) node.style.setProperty(name, value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  for (const child of children.flat()) if (child !== null && child !== undefined && child !== false) node.append(child);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== false) node.append(child);
   return node;
 }
 const el = (tag, attributes, ...children) => make(null, tag, attributes, ...children);
 const svg = (tag, attributes, ...children) => make("http://www.w3.org/2000/svg", tag, attributes, ...children);
 const byId = (id) => document.getElementById(id);
-const fill = (node, ...children) => node.replaceChildren(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
-const number = (value, digits = 4) => (value === null || value === undefined ? "" : value.toFixed(digits));
+const fill = (node, ...children) => node.replaceChildren(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
+const number = (value, digits = 4) => (value === null || value === undefined ? "" : value.toFixed(digits).replace("-", "−"));
 const signed = (value, digits = 4) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(digits);
 const percent = (value) => (100 * value).toFixed(1) + " %";
 const words = (name) => name.replaceAll("_", " ").replaceAll("-", " ");

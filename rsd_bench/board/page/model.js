@@ -30,7 +30,7 @@ const board = (() => {
   function curve(text, w) {
     const value = (k) => (DIGITS.indexOf(text[k]) * 64 + DIGITS.indexOf(text[k + 1])) / FULL;
     return data.taus.map((tau, i) => {
-      const [apsp, ca, saved] = [value(6 * i), value(6 * i + 2), value(6 * i + 4)];
+      const [apsp, ca, saved] = [value(6 * i), value(6 * i + 2), 2 * value(6 * i + 4) - 1];
       return { tau, apsp, ca, rcs: w.alpha * apsp + w.beta * ca + w.gamma * saved };
     });
   }
@@ -40,13 +40,13 @@ const board = (() => {
     const t = table(track, scenario), w = data.scenarios[scenario];
     const best = t ? whatIf(t, t.fixed[t.bestFixed], domain, w).rcs : 0;
     return !t ? [] : t.rows.map((r) => {
-      const [at, band, tau, low, high, gainLow, gainHigh, apspLow, apspHigh, auroc, brier, ece, area, drop, flags, statistics, domains, packed] = r;
+      const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, flags, statistics, domains, packed] = r;
       const submission = data.submissions[at], figures = whatIf(t, statistics, domain, w);
       const inside = domain && domains ? domains[t.frames.findIndex((f) => f.domain === domain)] : null;
       const whole = !inside;
       return { slug: submission.slug, name: submission.name, submission, statistics, packed, tau, ...figures,
         band: inside ? inside[0] : band, low: inside ? inside[1] : low, high: inside ? inside[2] : high,
-        gain: figures.rcs - best, gainLow: whole ? gainLow : null, gainHigh: whole ? gainHigh : null, apspLow, apspHigh,
+        gain: figures.rcs - best, gainLow: whole ? gainLow : null, gainHigh: whole ? gainHigh : null,
         auroc: whole ? auroc : null, brier, ece, area, drop: whole ? drop : null,
         flags: [...flags.map((k) => t.flags[k]), ...submission.flags] };
     });
@@ -72,7 +72,7 @@ const board = (() => {
     return best && best.name;
   }
   const candidates = (t, fixed) => [
-    ...t.rows.map((r) => [data.submissions[r[0]].slug, r[15]]).sort((a, b) => (a[0] < b[0] ? -1 : 1)),
+    ...t.rows.map((r) => [data.submissions[r[0]].slug, r[13]]).sort((a, b) => (a[0] < b[0] ? -1 : 1)),
     ...(fixed ? ["all-edge", "all-cloud"].map((name) => ["(" + name + ")", t.fixed[name]]) : [])];
 
   const STEPS = 20;

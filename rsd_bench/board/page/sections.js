@@ -29,7 +29,9 @@ function drawTable(state, rows, policies, best, actions) {
   const head = COLUMNS.map((c) => el("th", { scope: "col", class: c.class, "aria-sort": state.sort === c.key ? (state.dir === "desc" ? "descending" : "ascending") : null },
     el("button", { type: "button", "data-key": c.key, title: c.hint, onclick: () => actions.sort(c) }, c.title)));
   fill(document.querySelector("#rows thead"), el("tr", {}, head));
-  const chips = (r) => r.flags.map((f) => el("span", { class: "chip" + (f.startsWith("router latency") ? "" : " warn") }, f.startsWith("router latency") ? "declared latency" : f));
+  const common = rows.length ? rows[0].flags.filter((f) => rows.every((r) => r.flags.includes(f))) : [];
+  const chips = (r) => r.flags.filter((f) => !common.includes(f)).map((f) => el("span", { class: "chip" + (f.includes("latency") ? "" : " warn") }, f));
+  byId("common").textContent = rows.length > 1 && common.length ? "All routers shown: " + common.join("; ") + "." : "";
   const cell = (c, r) => el("td", { class: c.class }, c.whisker ? whisker(r) : c.text ? [el("button", { type: "button", onclick: () => actions.select(r.slug) }, bidi(r.name)), el("div", {}, chips(r))] : c.cell(r));
   let last = null;
   fill(document.querySelector("#rows tbody"), rows.map((r) => {
@@ -66,10 +68,10 @@ function drawDetail(state, row, close) {
     ["Data", `${d.dataset.name} ${d.dataset.version}, manifest ${d.dataset.manifest_sha256.slice(0, 12)}, metrics version ${d.versions.metrics}`]];
   const domains = t.frames.map((f) => ({ ...f, ...board.rows(state.track, state.scenario, f.domain).find((r) => r.slug === row.slug) }));
   fill(node, el("header", {}, el("h2", { id: "detail-title" }, bidi(row.name)), el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
-    el("dl", {}, pairs.map(([term, ...value]) => [el("dt", {}, term), el("dd", {}, value.flat(2))])),
+    el("dl", {}, pairs.map(([term, ...value]) => [el("dt", {}, term), el("dd", {}, value)])),
     el("h3", {}, `By domain: ${words(state.scenario)}, ${words(state.track)}`),
-    el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ["Domain", "Queries", "Band", "RCS", "APSP", "CA"].map((c, i) => el("th", { scope: "col", class: i ? null : "name" }, c)))),
-      el("tbody", {}, domains.map((r) => el("tr", {}, el("td", { class: "name" }, r.domain), el("td", {}, r.n), el("td", {}, r.band), el("td", {}, `${number(r.rcs, 3)} [${number(r.low, 3)}, ${number(r.high, 3)}]`), el("td", {}, number(r.apsp, 3)), el("td", {}, number(r.ca, 3))))))),
+    el("div", { class: "scroll", tabindex: 0 }, el("table", {}, el("thead", {}, el("tr", {}, ["Domain", "Queries", "Band", "RCS", "APSP", "CA"].map((c, i) => el("th", { scope: "col", class: i ? null : "name" }, c)))),
+      el("tbody", {}, domains.map((r) => el("tr", {}, el("td", { class: "name" }, r.domain), el("td", {}, r.n), el("td", {}, r.band), el("td", {}, number(r.rcs, 3), " ", el("span", { class: "ci" }, `[${number(r.low, 3)}, ${number(r.high, 3)}]`)), el("td", {}, number(r.apsp, 3)), el("td", {}, number(r.ca, 3))))))),
     el("h3", {}, "Reproduce"), el("pre", {}, el("code", {}, `rsd-bench submit check submissions/${s.slug}\nrsd-bench eval submissions/${s.slug} --n-boot ${d.bootstrap.n_boot} --seed ${d.bootstrap.seed}\nrsd-bench board build --check`)),
     el("p", { class: "note" }, `Weights: MES ${weights.mes}, α ${weights.alpha}, β ${weights.beta}, γ ${weights.gamma}. All figures: results/${s.slug}.json`));
 }
