@@ -201,10 +201,8 @@ def _score_track(
         ours = terms(route, outcomes, scenario.mes, router)
         terms_of[scenario.name] = np.hstack([ours, terms(fixed, outcomes, scenario.mes)])
     whole = _cells(terms_of, part.group_codes, n_boot, seed)
-    names, domain_codes = np.unique(part.domains, return_inverse=True)
     by_domain: dict[str, dict[str, _Cell]] = {}
-    for code, domain in enumerate(names.tolist()):
-        inside = domain_codes == code
+    for domain, inside in part.by_domain.items():
         codes = group_codes(part.group_codes[inside], int(inside.sum()))
         by_domain[domain] = _cells({name: t[inside] for name, t in terms_of.items()}, codes, n_boot, seed)
     for name, cell in whole.items():

@@ -214,8 +214,8 @@ def _table(entered: list[Scored], benchmark: Benchmark, track: str, scenario: Sc
 def _domain_references(part: Part, scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
     """Reference policies within each domain."""
     found = {}
-    for domain in sorted(set(part.domains.tolist())):
-        references = reference_scores(part.outcomes.take(part.domains == domain), scenario)
+    for domain, inside in part.by_domain.items():
+        references = reference_scores(part.outcomes.take(inside), scenario)
         found[domain] = [
             {"policy": name, **{k: round(v, _DECIMALS) for k, v in row.to_dict().items()}}
             for name, row in references.items()

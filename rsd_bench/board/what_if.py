@@ -31,8 +31,8 @@ def levels_of(outcomes: Outcomes) -> FloatArray:
 def domain_frames(part: Part) -> list[dict[str, Any]]:
     """What all routers of a part share, per domain: n, levels, and the sum of the large model's latency."""
     frames = []
-    for domain in sorted(set(part.domains.tolist())):
-        outcomes = part.outcomes.take(part.domains == domain)
+    for domain, inside in part.by_domain.items():
+        outcomes = part.outcomes.take(inside)
         frames.append(
             {
                 "domain": domain,
@@ -49,8 +49,7 @@ def statistics_of(route: BoolArray, part: Part, router_latency: float) -> list[l
     delivered = np.where(route, part.outcomes.small, part.outcomes.large)
     latency = router_latency + np.where(route, part.outcomes.small_latency, part.outcomes.large_latency)
     rows = []
-    for domain in sorted(set(part.domains.tolist())):
-        inside = part.domains == domain
+    for inside in part.by_domain.values():
         levels = levels_of(part.outcomes.take(inside))
         at_least = int(inside.sum()) - np.searchsorted(np.sort(delivered[inside]), levels, side="left")
         total = round(float(latency[inside].sum()), _DECIMALS)

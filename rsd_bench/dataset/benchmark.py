@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.arrays import IntArray, group_codes
+from rsd_bench.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.config import IN_DOMAIN, SPLITS
 from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.metrics import Outcomes
@@ -35,9 +35,7 @@ _FIGURES = [
 class Part:
     """Queries of one part of a track, with their outcomes; arrays of shape (n,) in the order of `query_ids`."""
 
-    query_ids: np.ndarray[Any, Any]
-    groups: np.ndarray[Any, Any]
-    domains: np.ndarray[Any, Any]
+    queries: pd.DataFrame
     outcomes: Outcomes
     rows: IntArray  # positions in Benchmark.queries
 
@@ -45,9 +43,27 @@ class Part:
         return len(self.rows)
 
     @cached_property
+    def query_ids(self) -> np.ndarray[Any, Any]:
+        return self.queries["query_id"].to_numpy(object)
+
+    @cached_property
+    def groups(self) -> np.ndarray[Any, Any]:
+        return self.queries["group_id"].to_numpy(object)
+
+    @cached_property
+    def domains(self) -> np.ndarray[Any, Any]:
+        return self.queries["domain"].to_numpy(object)
+
+    @cached_property
     def group_codes(self) -> IntArray:
         """Groups as 0..G-1."""
-        return group_codes(self.groups, len(self))
+        return group_codes(self.queries["group_id"], len(self))
+
+    @cached_property
+    def by_domain(self) -> dict[str, BoolArray]:
+        """Which queries are of each domain, domains in order of name."""
+        codes, names = pd.factorize(self.queries["domain"], sort=True)
+        return {str(name): codes == code for code, name in enumerate(names)}
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,12 @@ class Benchmark:
         return (self.manifest_sha256, derived) if derived else (self.manifest_sha256,)
 
     @cached_property
+    def id_array(self) -> pa.Array:
+        """The query ids as one arrow array, for look-ups."""
+        ids = pa.array(self.queries["query_id"], pa.string())
+        return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+
+    @cached_property
     def latency_basis(self) -> list[str]:
         return sorted(self.queries["latency_basis"].unique())
 
@@ -92,16 +114,10 @@ class Benchmark:
 
     def _part(self, track: str, split: str) -> Part:
         column = self.queries["split" if track == IN_DOMAIN else track]
-        rows = np.flatnonzero(column.to_numpy(object) == split)
+        rows = np.flatnonzero((column == split).to_numpy(np.bool_, na_value=False))
         chosen = self.queries.iloc[rows]
-        outcomes = Outcomes(
-            *(
-                chosen[name].to_numpy(np.float64)
-                for name in ("small_score", "large_score", "small_latency_s", "large_latency_s")
-            )
-        )
-        ids, groups, domains = (chosen[name].to_numpy(object) for name in ("query_id", "group_id", "domain"))
-        return Part(ids, groups, domains, outcomes, rows)
+        scores = ("small_score", "large_score", "small_latency_s", "large_latency_s")
+        return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in scores)), rows)
 
 
 def read_table(folder: Path, table: str, columns: list[str] | None = None) -> pa.Table:

@@ -141,7 +141,7 @@ def _short(value: float | None) -> float | None:
 
 
 def _curve(sweep: Sequence[Mapping[str, float]], large: float) -> str:
-    """APSP, CA and (1 + latency saved) / 2 per threshold, two characters each; saved = 1 - AIL / AIL_all-large >= -1."""
+    """APSP, CA and (1 + latency saved) / 2 per threshold, two characters each; saved = 1 - AIL / AIL_all-large."""
     figures = [(row["apsp"], row["ca"], 1 - row["ail"] / large / 2) for row in sweep]
     whole = [min(max(round(value * _FULL), 0), _FULL) for row in figures for value in row]
     return "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)
