@@ -4,7 +4,7 @@
 
 `check` reads and verifies a Parquet file of n rows; `score` computes every metric, the sweep over every
 distinct p, all reference rows and all domains in three scenarios; with n_boot 10,000 also every interval. Queries stand
-alone (no groups) and latencies are clocked, the harder case. Each line is a process of its own, so that peaks are its own.
+alone (no groups) and latencies are clocked, the harder case. Each line is a process of its own: so are the peaks.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def benchmark_of(n: int, tracks: int = 0) -> Benchmark:
     frame = pd.DataFrame(columns | dict.fromkeys(names, columns["split"]))
     frame["group_id"] = frame["query_id"]
     manifest = {"name": "bench", "version": "1", "tracks": dict.fromkeys(names), "queries": n}
-    return Benchmark(Path("."), manifest, "0" * 64, frame)
+    return Benchmark(Path(), manifest, "0" * 64, frame)
 
 
 def meta_of(slug: str) -> dict[str, Any]:

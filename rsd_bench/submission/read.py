@@ -91,7 +91,7 @@ def read_predictions(folder: Path, max_rows: int, longest: int, problems: list[P
     readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl, ".csv": _read_csv}
     try:
         return readers[path.suffix](path, max_rows, longest, problems)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError, OverflowError) as error:
         what = (str(error).splitlines() or [type(error).__name__])[0][:200]
         problems.append(Problem(str(path), f"cannot be read: {what}", _MEND_COLUMNS))
         return None
@@ -145,7 +145,7 @@ def _too_long(path: Path, values: pa.Array, longest: int, problems: list[Problem
 
 
 def _read_parquet(path: Path, max_rows: int, longest: int, problems: list[Problem]) -> Predictions | None:
-    with pq.ParquetFile(path, read_dictionary=list(_TEXT)) as file:
+    with pq.ParquetFile(path) as file:
         schema, meta = file.schema_arrow, file.metadata
         if _wrong_columns(path, schema.names, problems) or _too_many(path, meta.num_rows, max_rows, problems):
             return None
@@ -155,6 +155,7 @@ def _read_parquet(path: Path, max_rows: int, longest: int, problems: list[Proble
             return None
         if not _right_types(path, schema, problems):
             return None
+    with pq.ParquetFile(path, read_dictionary=list(_TEXT)) as file:
         chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
             for name in _TEXT:
@@ -173,7 +174,7 @@ def _right_types(path: Path, schema: pa.Schema, problems: list[Problem]) -> bool
     for name in _TEXT:
         kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (pa.types.is_string(inner) or pa.types.is_large_string(inner)):
+        if not any(test(inner) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
             problems.append(Problem(str(path), f"column {name!r} holds {_kind(kind)}, not text", _MEND_COLUMNS))
             return False
     kind = schema.field("p_edge").type
