@@ -139,6 +139,7 @@ def _board(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
         "submissions": [
             {
                 "slug": s.slug,
+                "sha256": s.sha256,
                 "name": s.meta["name"],
                 "authors": s.meta["authors"],
                 "url": s.meta.get("url"),

@@ -2,7 +2,7 @@
 
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
 seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (meta, result, statistics,
-digest of the probabilities, sample keys) and `<key>.npy` (float32 samples, one row a key); the JSON is written last.
+digests, sample keys) and `<key>.npy` (float32 samples, one row a key); the JSON is written last.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from rsd_bench.board.what_if import statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.evaluation import route_of, score_with_samples
 from rsd_bench.folders import write_file
 from rsd_bench.submission.check import ALLOWED_FILES, check_submission
@@ -40,7 +41,8 @@ class Scored:
     meta: dict[str, Any]
     result: dict[str, Any]
     statistics: dict[str, dict[str, list[list[float]]]]  # track -> scenario -> statistics_of
-    digest: str
+    digest: str  # of the probabilities
+    sha256: str  # of the files
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
 
     @property
@@ -111,7 +113,9 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
         statistics.setdefault(track, {})[scenario] = rows
     for key in sorted(submission.p_edge):
         digest.update(repr(key).encode() + submission.p_edge[key].tobytes())
-    return Scored(dict(submission.meta), result.to_dict(), statistics, digest.hexdigest(), dict(samples))
+    return Scored(
+        dict(submission.meta), result.to_dict(), statistics, digest.hexdigest(), files_sha256(folder), dict(samples)
+    )
 
 
 # --- the cache -----------------------------------------------------------------------------------------------------
@@ -125,12 +129,17 @@ def _key(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> str | No
             return None
         if sum(f.stat().st_size for f in files) > _MAX_BYTES:
             return None
-        digest = hashlib.sha256(f"{folder.resolve().name} {benchmark.identity} {_code()} {n_boot} {seed}".encode())
-        for file in files:
-            data = file.read_bytes()
-            digest.update(f"\n{file.name} {len(data)}\n".encode() + data)
+        of = f"{folder.resolve().name} {files_sha256(folder)} {benchmark.identity} {_code()} {n_boot} {seed}"
     except OSError:
         return None
+    return hashlib.sha256(of.encode()).hexdigest()
+
+
+def files_sha256(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a submission's files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(f"{file.name} {file_sha256(file)}\n".encode())
     return digest.hexdigest()
 
 
@@ -157,7 +166,7 @@ def _load(cached: Path, key: str) -> Scored | None:
 
 
 def _keep(cached: Path, key: str, scored: Scored) -> None:
-    kept = {name: getattr(scored, name) for name in ("meta", "result", "statistics", "digest")}
+    kept = {name: getattr(scored, name) for name in ("meta", "result", "statistics", "digest", "sha256")}
     kept["sample_keys"] = list(scored.samples)
     cached.mkdir(parents=True, exist_ok=True)
     rows = cached / f".{key}.{os.getpid()}.npy"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli.output import AsJson, Data, fail, print_json, say
+from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
 from rsd_bench.config import N_BOOT
 
 app = typer.Typer(help="Regenerate the leaderboard.", no_args_is_help=True, rich_markup_mode=None)
@@ -61,3 +61,30 @@ def build(
     for refused in board["refused"]:
         say(f"\nrefused  {refused['slug']}: {len(refused['problems'])} problems (rsd-bench submit check)")
     say(f"\nboard  {out / 'index.html'} (open it in a browser; also leaderboard.md, .csv, .json)")
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A board's folder, or its leaderboard.json.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say which rows moved and why; exit 1 when a published number moved for no reason but the code."""
+    from rsd_bench.board.diff import diff_boards, read_board
+
+    moves = diff_boards(read_board(old), read_board(new))
+    broken = [move for move in moves if not move.reproduces]
+    if as_json:
+        print_json({"ok": not broken, "moves": [move.to_dict() for move in moves]})
+    else:
+        seen = [tuple("-" if x is None else f"{x[0]:.6f} (band {x[1]})" for x in (m.old, m.new)) for m in moves]
+        lines = [(m.track, m.scenario, m.slug, m.reason, *x) for m, x in zip(moves, seen, strict=True)]
+        say(
+            table([("track", "scenario", "router", "reason", "old RCS", "new RCS"), *lines])
+            if moves
+            else "no row moved"
+        )
+        if broken:
+            say(f"\n{len(broken)} numbers no longer reproduce: the same data, metric and files give others")
+    if broken:
+        raise typer.Exit(1)

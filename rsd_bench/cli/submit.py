@@ -118,3 +118,26 @@ def pack(
         print_json({"ok": True, "sha256": digest})
     else:
         say(f"{digest}  {path}")
+
+
+@app.command()
+def ci(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="The commit to merge into.")],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="The commit proposed.")],
+    repository: Annotated[Path, typer.Option("--repository", help="A clone that has both.")] = Path(),
+    data: Data = None,
+    n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = 2_000,
+    as_json: AsJson = False,
+) -> None:
+    """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
+    from rsd_bench.board.pull_request import report_proposal
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+
+    report = report_proposal(repository, base, head, open_benchmark(dataset_folder(data)), n_boot=n_boot)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        say(report.to_markdown())
+    if report.problems:
+        raise typer.Exit(1)

@@ -74,6 +74,7 @@ class Benchmark:
     manifest: dict[str, Any]
     manifest_sha256: str
     queries: pd.DataFrame
+    private_sha256: str = ""  # of private test outcomes, where they came from elsewhere
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -81,8 +82,8 @@ class Benchmark:
 
     @property
     def identity(self) -> str:
-        """What scores depend on: the manifest."""
-        return self.manifest_sha256
+        """What scores depend on: the manifest, and private outcomes."""
+        return f"{self.manifest_sha256} {self.private_sha256}"
 
     @property
     def accepted_manifests(self) -> tuple[str, ...]:
@@ -135,13 +136,20 @@ def read_table(folder: Path, table: str, columns: list[str] | None = None) -> pa
 
 
 def open_benchmark(folder: Path) -> Benchmark:
-    """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged."""
+    """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged or private."""
+    benchmark = read_queries(folder)
+    if benchmark.queries[_FIGURES[4:8]].isna().any(axis=None):
+        mend = "run `rsd-bench data check`; where test outcomes are private, give --private-outcomes"
+        raise InputError.at(folder, "a score or latency is missing", mend)
+    return benchmark
+
+
+def read_queries(folder: Path) -> Benchmark:
+    """A dataset folder's queries, whose test outcomes may be missing. InputError where the folder is damaged."""
     manifest = read_manifest(folder)
     pairs = read_table(folder, "pairs", _FIGURES).to_pandas()
     splits = read_table(folder, "splits").to_pandas()
     queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
     if len(queries) != manifest["queries"] or queries["split"].isna().any():
         raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
-    if queries[_FIGURES[4:8]].isna().any(axis=None):
-        raise InputError.at(folder, "a score or latency is missing", "run `rsd-bench data check`")
     return Benchmark(folder, manifest, manifest_sha256(folder), queries)
