@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,12 @@ from typing import Any
 from rsd_bench.board.flags import DECLARED, decision_flags
 from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import IN_DOMAIN
-from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.evaluation import score_submission
-from rsd_bench.submission.check import open_submission
 from rsd_bench.submission.pull_request import proposed_submission
 from rsd_bench.types import InputError, Problem
 
 _SHOWN = 50
 _CELL = 300
+ROOT = "submissions/"
 
 
 @dataclass(frozen=True)
@@ -33,20 +32,22 @@ class Report:
         if self.result is None:
             return self._refusal()
         result = self.result
+        private = "private" in result
+        digits = result["private"]["decimals"] if private else 4
         lines = [
-            f"**{escape_markdown(result['name'])}** is in order: {result['dataset']['name']} "
-            f"{result['dataset']['version']}, metrics version {result['metrics_version']}, {DECLARED}.",
+            f"**{escape_markdown(result.get('name', result['slug']))}** is in order: {result['dataset']['name']} "
+            f"{result['dataset']['version']}, metrics version {result['metrics_version']}, {DECLARED}."
+            + (" Private outcomes, {used} of {budget} scorings used.".format(**result["private"]) if private else ""),
             "",
             "| track | scenario | RCS [95 % interval] | gain over best fixed | APSP | CA | AIL (s) | flags |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        for row in sorted(result["scores"], key=lambda r: r["track"] != IN_DOMAIN):
-            rcs, gain = row["rcs"], row["gain"]
-            lines.append(
-                f"| {row['track']} | {row['scenario']} | {rcs['value']:.4f} [{rcs['low']:.4f}, {rcs['high']:.4f}] "
-                f"| {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] | {row['apsp']['value']:.3f} "
-                f"| {row['ca']['value']:.3f} | {row['ail']['value']:.2f} | {'; '.join(decision_flags(row))} |"
-            )
+        for row in sorted(result["scores"], key=lambda r: r.get("track", IN_DOMAIN) != IN_DOMAIN):
+            flags = "" if private else "; ".join(decision_flags(row))
+            rcs, gain = _interval(row["rcs"], digits, ""), _interval(row["gain"], digits, "+")
+            figures = (f"{row[name]['value']:.3f}" for name in ("apsp", "ca", "ail"))
+            cells = (row.get("track", IN_DOMAIN), row["scenario"], rcs, gain, *figures, flags)
+            lines.append(f"| {' | '.join(cells)} |")
         return "\n".join([*lines, "", "Rank bands follow when the board is rebuilt."])
 
     def _refusal(self) -> str:
@@ -58,17 +59,21 @@ class Report:
         return "\n".join(lines)
 
 
-def report_proposal(repository: Path, base: str, head: str, benchmark: Benchmark, *, n_boot: int) -> Report:
-    """Check and score the submission that `head` proposes over `base`; problems are part of the report."""
+def _interval(value: Mapping[str, float], digits: int, sign: str) -> str:
+    return f"{value['value']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
+
+
+def report_proposal(repository: Path, base: str, head: str, score: Callable[[Path], dict[str, Any]]) -> Report:
+    """Check and score the submission that `head` proposes over `base`; problems are part of the report.
+
+    score: takes the submission's folder and gives a Result's or a private result's dict, or raises InputError.
+    """
     try:
         with proposed_submission(repository, base, head) as folder:
             try:
-                result = score_submission(open_submission(folder, benchmark), benchmark, n_boot=n_boot)
+                return Report((), score(folder))
             except InputError as error:
-                root = f"{folder.parent}/"
-                raise InputError(
-                    [Problem(p.where.replace(root, "submissions/"), p.what, p.mend) for p in error.problems]
-                ) from None
+                named = [Problem(p.where.replace(f"{folder.parent}/", ROOT), p.what, p.mend) for p in error.problems]
+                return Report(tuple(named))
     except InputError as error:
         return Report(tuple(error.problems))
-    return Report((), result.to_dict())

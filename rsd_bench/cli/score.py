@@ -30,7 +30,11 @@ def evaluate(
 ) -> None:
     """Score a submission on every track and scenario it enters, with intervals."""
     if private_outcomes:
-        _evaluate_privately(path, data, private_outcomes, ledger, author or [], n_boot, seed, as_json)
+        private = evaluate_privately(path, data, private_outcomes, ledger, author or [], n_boot, seed)
+        if as_json:
+            print_json(private)
+        else:
+            _say_private(private)
         return
     from rsd_bench.evaluation import evaluate as score
 
@@ -52,9 +56,10 @@ def evaluate(
     say(table(rows))
 
 
-def _evaluate_privately(
-    path: Path, data: str | None, private: str, ledger: Path, authors: list[str], n_boot: int, seed: int, as_json: bool
-) -> None:
+def evaluate_privately(
+    path: Path, data: str | None, private: str, ledger: Path, authors: list[str], n_boot: int, seed: int
+) -> dict[str, Any]:
+    """The public result of a submission on private outcomes; InputError where it may not be given."""
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.dataset.private import open_private_benchmark
     from rsd_bench.private import score_private
@@ -62,12 +67,12 @@ def _evaluate_privately(
 
     benchmark = open_private_benchmark(dataset_folder(data), dataset_folder(private))
     submission = open_submission(path, benchmark)
-    result = score_private(submission, benchmark, ledger, authors=authors, n_boot=n_boot, seed=seed)
-    if as_json:
-        print_json(result)
-        return
-    private_terms = result["private"]
-    say(f"{result['slug']} on private outcomes, {private_terms['used']} of {private_terms['budget']} scorings used\n")
+    return score_private(submission, benchmark, ledger, authors=authors, n_boot=n_boot, seed=seed)
+
+
+def _say_private(result: dict[str, Any]) -> None:
+    terms = result["private"]
+    say(f"{result['slug']} on private outcomes, {terms['used']} of {terms['budget']} scorings used\n")
     rows: list[tuple[Any, ...]] = [
         ("scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s")
     ]
