@@ -10,8 +10,7 @@ Ranks are bands: routers whose paired interval contains 0 share one. `check_boar
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from rsd_bench.board.flags import DECLARED, decision_flags, duplicate_flags
+from rsd_bench.board.lines import to_json
 from rsd_bench.board.page import to_html
 from rsd_bench.board.render import to_csv, to_markdown
 from rsd_bench.board.scored import Scored, score_folders
@@ -35,7 +35,6 @@ from rsd_bench.version import METRICS_VERSION, __version__
 RESULTS = "results"
 PAGE = "index.html"
 _DECIMALS = 9
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def build_board(
@@ -57,7 +56,7 @@ def build_board(
         if not isinstance(outcome, Scored)
     ]
     board = _board(accepted, benchmark, n_boot, seed) | {"refused": refused}
-    files = {f"{RESULTS}/{scored.slug}.json": to_json(scored.result) for scored in accepted}
+    files = {f"{RESULTS}/{scored.slug}.json": scored.result_json for scored in accepted}
     tables = [{k: v for k, v in table.items() if k != "sweeps"} for table in board["tables"]]  # results/ has them
     files["leaderboard.json"] = to_json(board | {"tables": tables}, depth=4)
     files["leaderboard.csv"] = to_csv(board).encode()
@@ -92,25 +91,6 @@ def check_board(files: dict[str, bytes], out: Path) -> list[Problem]:
 def _committed(out: Path) -> dict[str, bytes]:
     found = [*out.glob("leaderboard.*"), *out.glob(PAGE), *(out / RESULTS).glob("*.json")]
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
-
-
-def to_json(value: Any, depth: int = 2) -> bytes:
-    """JSON with a line for each item of the first levels: small diffs, and the fast encoder for all below."""
-    return ("".join(_lines(value, depth, "")) + "\n").encode()
-
-
-def _lines(value: Any, depth: int, indent: str) -> Iterator[str]:
-    if not depth or not value or not isinstance(value, (dict, list)):
-        yield _encode(value)
-        return
-    keyed = isinstance(value, dict)
-    yield "{" if keyed else "["
-    for i, item in enumerate(value):
-        yield f"{',' if i else ''}\n{indent} "
-        if keyed:
-            yield f"{_encode(item)}: "
-        yield from _lines(value[item] if keyed else item, depth - 1, f"{indent} ")
-    yield f"\n{indent}{'}' if keyed else ']'}"
 
 
 def _relative(problem: Problem, submissions: Path) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Score a folder of submissions, each one once: what follows from a submission's files is kept in a cache.
 
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
-seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (meta, result, statistics,
-digests, sample keys) and `<key>.npy` (float32 samples, one row a key); the JSON is written last.
+seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (meta, statistics, digests,
+sample keys), `<key>.result.json` (the published result) and `<key>.npy` (float32 samples, one row a key); the first is
+written last.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from rsd_bench.board.lines import to_json
 from rsd_bench.board.what_if import statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
@@ -39,11 +41,16 @@ class Scored:
     """What the board keeps of a submission. `samples` maps (track, scenario, domain or None) to resampled RCS."""
 
     meta: dict[str, Any]
-    result: dict[str, Any]
+    result_json: bytes  # results/<slug>.json
     statistics: dict[str, dict[str, list[list[float]]]]  # track -> scenario -> statistics_of
     digest: str  # of the probabilities
     sha256: str  # of the files
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.result_json)
+        return parsed
 
     @property
     def slug(self) -> str:
@@ -114,7 +121,12 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
     for key in sorted(submission.p_edge):
         digest.update(repr(key).encode() + submission.p_edge[key].tobytes())
     return Scored(
-        dict(submission.meta), result.to_dict(), statistics, digest.hexdigest(), files_sha256(folder), dict(samples)
+        meta=dict(submission.meta),
+        result_json=to_json(result.to_dict()),
+        statistics=statistics,
+        digest=digest.hexdigest(),
+        sha256=files_sha256(folder),
+        samples=dict(samples),
     )
 
 
@@ -160,16 +172,18 @@ def _load(cached: Path, key: str) -> Scored | None:
         kept = json.loads((cached / f"{key}.json").read_bytes())
         rows = np.load(cached / f"{key}.npy", allow_pickle=False)
         keys = [tuple(k) for k in kept.pop("sample_keys")]
-        return Scored(**kept, samples=dict(zip(keys, rows, strict=True)))
+        result_json = (cached / f"{key}.result.json").read_bytes()
+        return Scored(**kept, result_json=result_json, samples=dict(zip(keys, rows, strict=True)))
     except (OSError, ValueError, TypeError, KeyError):
         return None  # absent or damaged: score anew
 
 
 def _keep(cached: Path, key: str, scored: Scored) -> None:
-    kept = {name: getattr(scored, name) for name in ("meta", "result", "statistics", "digest", "sha256")}
+    kept = {name: getattr(scored, name) for name in ("meta", "statistics", "digest", "sha256")}
     kept["sample_keys"] = list(scored.samples)
     cached.mkdir(parents=True, exist_ok=True)
     rows = cached / f".{key}.{os.getpid()}.npy"
     np.save(rows, np.array(list(scored.samples.values())))
     rows.replace(cached / f"{key}.npy")
+    write_file(cached / f"{key}.result.json", scored.result_json)
     write_file(cached / f"{key}.json", json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
