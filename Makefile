@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check board chromium clean
+.PHONY: demo test check board chromium screenshots clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/rsd-bench demo
@@ -40,6 +40,10 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: $(VENV)/.core
 	$(PIP) -e '.[dev]'
 	touch $@
+
+# The pictures of the board in the README, from the committed page.
+screenshots: $(VENV)/.dev chromium
+	$(VENV)/bin/python tests/browser/screenshots.py leaderboard/index.html docs/images
 
 clean:
 	rm -rf $(VENV) build rsd-bench-demo .pytest_cache .mypy_cache .ruff_cache

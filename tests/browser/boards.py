@@ -37,6 +37,11 @@ NASTY = [
 ]
 
 
+def browser_path() -> str | None:
+    """Debian's Chromium, or what else is installed by a known name."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 def synthetic(folder: Path, benchmark: Benchmark, seed: int, **meta: Any) -> None:
     """A submission whose probabilities follow the labels as closely as its seed says."""
     rng, frames = np.random.default_rng(seed), []
@@ -96,7 +101,7 @@ def chromium() -> Iterator[Any]:
     """Debian's Chromium; a machine without one fails here with what to do."""
     from playwright.sync_api import sync_playwright
 
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = browser_path()
     if not found:
         pytest.fail("no Chromium: run `make chromium` (apt-get install chromium), or install one and put it on PATH")
     with sync_playwright() as playwright:

@@ -18,6 +18,7 @@ const number = (value, digits = 4) => (value === null || value === undefined ? "
 const signed = (value, digits = 4) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(digits);
 const percent = (value) => (100 * value).toFixed(1) + " %";
 const words = (name) => name.replaceAll("_", " ").replaceAll("-", " ");
+const counted = (n) => `${n} ${n === 1 ? "router" : "routers"}`;
 const bidi = (text) => el("bdi", {}, text);
 
 const tip = byId("tip");

@@ -52,7 +52,7 @@
     const n = t ? (state.domain ? t.frames.find((f) => f.domain === state.domain).n : t.n) : 0;
     byId("caption").textContent = `${n} test queries. RCS = ${weights.alpha} solved + ${weights.beta} on the edge + ${weights.gamma} time saved, at MES ${weights.mes}. Brackets: 95 % interval over groups of queries. Routers of one band cannot be told apart, all pairs considered at once.`;
     drawTable(state, rows, policies, best, actions);
-    byId("shown").textContent = rows.length === every.length ? `${rows.length} routers` : `${rows.length} of ${every.length} routers match “${state.q}”`;
+    byId("shown").textContent = rows.length === every.length ? counted(rows.length) : `${rows.length} of ${counted(every.length)} match “${state.q}”`;
     drawHeadline(state, every, policies);
     const chosen = every.find((r) => r.slug === state.router);
     drawDetail(state, chosen, () => { set({ router: "" }); byId("ranking").focus({ preventScroll: true }); });
@@ -86,7 +86,7 @@
   theme(THEMES.includes(stored) ? stored : "auto");
   byId("theme").addEventListener("click", (e) => theme(THEMES[(THEMES.indexOf(e.target.textContent.split(" ")[1]) + 1) % 3]));
 
-  byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${d.submissions.length} routers, ${d.dataset.queries} queries. Metrics version ${d.versions.metrics}, latency ${d.basis.join(", ")}.`;
+  byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${d.dataset.queries} queries. Metrics version ${d.versions.metrics}, latency ${d.basis.join(", ")}.`;
   byId("scenarios").append(...scenarios.map((name) => el("span", {}, el("input", { type: "radio", name: "scenario", id: "s-" + name, value: name, onchange: () => set({ scenario: name }) }), el("label", { for: "s-" + name }, words(name)))));
   byId("track").addEventListener("change", (e) => set({ track: e.target.value }));
   byId("domain").addEventListener("change", (e) => set({ domain: e.target.value }));

@@ -29,9 +29,9 @@ function drawTable(state, rows, policies, best, actions) {
   const head = COLUMNS.map((c) => el("th", { scope: "col", class: c.class, "aria-sort": state.sort === c.key ? (state.dir === "desc" ? "descending" : "ascending") : null },
     el("button", { type: "button", "data-key": c.key, title: c.hint, onclick: () => actions.sort(c) }, c.title)));
   fill(document.querySelector("#rows thead"), el("tr", {}, head));
-  const common = rows.length ? rows[0].flags.filter((f) => rows.every((r) => r.flags.includes(f))) : [];
+  const common = rows.length ? rows[0].flags.filter((f) => f.includes("latency") && rows.every((r) => r.flags.includes(f))) : [];
   const chips = (r) => r.flags.filter((f) => !common.includes(f)).map((f) => el("span", { class: "chip" + (f.includes("latency") ? "" : " warn") }, f));
-  byId("common").textContent = rows.length > 1 && common.length ? "All routers shown: " + common.join("; ") + "." : "";
+  byId("common").textContent = common.length ? "All routers shown: " + common.join("; ") + "." : "";
   const cell = (c, r) => el("td", { class: c.class }, c.whisker ? whisker(r) : c.text ? [el("button", { type: "button", onclick: () => actions.select(r.slug) }, bidi(r.name)), el("div", {}, chips(r))] : c.cell(r));
   let last = null;
   fill(document.querySelector("#rows tbody"), rows.map((r) => {
@@ -51,8 +51,8 @@ function drawHeadline(state, rows, policies) {
   const better = rows.filter((r) => r.gain > 0).length, recovered = (top.rcs - fixed.rcs) / (oracle.rcs - fixed.rcs), noise = board.data.noise?.[state.scenario];
   fill(byId("headline"),
     card(shared > 1 ? `${shared} routers share the first band` : "First", bidi(top.name), `RCS ${number(top.rcs)} [${number(top.low, 3)}, ${number(top.high, 3)}]`),
-    card("Over the best fixed policy", signed(top.gain), `${words(fixed.policy)} scores ${number(fixed.rcs)}; ${better} of ${rows.length} routers score more`),
-    card("Head room used", Number.isFinite(recovered) ? (Math.max(0, recovered) * 100).toFixed(0) + " %" : "–", `of the way from the best fixed policy to the oracle, ${number(oracle.rcs)}`),
+    card("Over the best fixed policy", signed(top.gain), `${words(fixed.policy)} scores ${number(fixed.rcs)}; ${better} of ${counted(rows.length)} score more`),
+    card("Head room used", recovered > 0 && Number.isFinite(recovered) ? (recovered * 100).toFixed(0) + " %" : "none", `of the way from the best fixed policy to the oracle, ${number(oracle.rcs)}`),
     noise ? card("Noise ceiling of the labels", percent(noise.agreement_ceiling), `no router can agree with more labels: ${percent(noise.flip_prob)} flip when judged again`) : null);
 }
 
