@@ -9,6 +9,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,17 @@ def test_sensitivity_by_hand() -> None:
 
 def test_levels_of_many_scores_are_a_grid(data: Benchmark) -> None:
     assert len(levels_of(data.part("in-domain", "test").outcomes)) <= 101
+
+
+def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, data: Benchmark) -> None:
+    flips = {str(mes): mes / 100 for mes in range(1, 11)}
+    audited = replace(data, manifest=data.manifest | {"audit": {"flip_prob": flips}})
+    files = build_board(folder, audited, n_boot=BOOT)
+    board = json.loads(files["leaderboard.json"])
+    for name, scenario in SCENARIOS.items():
+        assert board["noise"][name] == {
+            "flip_prob": pytest.approx(scenario.mes / 100),
+            "agreement_ceiling": pytest.approx(1 - scenario.mes / 100),
+        }
+    assert b'"noise":{"fast_response"' in files["index.html"]
+    assert json.loads(build_board(folder, data, n_boot=BOOT)["leaderboard.json"])["noise"] is None
