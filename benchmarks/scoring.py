@@ -92,6 +92,10 @@ def peak_mb() -> float:
     return peak / (1e6 if platform.system() == "Darwin" else 1e6 / 1024)
 
 
+def write_case(folder: str, n: int, tracks: int) -> int:
+    return write_file(Path(folder), benchmark_of(n, tracks))
+
+
 def check_case(folder: str, n: int, tracks: int) -> dict[str, Any]:
     benchmark = benchmark_of(n, tracks)
     before, start = peak_mb(), time.perf_counter()
@@ -110,7 +114,7 @@ def score_case(n: int, n_boot: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start, "peak_mb": peak_mb(), "before_mb": before}
 
 
-def fresh(work: Any, *arguments: Any) -> dict[str, Any]:
+def fresh(work: Any, *arguments: Any) -> Any:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
@@ -120,11 +124,11 @@ def measure(largest: int) -> list[dict[str, Any]]:
     sizes = [10**k for k in range(3, largest + 1)]
     with tempfile.TemporaryDirectory() as root:
         for n in sizes:
-            write_file(Path(root) / f"one-{n}", benchmark_of(n))
+            fresh(write_case, f"{root}/one-{n}", n, 0)
             rows.append({"work": "check", "rows": n} | fresh(check_case, f"{root}/one-{n}", n, 0))
         if largest >= 7:
             folder = Path(root) / "eight"
-            total = write_file(folder, benchmark_of(1_250_000, 7))
+            total = fresh(write_case, str(folder), 1_250_000, 7)
             rows.append({"work": "check, 8 tracks", "rows": total} | fresh(check_case, str(folder), 1_250_000, 7))
     rows += [
         {"work": f"score, {N_BOOT:,} resamples", "rows": n} | fresh(score_case, n, N_BOOT) for n in sizes if n <= 10**6

@@ -6,7 +6,7 @@ A Result is a pure function of the submission's decisions, the dataset and (n_bo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,17 +24,28 @@ from rsd_bench.metrics import (
     TERMS,
     apsp_drop,
     area_apsp_ca,
-    best_fixed,
+    better_fixed,
     check_scenario,
+    descending,
     metrics_of,
     reference_scores,
     sweep_curve,
-    terms,
+    term_columns,
+    with_random,
 )
-from rsd_bench.stats import auroc, brier, compare, expected_calibration_error, group_sums, interval, resample_sums
+from rsd_bench.stats import (
+    auroc,
+    brier,
+    compare,
+    expected_calibration_error,
+    group_sums,
+    interval,
+    resample_sums,
+    resampling_units,
+)
 from rsd_bench.submission.check import open_submission
 from rsd_bench.submission.model import Submission
-from rsd_bench.types import Comparison, InputError, Scenario
+from rsd_bench.types import Comparison, InputError, RoutingScore, Scenario
 from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
@@ -178,15 +189,48 @@ class _Cell:
         return asdict(interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled))
 
 
-def _cells(terms_of: dict[str, FloatArray], codes: IntArray, n_boot: int, seed: int) -> dict[str, _Cell]:
-    """One cell per scenario from (n, 12) terms; all scenarios share the draws and one matrix product."""
-    sums = group_sums(np.hstack(list(terms_of.values())), codes)
-    totals, samples = (
-        np.split(s, len(terms_of), axis=-1) for s in (sums.sum(axis=0), resample_sums(sums, n_boot, seed))
-    )
-    return {
-        name: _Cell(len(codes), len(sums), SCENARIOS[name], totals[i], samples[i]) for i, name in enumerate(terms_of)
-    }
+@dataclass(frozen=True)
+class _Layout:
+    """How queries fall into cells, and within each cell into units of resampling, numbered through all cells."""
+
+    units: IntArray  # (n,)
+    cells: tuple[tuple[str | None, int, int, slice], ...]  # domain, queries, groups, its units
+
+    @classmethod
+    def of(cls, part: Part, inside: Mapping[Any, BoolArray], n_boot: int, seed: int) -> _Layout:
+        units, cells, start = np.zeros(len(part), np.int64), [], 0
+        for domain, chosen in inside.items():
+            codes = group_codes(part.group_codes[chosen], int(chosen.sum()))
+            own = resampling_units(codes, seed) if n_boot else np.zeros(len(codes), np.int64)
+            stop = start + int(own.max()) + 1
+            units[chosen] = start + own
+            cells.append((domain, len(codes), int(codes.max()) + 1, slice(start, stop)))
+            start = stop
+        return cls(units, tuple(cells))
+
+    def scored(
+        self, columns: Iterable[FloatArray], scenarios: list[Scenario], n_boot: int, seed: int
+    ) -> list[dict[Any, _Cell]]:
+        """Per scenario a cell by domain; all scenarios share the draws and one matrix product."""
+        sums = group_sums(columns, self.units)
+        out: list[dict[Any, _Cell]] = [{} for _ in scenarios]
+        for domain, n, groups, own in self.cells:
+            samples = np.split(resample_sums(sums[own], n_boot, seed), len(scenarios), axis=1)
+            totals = np.split(sums[own].sum(axis=0), len(scenarios))
+            for i, scenario in enumerate(scenarios):
+                out[i][domain] = _Cell(n, groups, scenario, totals[i], samples[i])
+        return out
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a row of the Result needs besides its cells; `order` is that of falling p, shared by equal p."""
+
+    submission: Submission
+    part: Part
+    track: str
+    references: Mapping[str, RoutingScore]
+    order: IntArray
 
 
 def _score_track(
@@ -194,30 +238,35 @@ def _score_track(
 ) -> Iterator[tuple[dict[str, Any], dict[str | None, FloatArray]]]:
     """A row of the Result per scenario, with the resampled RCS of the track (None) and of each domain."""
     outcomes, router = part.outcomes, submission.router_latency_s
-    terms_of: dict[str, FloatArray] = {}
-    for scenario in (SCENARIOS[name] for at, name in submission.p_edge if at == track):
+    scenarios = [SCENARIOS[name] for at, name in submission.p_edge if at == track]
+    for scenario in scenarios:
         check_scenario(scenario, outcomes)
-        route, (_, fixed) = route_of(submission, track, scenario.name), best_fixed(outcomes, scenario)
-        ours = terms(route, outcomes, scenario.mes, router)
-        terms_of[scenario.name] = np.hstack([ours, terms(fixed, outcomes, scenario.mes)])
-    whole = _cells(terms_of, part.group_codes, n_boot, seed)
-    by_domain: dict[str, dict[str, _Cell]] = {}
-    for domain, inside in part.by_domain.items():
-        codes = group_codes(part.group_codes[inside], int(inside.sum()))
-        by_domain[domain] = _cells({name: t[inside] for name, t in terms_of.items()}, codes, n_boot, seed)
-    for name, cell in whole.items():
-        inside_domains = {domain: cells[name] for domain, cells in by_domain.items()}
-        samples: dict[str | None, FloatArray] = {None: cell.resampled["rcs"]}
-        samples |= {domain: c.resampled["rcs"] for domain, c in inside_domains.items()}
-        yield _row(submission, part, track, cell, inside_domains), samples
+    references = [reference_scores(outcomes, scenario) for scenario in scenarios]
+
+    def columns() -> Iterator[FloatArray]:
+        for scenario, rows in zip(scenarios, references, strict=True):
+            yield from term_columns(route_of(submission, track, scenario.name), outcomes, scenario.mes, router)
+            yield from term_columns(np.full(len(part), better_fixed(rows) == "all-edge"), outcomes, scenario.mes)
+
+    whole = _Layout.of(part, {None: np.ones(len(part), np.bool_)}, n_boot, seed)
+    split = _Layout.of(part, part.by_domain, n_boot, seed)
+    cells = zip(*(layout.scored(columns(), scenarios, n_boot, seed) for layout in (whole, split)), strict=True)
+    orders: dict[int, IntArray] = {}
+    for scenario, rows, (all_of, by_domain) in zip(scenarios, references, cells, strict=True):
+        p = submission.p_edge[track, scenario.name]
+        order = orders.setdefault(id(p), orders[id(p)] if id(p) in orders else descending(p))
+        context = _Context(submission, part, track, rows, order)
+        samples = {domain: cell.resampled["rcs"] for domain, cell in (all_of | by_domain).items()}
+        yield _row(context, all_of[None], by_domain), samples
 
 
-def _row(submission: Submission, part: Part, track: str, cell: _Cell, by_domain: Mapping[str, _Cell]) -> dict[str, Any]:
-    scenario, outcomes, router = cell.scenario, part.outcomes, submission.router_latency_s
+def _row(context: _Context, cell: _Cell, by_domain: Mapping[str, _Cell]) -> dict[str, Any]:
+    submission, track, order = context.submission, context.track, context.order
+    scenario, outcomes, router = cell.scenario, context.part.outcomes, submission.router_latency_s
     p = submission.p_edge[track, scenario.name]
     labels = label(outcomes.small, outcomes.large, scenario.mes)
-    references = reference_scores(outcomes, scenario, float(cell.values["ca"]))
-    curve = sweep_curve(p, outcomes, scenario, None, router)
+    references = with_random(dict(context.references), float(cell.values["ca"]))
+    curve = sweep_curve(p, outcomes, scenario, None, router, order)
     domains: list[dict[str, Any]] = [
         {"domain": d, "n": c.n, "groups": c.groups, **c.intervals()} for d, c in by_domain.items()
     ]
@@ -229,11 +278,11 @@ def _row(submission: Submission, part: Part, track: str, cell: _Cell, by_domain:
         "groups": cell.groups,
         "tau": submission.tau(track, scenario.name),
         **cell.intervals(),
-        "best_fixed": best_fixed(outcomes, scenario)[0],
+        "best_fixed": better_fixed(references),
         "gain": cell.gain(),
         "oracle_rcs": references["rcs-oracle"].rcs,
         "regret": references["rcs-oracle"].rcs - float(cell.values["rcs"]),
-        "auroc": auroc(p, labels),
+        "auroc": auroc(p, labels, order),
         "brier": brier(p, labels),
         "ece": expected_calibration_error(p, labels),
         "edge_label_rate": float(labels.mean()),
@@ -243,7 +292,7 @@ def _row(submission: Submission, part: Part, track: str, cell: _Cell, by_domain:
         "worst_domain_rcs": worst["rcs"]["value"],
         "references": [{"policy": name, **row.to_dict()} for name, row in references.items()],
         "domains": domains,
-        "sweep": _grid_rows(sweep_curve(p, outcomes, scenario, TAU_GRID, router)),
+        "sweep": _grid_rows(sweep_curve(p, outcomes, scenario, TAU_GRID, router, order)),
     }
 
 

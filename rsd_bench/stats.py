@@ -8,6 +8,7 @@ them, so that its cost stops growing at all.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from rsd_bench import arrays
 from rsd_bench.arrays import FloatArray, IntArray
 from rsd_bench.config import CONFIDENCE, ECE_BINS, N_BOOT, N_BUNDLES, scenario_named
-from rsd_bench.metrics import Outcomes, check_scenario, metrics_of, routing_score, terms
+from rsd_bench.metrics import Outcomes, check_scenario, descending, metrics_of, routing_score, terms
 from rsd_bench.types import Comparison, Interval, Scenario
 
 _DECIMALS = 12
@@ -31,23 +32,24 @@ _MIN_PAIR_SAMPLES = 400
 _SAME = 1e-6  # differences of RCS up to this are never told apart
 
 
-def group_sums(values: FloatArray, codes: IntArray) -> FloatArray:
-    """Sum rows of `values` (n, k) over groups 0..G-1 -> (G, k)."""
+def group_sums(columns: FloatArray | Iterable[NDArray[Any]], codes: IntArray) -> FloatArray:
+    """Sums over groups 0..G-1 -> (G, k) of a table (n, k), or of k columns that need never stand in memory at once."""
     n_groups = int(codes.max()) + 1
-    return np.column_stack([np.bincount(codes, column, n_groups) for column in values.T])
+    each = columns.T if isinstance(columns, np.ndarray) else columns
+    return np.column_stack([np.bincount(codes, column, n_groups) for column in each])
 
 
-def bundle_sums(sums: FloatArray, seed: int = 0) -> FloatArray:
-    """What the bootstrap resamples: the G rows of `sums` themselves, or above N_BUNDLES rows as many random bundles.
+def resampling_units(codes: IntArray, seed: int = 0) -> IntArray:
+    """What the bootstrap resamples, per query: its group, or above N_BUNDLES groups one of as many random bundles.
 
     Bundles are dealt by a seeded shuffle, sizes equal to within one. Sums of independent rows keep their variance when
     the rows are bundled at random, so intervals keep their width in expectation; its extra noise, 1/sqrt(2 N_BUNDLES) =
     1 %, is below that of 10,000 resamples. Equal seeds deal equally, so routers stay paired.
     """
-    if len(sums) <= N_BUNDLES:
-        return sums
-    deal = np.random.default_rng((seed, len(sums))).permutation(len(sums)) % N_BUNDLES
-    return group_sums(sums, deal)
+    n_groups = int(codes.max()) + 1
+    if n_groups <= N_BUNDLES:
+        return codes
+    return (np.random.default_rng((seed, n_groups)).permutation(n_groups) % N_BUNDLES)[codes]
 
 
 def _draws(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
@@ -78,7 +80,7 @@ def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> Floa
 
     Every table of as many rows sees the same draws: samples of two routers on the same groups are paired.
     """
-    units = bundle_sums(sums, seed)
+    units = group_sums(sums, resampling_units(np.arange(len(sums)), seed)) if len(sums) > N_BUNDLES else sums
     times = _draws(len(units), n_boot, seed)
     out = np.empty((n_boot, sums.shape[1]))
     rows = max(1, _CHUNK_CELLS // len(units))
@@ -192,16 +194,20 @@ def rank_bands(values: FloatArray, samples: FloatArray) -> IntArray:
     return bands
 
 
-def auroc(p_edge: FloatArray, labels: NDArray[np.int8]) -> float | None:
-    """Area under the ROC curve of p against the label, ties half (Mann-Whitney); None where only one label occurs."""
-    from scipy.stats import rankdata
+def auroc(p_edge: FloatArray, labels: NDArray[np.int8], order: IntArray | None = None) -> float | None:
+    """Area under the ROC curve of p against the label, ties half; None where only one label occurs.
 
-    positives = int(labels.sum())
-    pairs = positives * (len(labels) - positives)
-    if not pairs:
+    order: `descending(p_edge)`, where it is at hand.
+    """
+    order = descending(p_edge) if order is None else order
+    ranked, found = p_edge[order], np.cumsum(labels[order], dtype=np.int64)
+    positives = int(found[-1])
+    if not 0 < positives < len(labels):
         return None
-    ranks = float(rankdata(p_edge)[labels == 1].sum())
-    return (ranks - positives * (positives + 1) / 2) / pairs
+    last = np.append(np.flatnonzero(ranked[1:] < ranked[:-1]), len(ranked) - 1)  # of each run of equal p
+    true = np.append(0, found[last])
+    false = np.append(0, last + 1 - found[last])
+    return float(np.trapezoid(true / positives, false / false[-1]))
 
 
 def brier(p_edge: FloatArray, labels: NDArray[np.int8]) -> float:

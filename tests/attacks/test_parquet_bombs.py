@@ -22,7 +22,7 @@ def data(toy_dataset: Path) -> Benchmark:
 
 
 @pytest.mark.parametrize("name", ["track", "query_id", "scenario"])
-@pytest.mark.parametrize("length", [5_000, 100_000_000])
+@pytest.mark.parametrize("length", [5_000, 20_000_000, 100_000_000])
 def test_one_long_text_behind_every_row(tmp_path: Path, data: Benchmark, name: str, length: int) -> None:
     def change(t: pa.Table) -> pa.Table:
         coded = pa.DictionaryArray.from_arrays(np.zeros(len(t), np.int32), pa.array(["x" * length]))

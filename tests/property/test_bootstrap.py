@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import rsd_bench as rsd
 from rsd_bench.arrays import group_codes
 from rsd_bench.config import N_BUNDLES
-from rsd_bench.stats import bundle_sums, group_sums, interval, rank_bands, resample_sums
+from rsd_bench.stats import group_sums, interval, rank_bands, resample_sums, resampling_units
 
 quick = settings(deadline=None, max_examples=50, derandomize=True)
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
@@ -318,11 +318,17 @@ def test_the_table_of_draws_is_bounded():
 
 def test_bundles_keep_the_total_and_are_of_equal_size():
     sums = np.column_stack([np.ones(12_345), np.random.default_rng(0).random(12_345)])
-    bundles = bundle_sums(sums, seed=1)
+    units = resampling_units(np.arange(len(sums)), seed=1)
+    bundles = group_sums(sums, units)
     assert len(bundles) == N_BUNDLES and set(bundles[:, 0]) == {2, 3}
     np.testing.assert_allclose(bundles.sum(axis=0), sums.sum(axis=0))
-    assert bundle_sums(sums[:N_BUNDLES], seed=1) is not None and len(bundle_sums(sums[:N_BUNDLES])) == N_BUNDLES
-    assert (bundle_sums(sums, seed=1) == bundles).all() and (bundle_sums(sums, seed=2) != bundles).any()
+    assert (resampling_units(np.arange(N_BUNDLES)) == np.arange(N_BUNDLES)).all()
+    assert (resampling_units(np.arange(len(sums)), seed=1) == units).all()
+    assert (resampling_units(np.arange(len(sums)), seed=2) != units).any()
+    groups = np.arange(len(sums)) // 2  # queries of a group stay together
+    assert (resampling_units(groups)[::2][:6000] == resampling_units(groups)[1::2][:6000]).all()
+    # whole table first or bundles first: the same samples
+    assert np.allclose(resample_sums(sums, 50, seed=1), resample_sums(bundles, 50, seed=1))
 
 
 def test_bundled_samples_have_the_spread_that_theory_gives_and_the_shape_of_a_plain_loop():
