@@ -5,37 +5,54 @@ A Result is a pure function of the submission's decisions, the dataset and (n_bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rsd_bench.arrays import BoolArray, FloatArray, group_codes
-from rsd_bench.config import CONFIDENCE, DROP_AT_CA, N_BOOT, SCENARIOS, TAU_GRID
+from rsd_bench.arrays import BoolArray, FloatArray, IntArray, group_codes
+from rsd_bench.config import CONFIDENCE, DROP_AT_CA, N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.labels import label
 from rsd_bench.metrics import (
+    TERMS,
     apsp_drop,
     area_apsp_ca,
-    best_fixed,
+    better_fixed,
     check_scenario,
+    descending,
     metrics_of,
     reference_scores,
-    routing_score,
     sweep_curve,
-    terms,
+    term_columns,
+    with_random,
 )
-from rsd_bench.stats import auroc, brier, compare, expected_calibration_error, group_sums, interval, resample_sums
+from rsd_bench.stats import (
+    auroc,
+    brier,
+    compare,
+    expected_calibration_error,
+    group_sums,
+    interval,
+    resample_sums,
+    resampling_units,
+)
 from rsd_bench.submission.check import open_submission
 from rsd_bench.submission.model import Submission
-from rsd_bench.types import Comparison, InputError, Interval, Scenario
+from rsd_bench.types import Comparison, InputError, RoutingScore, Scenario
 from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Resampled RCS by (track, scenario, domain); domain None = the whole track.
+Samples = Mapping[tuple[str, str, str | None], NDArray[np.float32]]
 
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
 _DECIMALS = 9  # of a published number: hides the last bits, in which machines differ
@@ -79,6 +96,8 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no -0.0
     if isinstance(value, Mapping):
@@ -100,13 +119,26 @@ def evaluate(
 
 
 def score_submission(submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0) -> Result:
-    """`evaluate` for a submission that is already checked."""
+    """`evaluate` for a submission that is already checked; n_boot 0 leaves the intervals out (null)."""
+    return score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)[0]
+
+
+def score_with_samples(
+    submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0
+) -> tuple[Result, Samples]:
+    """The Result, and the first N_BOOT_BANDS resampled RCS of each (track, scenario, domain or None) as float32.
+
+    Samples of two routers of one key are paired: this is what rank bands are made of.
+    """
     manifest = benchmark.manifest
-    scores = [
-        _score(submission, benchmark.part(track, "test"), track, SCENARIOS[scenario], n_boot, seed)
-        for track, scenario in submission.p_edge
-    ]
-    return Result(
+    scores: list[dict[str, Any]] = []
+    samples: dict[tuple[str, str, str | None], Any] = {}
+    for track in dict.fromkeys(track for track, _ in submission.p_edge):
+        for row, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, n_boot, seed):
+            scores.append(row)
+            for domain, values in rcs_samples.items():
+                samples[track, row["scenario"], domain] = values[:N_BOOT_BANDS].astype(np.float32)
+    result = Result(
         slug=submission.slug,
         name=submission.meta["name"],
         dataset={
@@ -119,6 +151,7 @@ def score_submission(submission: Submission, benchmark: Benchmark, *, n_boot: in
         bootstrap={"n_boot": n_boot, "seed": seed, "unit": "group", "confidence": CONFIDENCE},
         scores=tuple(scores),
     )
+    return result, samples
 
 
 def route_of(submission: Submission, track: str, scenario: str) -> BoolArray:
@@ -126,37 +159,130 @@ def route_of(submission: Submission, track: str, scenario: str) -> BoolArray:
     return submission.p_edge[track, scenario] >= submission.tau(track, scenario)
 
 
-def _score(
-    submission: Submission, part: Part, track: str, scenario: Scenario, n_boot: int, seed: int
-) -> dict[str, Any]:
-    outcomes, p, router = part.outcomes, submission.p_edge[track, scenario.name], submission.router_latency_s
-    check_scenario(scenario, outcomes)
-    route = route_of(submission, track, scenario.name)
+@dataclass(frozen=True)
+class _Cell:
+    """Queries that are scored together (a track's test part, or one domain of it) under one scenario.
+
+    `sums` (12,) and `samples` (n_boot, 12) hold the TERMS of the router, then those of the best fixed policy.
+    """
+
+    n: int
+    groups: int
+    scenario: Scenario
+    sums: FloatArray
+    samples: FloatArray
+
+    @cached_property
+    def values(self) -> dict[str, FloatArray]:
+        return metrics_of(self.sums[: len(TERMS)], self.scenario)
+
+    @cached_property
+    def resampled(self) -> dict[str, FloatArray]:
+        return metrics_of(self.samples[:, : len(TERMS)], self.scenario)
+
+    def intervals(self) -> dict[str, dict[str, float]]:
+        return {name: asdict(interval(float(self.values[name]), self.resampled[name])) for name in METRICS}
+
+    def gain(self) -> dict[str, float]:
+        """RCS minus that of the fixed policy, paired."""
+        fixed, resampled = (metrics_of(s[..., len(TERMS) :], self.scenario)["rcs"] for s in (self.sums, self.samples))
+        return asdict(interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How queries fall into cells, and within each cell into units of resampling, numbered through all cells."""
+
+    units: IntArray  # (n,)
+    cells: tuple[tuple[str | None, int, int, slice], ...]  # domain, queries, groups, its units
+
+    @classmethod
+    def of(cls, part: Part, inside: Mapping[Any, BoolArray], n_boot: int, seed: int) -> _Layout:
+        units, cells, start = np.zeros(len(part), np.int64), [], 0
+        for domain, chosen in inside.items():
+            codes = group_codes(part.group_codes[chosen], int(chosen.sum()))
+            own = resampling_units(codes, seed) if n_boot else np.zeros(len(codes), np.int64)
+            stop = start + int(own.max()) + 1
+            units[chosen] = start + own
+            cells.append((domain, len(codes), int(codes.max()) + 1, slice(start, stop)))
+            start = stop
+        return cls(units, tuple(cells))
+
+    def scored(
+        self, columns: Iterable[FloatArray], scenarios: list[Scenario], n_boot: int, seed: int
+    ) -> list[dict[Any, _Cell]]:
+        """Per scenario a cell by domain; all scenarios share the draws and one matrix product."""
+        sums = group_sums(columns, self.units)
+        out: list[dict[Any, _Cell]] = [{} for _ in scenarios]
+        for domain, n, groups, own in self.cells:
+            samples = np.split(resample_sums(sums[own], n_boot, seed), len(scenarios), axis=1)
+            totals = np.split(sums[own].sum(axis=0), len(scenarios))
+            for i, scenario in enumerate(scenarios):
+                out[i][domain] = _Cell(n, groups, scenario, totals[i], samples[i])
+        return out
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a row of the Result needs besides its cells; `order` is that of falling p, shared by equal p."""
+
+    submission: Submission
+    part: Part
+    track: str
+    references: Mapping[str, RoutingScore]
+    order: IntArray
+
+
+def _score_track(
+    submission: Submission, part: Part, track: str, n_boot: int, seed: int
+) -> Iterator[tuple[dict[str, Any], dict[str | None, FloatArray]]]:
+    """A row of the Result per scenario, with the resampled RCS of the track (None) and of each domain."""
+    outcomes, router = part.outcomes, submission.router_latency_s
+    scenarios = [SCENARIOS[name] for at, name in submission.p_edge if at == track]
+    for scenario in scenarios:
+        check_scenario(scenario, outcomes)
+    references = [reference_scores(outcomes, scenario) for scenario in scenarios]
+
+    def columns() -> Iterator[FloatArray]:
+        for scenario, rows in zip(scenarios, references, strict=True):
+            yield from term_columns(route_of(submission, track, scenario.name), outcomes, scenario.mes, router)
+            yield from term_columns(np.full(len(part), better_fixed(rows) == "all-edge"), outcomes, scenario.mes)
+
+    whole = _Layout.of(part, {None: np.ones(len(part), np.bool_)}, n_boot, seed)
+    split = _Layout.of(part, part.by_domain, n_boot, seed)
+    cells = zip(*(layout.scored(columns(), scenarios, n_boot, seed) for layout in (whole, split)), strict=True)
+    orders: dict[int, IntArray] = {}
+    for scenario, rows, (all_of, by_domain) in zip(scenarios, references, cells, strict=True):
+        p = submission.p_edge[track, scenario.name]
+        order = orders.setdefault(id(p), orders[id(p)] if id(p) in orders else descending(p))
+        context = _Context(submission, part, track, rows, order)
+        samples = {domain: cell.resampled["rcs"] for domain, cell in (all_of | by_domain).items()}
+        yield _row(context, all_of[None], by_domain), samples
+
+
+def _row(context: _Context, cell: _Cell, by_domain: Mapping[str, _Cell]) -> dict[str, Any]:
+    submission, track, order = context.submission, context.track, context.order
+    scenario, outcomes, router = cell.scenario, context.part.outcomes, submission.router_latency_s
+    p = submission.p_edge[track, scenario.name]
     labels = label(outcomes.small, outcomes.large, scenario.mes)
-    fixed_name, fixed = best_fixed(outcomes, scenario)
-    both = np.hstack([terms(route, outcomes, scenario.mes, router), terms(fixed, outcomes, scenario.mes)])
-    codes = group_codes(part.groups, len(part))
-    samples = resample_sums(group_sums(both, codes), n_boot, seed)
-    half = both.shape[1] // 2
-    ours = metrics_of(samples[:, :half], scenario)
-    score = routing_score(route, outcomes, scenario, router)
-    references = reference_scores(outcomes, scenario, score.ca)
-    gain = score.rcs - references[fixed_name].rcs
-    curve = sweep_curve(p, outcomes, scenario, None, router)
-    domains = _domains(part, both[:, :half], scenario, n_boot, seed)
+    references = with_random(dict(context.references), float(cell.values["ca"]))
+    curve = sweep_curve(p, outcomes, scenario, None, router, order)
+    domains: list[dict[str, Any]] = [
+        {"domain": d, "n": c.n, "groups": c.groups, **c.intervals()} for d, c in by_domain.items()
+    ]
     worst = min(domains, key=lambda row: (row["rcs"]["value"], row["domain"]))
     return {
         "track": track,
         "scenario": scenario.name,
-        "n": len(part),
-        "groups": int(codes.max()) + 1,
+        "n": cell.n,
+        "groups": cell.groups,
         "tau": submission.tau(track, scenario.name),
-        **{name: asdict(interval(getattr(score, name), ours[name])) for name in METRICS},
-        "best_fixed": fixed_name,
-        "gain": asdict(interval(gain, ours["rcs"] - metrics_of(samples[:, half:], scenario)["rcs"])),
+        **cell.intervals(),
+        "best_fixed": better_fixed(references),
+        "gain": cell.gain(),
         "oracle_rcs": references["rcs-oracle"].rcs,
-        "regret": references["rcs-oracle"].rcs - score.rcs,
-        "auroc": auroc(p, labels),
+        "regret": references["rcs-oracle"].rcs - float(cell.values["rcs"]),
+        "auroc": auroc(p, labels, order),
         "brier": brier(p, labels),
         "ece": expected_calibration_error(p, labels),
         "edge_label_rate": float(labels.mean()),
@@ -166,30 +292,8 @@ def _score(
         "worst_domain_rcs": worst["rcs"]["value"],
         "references": [{"policy": name, **row.to_dict()} for name, row in references.items()],
         "domains": domains,
-        "sweep": _grid_rows(sweep_curve(p, outcomes, scenario, TAU_GRID, router)),
+        "sweep": _grid_rows(sweep_curve(p, outcomes, scenario, TAU_GRID, router, order)),
     }
-
-
-def _domains(part: Part, ours: FloatArray, scenario: Scenario, n_boot: int, seed: int) -> list[dict[str, Any]]:
-    """Metrics with intervals within each domain; groups are resampled inside the domain."""
-    rows = []
-    for domain in sorted(set(part.domains)):
-        inside = part.domains == domain
-        sums = group_sums(ours[inside], group_codes(part.groups[inside], int(inside.sum())))
-        values, samples = (
-            metrics_of(sums.sum(axis=0), scenario),
-            metrics_of(resample_sums(sums, n_boot, seed), scenario),
-        )
-        intervals: dict[str, Interval] = {name: interval(float(values[name]), samples[name]) for name in METRICS}
-        rows.append(
-            {
-                "domain": domain,
-                "n": int(inside.sum()),
-                "groups": len(sums),
-                **{name: asdict(value) for name, value in intervals.items()},
-            }
-        )
-    return rows
 
 
 def _grid_rows(curve: dict[str, FloatArray]) -> list[dict[str, float]]:

@@ -6,11 +6,12 @@ judge scores in [0, 10], latencies are seconds. `docs/metrics.md` gives each def
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsd_bench import arrays
 from rsd_bench.arrays import BoolArray, FloatArray, IntArray
@@ -77,12 +78,22 @@ def check_scenario(scenario: Scenario, outcomes: Outcomes) -> None:
         )
 
 
-def terms(route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0) -> FloatArray:
-    """Per-query terms of every metric, shape (n, 6), columns TERMS. Sums over any set of queries give its scores."""
+def term_columns(
+    route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0
+) -> Iterator[NDArray[Any]]:
+    """Per-query terms of every metric, one array of shape (n,) at a time, in the order of TERMS."""
     delivered = np.where(route, outcomes.small, outcomes.large)
-    latency = router_latency + np.where(route, outcomes.small_latency, outcomes.large_latency)
-    ones = np.ones(len(route))
-    return np.column_stack([ones, delivered >= mes, delivered, route, latency, outcomes.large_latency])
+    yield np.ones(len(route))
+    yield delivered >= mes
+    yield delivered
+    yield route
+    yield router_latency + np.where(route, outcomes.small_latency, outcomes.large_latency)
+    yield outcomes.large_latency
+
+
+def terms(route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0) -> FloatArray:
+    """`term_columns` as one table, shape (n, 6). Sums over any set of queries give its scores."""
+    return np.column_stack(list(term_columns(route, outcomes, mes, router_latency))).astype(np.float64)
 
 
 def metrics_of(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:
@@ -102,7 +113,8 @@ def routing_score(
     route: BoolArray, outcomes: Outcomes, scenario: Scenario, router_latency: FloatArray | float = 0.0
 ) -> RoutingScore:
     """`score_routing` for arguments that are already checked."""
-    values = metrics_of(terms(route, outcomes, scenario.mes, router_latency).sum(axis=0), scenario)
+    columns = term_columns(route, outcomes, scenario.mes, router_latency)
+    values = metrics_of(np.array([column.sum() for column in columns], np.float64), scenario)
     return RoutingScore(len(route), **{name: float(value) for name, value in values.items()})
 
 
@@ -130,19 +142,30 @@ def score_routing(
     return routing_score(route, outcomes, scenario, arrays.seconds(router_latency_s, "router_latency_s", len(outcomes)))
 
 
+def descending(p_edge: FloatArray) -> IntArray:
+    """Positions from the highest p to the lowest, equals in their order."""
+    return np.argsort(-p_edge, kind="stable")
+
+
 def sweep_curve(
     p_edge: FloatArray,
     outcomes: Outcomes,
     scenario: Scenario,
     taus: Iterable[float] | None = None,
     router_latency: FloatArray | float = 0.0,
+    order: IntArray | None = None,
 ) -> dict[str, FloatArray]:
-    """`sweep` for arguments that are already checked, as arrays. One sort and one cumulative sum per term."""
+    """`sweep` for arguments that are already checked, as arrays. One sort and one cumulative sum per term.
+
+    order: `descending(p_edge)`, where it is at hand.
+    """
     n = len(p_edge)
-    order = np.argsort(-p_edge, kind="stable")
-    ascending = p_edge[order][::-1]
-    grid = ascending if taus is None else np.append(np.asarray(list(taus), dtype=np.float64), 0.0)
-    thresholds = np.unique(np.append(grid, TAU_ALL_CLOUD))
+    order = descending(p_edge) if order is None else order
+    ascending = p_edge[order[::-1]]
+    if taus is None:
+        thresholds = np.append(ascending[np.append(True, ascending[1:] > ascending[:-1])], TAU_ALL_CLOUD)
+    else:
+        thresholds = np.unique(np.append(np.asarray(list(taus), dtype=np.float64), (0.0, TAU_ALL_CLOUD)))
     k = n - np.searchsorted(ascending, thresholds, side="left")  # p >= tau holds for the k largest
 
     def total(if_small: Any, if_large: Any) -> FloatArray:
@@ -230,17 +253,24 @@ def reference_scores(outcomes: Outcomes, scenario: Scenario, ca: float | None = 
         "label-oracle": routing_score(label_oracle(outcomes, scenario), outcomes, scenario),
         "rcs-oracle": routing_score(rcs_oracle(outcomes, scenario), outcomes, scenario),
     }
-    if ca is not None:
-        edge, cloud = rows["all-edge"].to_dict(), rows["all-cloud"].to_dict()
-        mixed = {name: ca * edge[name] + (1 - ca) * cloud[name] for name in edge if name != "n"}
-        rows["random"] = RoutingScore(n, **mixed)
-    return rows
+    return rows if ca is None else with_random(rows, ca)
+
+
+def with_random(rows: dict[str, RoutingScore], ca: float) -> dict[str, RoutingScore]:
+    """The rows with `random` at a share `ca`: the mixture of the fixed policies."""
+    edge, cloud = rows["all-edge"].to_dict(), rows["all-cloud"].to_dict()
+    mixed = {name: ca * edge[name] + (1 - ca) * cloud[name] for name in edge if name != "n"}
+    return {**rows, "random": RoutingScore(rows["all-edge"].n, **mixed)}
+
+
+def better_fixed(rows: dict[str, RoutingScore]) -> str:
+    """Name of the fixed policy with the higher RCS among reference rows; all-cloud on a tie."""
+    return "all-edge" if rows["all-edge"].rcs > rows["all-cloud"].rcs else "all-cloud"
 
 
 def best_fixed(outcomes: Outcomes, scenario: Scenario) -> tuple[str, BoolArray]:
     """Name and decisions of the fixed policy with the higher RCS; all-cloud on a tie."""
-    rows = reference_scores(outcomes, scenario)
-    name = "all-edge" if rows["all-edge"].rcs > rows["all-cloud"].rcs else "all-cloud"
+    name = better_fixed(reference_scores(outcomes, scenario))
     return name, np.full(len(outcomes), name == "all-edge")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
 from rsd_bench.evaluation import flat_row
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def to_csv(board: Mapping[str, Any]) -> str:
@@ -29,8 +29,11 @@ def to_csv(board: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """Text on one line; one that a spreadsheet would run as a formula gets an apostrophe in front."""
+    if not isinstance(value, str):
+        return value
+    flat = " ".join(value.split())
+    return f"'{flat}" if flat.startswith(_FORMULA) else flat
 
 
 def escape_markdown(text: str) -> str:

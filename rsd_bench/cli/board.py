@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli.output import AsJson, Data, fail, print_json, say
+from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
 from rsd_bench.config import N_BOOT
 
 app = typer.Typer(help="Regenerate the leaderboard.", no_args_is_help=True, rich_markup_mode=None)
@@ -27,15 +27,23 @@ def build(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
     n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = N_BOOT,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Score every submission anew, keep nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score every submission and write results/*.json and leaderboard.{json,csv,md}."""
+    """Score every submission and write results/*.json, leaderboard.{json,csv,md} and index.html."""
     from rsd_bench.board.build import build_board, check_board, write_board
     from rsd_bench.board.render import to_text
+    from rsd_bench.board.scored import default_cache
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
 
-    files = build_board(submissions, open_benchmark(dataset_folder(data)), n_boot=n_boot, seed=seed)
+    files = build_board(
+        submissions,
+        open_benchmark(dataset_folder(data)),
+        n_boot=n_boot,
+        seed=seed,
+        cached=None if no_cache else default_cache(),
+    )
     board = json.loads(files["leaderboard.json"])
     if check:
         problems = check_board(files, out)
@@ -52,7 +60,7 @@ def build(
     say(to_text(board))
     for refused in board["refused"]:
         say(f"\nrefused  {refused['slug']}: {len(refused['problems'])} problems (rsd-bench submit check)")
-    say(f"\nboard  {out / 'leaderboard.md'}")
+    say(f"\nboard  {out / 'index.html'} (open it in a browser; also leaderboard.md, .csv, .json)")
 
 
 @app.command("export-eval-results")
@@ -81,3 +89,30 @@ def export_eval_results(
         return
     for name, data in files.items():
         say(f"{data.decode()}\nwritten  {out / name}")
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A board's folder, or its leaderboard.json.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say which rows moved and why; exit 1 when a published number moved for no reason but the code."""
+    from rsd_bench.board.diff import diff_boards, read_board
+
+    moves = diff_boards(read_board(old), read_board(new))
+    broken = [move for move in moves if not move.reproduces]
+    if as_json:
+        print_json({"ok": not broken, "moves": [move.to_dict() for move in moves]})
+    else:
+        seen = [tuple("-" if x is None else f"{x[0]:.6f} (band {x[1]})" for x in (m.old, m.new)) for m in moves]
+        lines = [(m.track, m.scenario, m.slug, m.reason, *x) for m, x in zip(moves, seen, strict=True)]
+        say(
+            table([("track", "scenario", "router", "reason", "old RCS", "new RCS"), *lines])
+            if moves
+            else "no row moved"
+        )
+        if broken:
+            say(f"\n{len(broken)} numbers no longer reproduce: the same data, metric and files give others")
+    if broken:
+        raise typer.Exit(1)

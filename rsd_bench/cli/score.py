@@ -19,9 +19,23 @@ def evaluate(
     data: Data = None,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
+    private_outcomes: Annotated[
+        str | None, typer.Option(metavar="DIR|REPO", help="Private test outcomes: a folder or a gated Hub repository.")
+    ] = None,
+    ledger: Annotated[Path, typer.Option(help="With --private-outcomes: who was scored how often.")] = Path(
+        "ledger.jsonl"
+    ),
+    author: Annotated[list[str] | None, typer.Option(help="With --private-outcomes: who asks.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a submission on every track and scenario it enters, with intervals."""
+    if private_outcomes:
+        private = evaluate_privately(path, data, private_outcomes, ledger, author or [], n_boot, seed)
+        if as_json:
+            print_json(private)
+        else:
+            _say_private(private)
+        return
     from rsd_bench.evaluation import evaluate as score
 
     result = score(path, data, n_boot=n_boot, seed=seed).to_dict()
@@ -39,6 +53,32 @@ def evaluate(
         worst = f"{row['worst_domain']} {row['worst_domain_rcs']:.3f}"
         key = (row["track"], row["scenario"], row["n"])
         rows.append((*key, interval(row["rcs"]), interval(row["gain"]), *figures, worst))
+    say(table(rows))
+
+
+def evaluate_privately(
+    path: Path, data: str | None, private: str, ledger: Path, authors: list[str], n_boot: int, seed: int
+) -> dict[str, Any]:
+    """The public result of a submission on private outcomes; InputError where it may not be given."""
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.dataset.private import open_private_benchmark
+    from rsd_bench.private import score_private
+    from rsd_bench.submission.check import open_submission
+
+    benchmark = open_private_benchmark(dataset_folder(data), dataset_folder(private))
+    submission = open_submission(path, benchmark)
+    return score_private(submission, benchmark, ledger, authors=authors, n_boot=n_boot, seed=seed)
+
+
+def _say_private(result: dict[str, Any]) -> None:
+    terms = result["private"]
+    say(f"{result['slug']} on private outcomes, {terms['used']} of {terms['budget']} scorings used\n")
+    rows: list[tuple[Any, ...]] = [
+        ("scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s")
+    ]
+    for row in result["scores"]:
+        figures = (f"{row[metric]['value']:.3f}" for metric in ("apsp", "ca", "ail"))
+        rows.append((row["scenario"], row["n"], interval(row["rcs"], 3), interval(row["gain"], 3), *figures))
     say(table(rows))
 
 

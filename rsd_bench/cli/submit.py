@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rsd_bench.cli.output import AsJson, Data, fail, print_json, say
+from rsd_bench.cli.output import LEDGER, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
 
 app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=True, rich_markup_mode=None)
@@ -116,3 +116,36 @@ def pack(
         print_json({"ok": True, "sha256": digest})
     else:
         say(f"{digest}  {path}")
+
+
+@app.command()
+def ci(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="The commit to merge into.")],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="The commit proposed.")],
+    repository: Annotated[Path, typer.Option("--repository", help="A clone that has both.")] = Path(),
+    data: Data = None,
+    n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = 2_000,
+    private_outcomes: Annotated[
+        str | None, typer.Option(metavar="DIR|REPO", help="Score on private test outcomes instead.")
+    ] = None,
+    ledger: Annotated[Path, typer.Option(help="With --private-outcomes: who was scored how often.")] = LEDGER,
+    author: Annotated[list[str] | None, typer.Option(help="With --private-outcomes: who asks.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
+    from rsd_bench.board.pull_request import report_proposal
+    from rsd_bench.cli.score import evaluate_privately
+    from rsd_bench.evaluation import evaluate
+
+    def score(folder: Path) -> dict[str, Any]:
+        if private_outcomes:
+            return evaluate_privately(folder, data, private_outcomes, ledger, author or [], n_boot, 0)
+        return evaluate(folder, data, n_boot=n_boot).to_dict()
+
+    report = report_proposal(repository, base, head, score)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        say(report.to_markdown())
+    if report.problems:
+        raise typer.Exit(1)

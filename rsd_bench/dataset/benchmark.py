@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.arrays import IntArray
+from rsd_bench.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.config import IN_DOMAIN, SPLITS
 from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.metrics import Outcomes
@@ -35,14 +35,35 @@ _FIGURES = [
 class Part:
     """Queries of one part of a track, with their outcomes; arrays of shape (n,) in the order of `query_ids`."""
 
-    query_ids: np.ndarray[Any, Any]
-    groups: np.ndarray[Any, Any]
-    domains: np.ndarray[Any, Any]
+    queries: pd.DataFrame
     outcomes: Outcomes
     rows: IntArray  # positions in Benchmark.queries
 
     def __len__(self) -> int:
-        return len(self.query_ids)
+        return len(self.rows)
+
+    @cached_property
+    def query_ids(self) -> np.ndarray[Any, Any]:
+        return self.queries["query_id"].to_numpy(object)
+
+    @cached_property
+    def groups(self) -> np.ndarray[Any, Any]:
+        return self.queries["group_id"].to_numpy(object)
+
+    @cached_property
+    def domains(self) -> np.ndarray[Any, Any]:
+        return self.queries["domain"].to_numpy(object)
+
+    @cached_property
+    def group_codes(self) -> IntArray:
+        """Groups as 0..G-1."""
+        return group_codes(self.queries["group_id"], len(self))
+
+    @cached_property
+    def by_domain(self) -> dict[str, BoolArray]:
+        """Which queries are of each domain, domains in order of name."""
+        codes, names = pd.factorize(self.queries["domain"], sort=True)
+        return {str(name): codes == code for code, name in enumerate(names)}
 
 
 @dataclass(frozen=True)
@@ -53,10 +74,16 @@ class Benchmark:
     manifest: dict[str, Any]
     manifest_sha256: str
     queries: pd.DataFrame
+    private_sha256: str = ""  # of private test outcomes, where they came from elsewhere
 
     @property
     def tracks(self) -> tuple[str, ...]:
         return (IN_DOMAIN, *self.manifest["tracks"])
+
+    @property
+    def identity(self) -> str:
+        """What scores depend on: the manifest, and private outcomes."""
+        return f"{self.manifest_sha256} {self.private_sha256}"
 
     @property
     def accepted_manifests(self) -> tuple[str, ...]:
@@ -65,24 +92,33 @@ class Benchmark:
         return (self.manifest_sha256, derived) if derived else (self.manifest_sha256,)
 
     @cached_property
+    def id_array(self) -> pa.Array:
+        """The query ids as one arrow array, for look-ups."""
+        ids = pa.array(self.queries["query_id"], pa.string())
+        return ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+
+    @cached_property
     def latency_basis(self) -> list[str]:
         return sorted(self.queries["latency_basis"].unique())
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], Part]:
+        return {}
 
     def part(self, track: str, split: str) -> Part:
         """The training, validation or test queries of a track. KeyError for an unknown track."""
         if track not in self.tracks:
             raise KeyError(track)
+        if (track, split) not in self._parts:
+            self._parts[track, split] = self._part(track, split)
+        return self._parts[track, split]
+
+    def _part(self, track: str, split: str) -> Part:
         column = self.queries["split" if track == IN_DOMAIN else track]
-        rows = np.flatnonzero(column.to_numpy(object) == split)
+        rows = np.flatnonzero((column == split).to_numpy(np.bool_, na_value=False))
         chosen = self.queries.iloc[rows]
-        outcomes = Outcomes(
-            *(
-                chosen[name].to_numpy(np.float64)
-                for name in ("small_score", "large_score", "small_latency_s", "large_latency_s")
-            )
-        )
-        ids, groups, domains = (chosen[name].to_numpy(object) for name in ("query_id", "group_id", "domain"))
-        return Part(ids, groups, domains, outcomes, rows)
+        scores = ("small_score", "large_score", "small_latency_s", "large_latency_s")
+        return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in scores)), rows)
 
 
 def read_table(folder: Path, table: str, columns: list[str] | None = None) -> pa.Table:
@@ -100,13 +136,20 @@ def read_table(folder: Path, table: str, columns: list[str] | None = None) -> pa
 
 
 def open_benchmark(folder: Path) -> Benchmark:
-    """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged."""
+    """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged or private."""
+    benchmark = read_queries(folder)
+    if benchmark.queries[_FIGURES[4:8]].isna().any(axis=None):
+        mend = "run `rsd-bench data check`; where test outcomes are private, give --private-outcomes"
+        raise InputError.at(folder, "a score or latency is missing", mend)
+    return benchmark
+
+
+def read_queries(folder: Path) -> Benchmark:
+    """A dataset folder's queries, whose test outcomes may be missing. InputError where the folder is damaged."""
     manifest = read_manifest(folder)
     pairs = read_table(folder, "pairs", _FIGURES).to_pandas()
     splits = read_table(folder, "splits").to_pandas()
     queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
     if len(queries) != manifest["queries"] or queries["split"].isna().any():
         raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
-    if queries[_FIGURES[4:8]].isna().any(axis=None):
-        raise InputError.at(folder, "a score or latency is missing", "run `rsd-bench data check`")
     return Benchmark(folder, manifest, manifest_sha256(folder), queries)

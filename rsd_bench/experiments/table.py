@@ -19,6 +19,8 @@ from rsd_bench.types import InputError
 #: Order of the page; a table of another name follows these.
 ORDER = ("rivals", "ablate", "sweep", "thresholds", "tracks", "pairs", "ceiling")
 
+_LONGEST = 70  # rows of a table that the page shows; a longer one stays in its file
+
 Cell = str | int | float | None
 
 
@@ -93,11 +95,15 @@ def render_page(out: Path) -> str:
             "",
             f"![{table.title}]({out.name}/{table.name}.svg)",
             "",
-            *_markdown(table),
+            *(_markdown(table) if len(table.rows) <= _LONGEST else [f"{len(table.rows)} rows: {_link(out, table)}"]),
         ]
         for note in table.notes:
             lines += ["", note]
     return "\n".join(lines) + "\n"
+
+
+def _link(out: Path, table: Table) -> str:
+    return f"[{out.name}/{table.name}.json]({out.name}/{table.name}.json)"
 
 
 def _markdown(table: Table) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,13 @@ def describe(error: Any) -> str:
     return f"{path}: {message}" if path else str(message)
 
 
-def read_rows(path: Path, validator: Draft202012Validator, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_rows(
+    path: Path, validator: Draft202012Validator, report: Report, sound: Callable[[Any], bool] = lambda row: False
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ("file:line", row) for each row that satisfies the schema; report every fault of the others.
 
-    A byte order mark, Windows line ends and blank lines are accepted. A missing or empty file is one Problem.
+    sound: a quick test that only rows of the schema pass; the others meet the schema itself. A byte order mark, Windows
+    line ends and blank lines are accepted. A missing or empty file is one Problem.
     """
     rows = 0
     try:
@@ -72,7 +75,7 @@ def read_rows(path: Path, validator: Draft202012Validator, report: Report) -> It
                 except ValueError as error:
                     report(Problem(where, str(error), "one JSON object a line"))
                     continue
-                faults = list(validator.iter_errors(row))
+                faults = [] if sound(row) else list(validator.iter_errors(row))
                 for fault in faults:
                     report(Problem(where, describe(fault), "see `rsd-bench schema records`"))
                 if not faults:

@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rsd_bench.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.model import ALL_SCENARIOS, PREDICTION_FILES, SLUG, SUBMISSION, Submission, tau_of
-from rsd_bench.submission.read import read_meta, read_predictions
+from rsd_bench.submission.read import Predictions, read_meta, read_predictions
 from rsd_bench.types import InputError, Problem
 
 _SHOWN = 20
-_ALLOWED = {SUBMISSION, *PREDICTION_FILES, "README.md"}
+ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, "README.md"}
 
 
 def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
@@ -37,17 +39,20 @@ def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | N
         return None, [Problem(str(folder), "is not a folder", "make one: rsd-bench submit new SLUG --from FILE")]
     if not SLUG.fullmatch(folder.resolve().name):
         problems.append(Problem(str(folder), "is no slug", "name it with 2 to 63 of a-z, 0-9 and -"))
-    for extra in sorted(path.name for path in folder.iterdir() if path.name not in _ALLOWED):
-        problems.append(Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(_ALLOWED))}"))
+    for extra in sorted(path.name for path in folder.iterdir() if path.name not in ALLOWED_FILES):
+        problems.append(
+            Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(ALLOWED_FILES))}")
+        )
     meta = read_meta(folder, problems)
     if meta is not None:
         _check_meta(folder, meta, benchmark, problems)
-    max_rows = sum(int((benchmark.part(t, "test").rows >= 0).sum()) for t in benchmark.tracks) * len(SCENARIOS)
-    read = read_predictions(folder, max_rows, problems)
-    if read is None:
+    max_rows = sum(len(benchmark.part(track, "test")) for track in benchmark.tracks) * len(SCENARIOS)
+    names = [*benchmark.tracks, *SCENARIOS]
+    longest = max(int(benchmark.queries["query_id"].str.len().max()), *map(len, names))
+    predictions = read_predictions(folder, max_rows, longest, problems)
+    if predictions is None:
         return None, problems
-    path, table = read
-    p_edge = _check_predictions(path, table, meta, benchmark, problems)
+    p_edge = _check_predictions(predictions, meta, benchmark, problems)
     if problems or meta is None:
         return None, problems
     return Submission(meta, p_edge), []
@@ -74,84 +79,114 @@ def _check_meta(folder: Path, meta: dict[str, Any], benchmark: Benchmark, proble
                 problems.append(Problem(path, f"tau.{scenario}: no track {track!r}", mend))
 
 
-def _codes(values: pd.Series[Any], names: Any) -> IntArray:
-    """Position of each value in `names`, -1 where it is none of them."""
-    return np.asarray(pd.Index(names).get_indexer(pd.Index(values)), np.int64)
+def _codes(values: pa.ChunkedArray, names: Any) -> IntArray:
+    """Position of each value in `names`, -1 where it is none of them. Dictionaries are looked up, not their rows."""
+    if not len(values):
+        return np.empty(0, np.int32)
+    wanted = pa.array(names, pa.string()) if not isinstance(names, (pa.Array, pa.ChunkedArray)) else names
+    if pa.types.is_dictionary(values.type):
+        parts = []
+        for chunk in values.chunks:
+            of_entry = _codes(pa.chunked_array([chunk.dictionary.cast(pa.string())]), wanted)
+            entries = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            parts.append(np.append(of_entry, -1)[entries])
+        return np.concatenate(parts)
+    found = pc.index_in(values.cast(pa.string()), value_set=wanted, skip_nulls=True)
+    return np.asarray(found.fill_null(-1).to_numpy(), np.int32)
+
+
+class _Faults:
+    """Reports rows of a predictions file, the first ones each, the rest as a count."""
+
+    def __init__(self, predictions: Predictions, problems: list[Problem]) -> None:
+        self.predictions, self.problems = predictions, problems
+
+    def rows(self, bad: BoolArray | IntArray, column: str, what: str, mend: str) -> None:
+        rows = np.flatnonzero(bad) if bad.dtype == np.bool_ else bad
+        for row in rows[:_SHOWN].tolist():
+            value = self.predictions.shown(column, row)
+            self.problems.append(Problem(self.predictions.where(row), f"{column} {value} {what}", mend))
+        if len(rows) > _SHOWN:
+            more = f"{len(rows) - _SHOWN} more rows: {column} {what}"
+            self.problems.append(Problem(str(self.predictions.path), more, mend))
+
+    def file(self, what: str, mend: str) -> None:
+        self.problems.append(Problem(str(self.predictions.path), what, mend))
 
 
 def _check_predictions(
-    path: Path, table: pd.DataFrame, meta: dict[str, Any] | None, benchmark: Benchmark, problems: list[Problem]
+    predictions: Predictions, meta: dict[str, Any] | None, benchmark: Benchmark, problems: list[Problem]
 ) -> dict[tuple[str, str], FloatArray]:
     """Probabilities by (track, scenario) in the order of the track's test part; problems are added to the list."""
+    faults = _Faults(predictions, problems)
     scenarios = [s for s in (meta["tau"] if meta else SCENARIOS) if s in SCENARIOS]
-    names = [ALL_SCENARIOS, *scenarios]
-    tracks, ids = benchmark.tracks, pd.Index(benchmark.queries["query_id"])
-    lines = table["line"].to_numpy()
-    if table.empty:
-        problems.append(Problem(str(path), "has no rows", "one row a test query of each track entered"))
+    names, tracks = [ALL_SCENARIOS, *scenarios], benchmark.tracks
+    if not len(predictions):
+        faults.file("has no rows", "one row a test query of each track entered")
         return {}
-
-    def report(bad: BoolArray, column: str, what: str, mend: str) -> None:
-        rows = np.flatnonzero(bad)
-        for row in rows[:_SHOWN]:
-            value = str(table[column].iat[row])[:80]
-            problems.append(Problem(f"{path}:{lines[row]}", f"{column} {value!r} {what}", mend))
-        if len(rows) > _SHOWN:
-            problems.append(Problem(str(path), f"{len(rows) - _SHOWN} more rows: {column} {what}", mend))
-
-    track = _codes(table["track"], tracks)
-    scenario = _codes(table["scenario"], names)
-    query = _codes(table["query_id"], ids)
-    p = table["p_edge"].to_numpy()
-    report(track < 0, "track", "is unknown", f"use {', '.join(tracks)}")
-    report(scenario < 0, "scenario", "is not in tau", f"use {', '.join(names)}")
-    report(query < 0, "query_id", "is unknown", "use the ids of the dataset's test split")
-    report(~((p >= 0) & (p <= 1)), "p_edge", "is not a number in [0, 1]", "give a probability for every row")
-
-    is_test = np.zeros((len(tracks), len(ids)), np.bool_)
-    for code, name in enumerate(tracks):
-        is_test[code, benchmark.part(name, "test").rows] = True
-    known = (track >= 0) & (scenario >= 0) & (query >= 0)
-    stray = known.copy()
-    stray[known] = ~is_test[track[known], query[known]]
-    report(stray, "query_id", "is no test query of its track", "predict the test queries only")
-    known &= ~stray
-
-    shape = (len(tracks), len(names), len(ids))
-    cell = np.ravel_multi_index((track[known], scenario[known], query[known]), shape)
-    counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
-    repeated = np.zeros(len(table), np.bool_)
-    repeated[np.flatnonzero(known)[pd.Series(cell).duplicated().to_numpy()]] = True
-    report(repeated, "query_id", "stands twice for its track and scenario", "keep one row")
-
-    values = np.full(shape, np.nan)
-    values.reshape(-1)[cell] = p[known]
+    track, scenario = _codes(predictions.track, tracks), _codes(predictions.scenario, names)
+    query = _codes(predictions.query_id, benchmark.id_array)
+    p = predictions.p_edge
+    faults.rows(track < 0, "track", "is unknown", f"use {', '.join(tracks)}")
+    faults.rows(scenario < 0, "scenario", "is not in tau", f"use {', '.join(names)}")
+    faults.rows(query < 0, "query_id", "is unknown", "use the ids of the dataset's test split")
+    faults.rows(~((p >= 0) & (p <= 1)), "p_edge", "is not a number in [0, 1]", "give a probability for every row")
+    known = (scenario >= 0) & (query >= 0)
     out: dict[tuple[str, str], FloatArray] = {}
     for code, name in enumerate(tracks):
-        if not (track == code).any():
+        given = track == code
+        if not given.any():
             continue
-        entered = counts[code].any(axis=1)
+        entered = np.bincount(scenario[given & known], minlength=len(names)) > 0
         if entered[0] and entered[1:].any():
-            mend = "give either * or every scenario of tau"
-            problems.append(Problem(str(path), f"track {name!r} mixes scenario * with named ones", mend))
+            faults.file(f"track {name!r} mixes scenario * with named ones", "give either * or every scenario of tau")
             continue
-        rows = benchmark.part(name, "test").rows
-        for position, wanted in enumerate(scenarios, 1):
-            given = 0 if entered[0] else position
-            missing = ids[rows[counts[code, given, rows] == 0]]
-            of = f"track {name!r}" + ("" if entered[0] else f", scenario {wanted!r}")
-            for query_id in missing[:_SHOWN]:
-                problems.append(Problem(str(path), f"{of}: query {query_id!r} is missing", "add its row"))
-            if len(missing) > _SHOWN:
-                what = f"{of}: {len(missing) - _SHOWN} more queries are missing"
-                problems.append(Problem(str(path), what, "add their rows"))
-            if meta:
-                try:
-                    tau_of(meta["tau"], name, wanted)
-                except KeyError:
-                    where, what = str(path.parent / SUBMISSION), f"tau.{wanted}: no value for track {name!r}"
-                    problems.append(Problem(where, what, "give one number, or one per track entered"))
-            out[name, wanted] = values[code, given, rows]
-            if entered[0] and len(missing):
-                break
+        wanted = [0] if entered[0] else range(1, len(names))
+        columns = {}
+        for position in wanted:
+            of = f"track {name!r}" + (f", scenario {names[position]!r}" if position else "")
+            rows = np.flatnonzero(given & known & (scenario == position))
+            columns[names[position]] = _column(
+                faults, of, rows, query[rows], benchmark.part(name, "test").rows, benchmark
+            )
+        for wanted_scenario in scenarios:
+            out[name, wanted_scenario] = columns[ALL_SCENARIOS if entered[0] else wanted_scenario]
+            if meta and not _has_tau(meta["tau"], name, wanted_scenario):
+                where, what = str(predictions.path.parent / SUBMISSION), f"tau.{wanted_scenario}: no value for track"
+                problems.append(Problem(where, f"{what} {name!r}", "give one number, or one per track entered"))
     return out
+
+
+def _column(
+    faults: _Faults, of: str, rows: IntArray, query: IntArray, test: IntArray, benchmark: Benchmark
+) -> FloatArray:
+    """Probabilities of one track and scenario in the order of `test`; strays, repeats and gaps are reported.
+
+    rows: the file's rows of that track and scenario; query: positions of their ids; test: positions asked for.
+    """
+    place = np.full(len(benchmark.queries), -1, np.int32)
+    place[test] = np.arange(len(test))
+    at = place[query]
+    faults.rows(rows[at < 0], "query_id", "is no test query of its track", "predict the test queries only")
+    rows, at = rows[at >= 0], at[at >= 0]
+    counts = np.bincount(at, minlength=len(test))
+    if counts.max(initial=0) > 1:
+        repeated = rows[pd.Series(at).duplicated().to_numpy()]
+        faults.rows(repeated, "query_id", "stands twice for its track and scenario", "keep one row")
+    missing = np.flatnonzero(counts == 0)
+    for position in missing[:_SHOWN].tolist():
+        query_id = benchmark.queries["query_id"].iat[int(test[position])]
+        faults.file(f"{of}: query {query_id!r} is missing", "add its row")
+    if len(missing) > _SHOWN:
+        faults.file(f"{of}: {len(missing) - _SHOWN} more queries are missing", "add their rows")
+    values = np.full(len(test), np.nan)
+    values[at] = faults.predictions.p_edge[rows]
+    return values
+
+
+def _has_tau(tau: dict[str, Any], track: str, scenario: str) -> bool:
+    try:
+        tau_of(tau, track, scenario)
+    except KeyError:
+        return False
+    return True

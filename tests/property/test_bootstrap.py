@@ -13,15 +13,11 @@ from hypothesis import strategies as st
 
 import rsd_bench as rsd
 from rsd_bench.arrays import group_codes
-from rsd_bench.stats import _PATTERN_COST, group_sums, interval, rank_bands, resample_sums
+from rsd_bench.config import N_BUNDLES
+from rsd_bench.stats import group_sums, interval, rank_bands, resample_sums, resampling_units
 
 quick = settings(deadline=None, max_examples=50, derandomize=True)
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
-
-
-def uses_patterns(sums):
-    """Whether `resample_sums` takes its multinomial path."""
-    return len(np.unique(sums, axis=0)) * _PATTERN_COST <= len(sums)
 
 
 def few_patterns(n_groups=400, seed=0):
@@ -55,13 +51,12 @@ def routes(n=300, seed=1):
     return rng.random(n) < 0.6, rng.random(n) < 0.3
 
 
-# --- the two code paths --------------------------------------------------------------------------------------------
+# --- the resamples -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [few_patterns, many_patterns])
-def test_both_paths_agree_with_a_plain_loop(make):
+def test_samples_agree_with_a_plain_loop(make):
     sums = make()
-    assert uses_patterns(sums) == (make is few_patterns)
     ours, plain = resample_sums(sums, 8000, seed=3), plain_bootstrap(sums, 8000, seed=4)
     spread = plain.std(axis=0)
     # two means of 8,000 draws differ by sd * sqrt(2 / 8000) = 0.016 sd; two sds by about 1.1 %
@@ -160,13 +155,7 @@ def test_names_of_groups_do_not_matter():
 
 
 def test_order_of_queries_does_not_matter():
-    # without measured latency single queries show few patterns: draws are over those, so the very samples are the same
-    (a, b), data = routes(3000), outcomes(3000, measured=False)
-    order = np.random.default_rng(3).permutation(3000)
-    moved = {k: v[order] if isinstance(v, np.ndarray) else v for k, v in data.items()}
-    one, other = rsd.compare(a, b, **data, n_boot=500), rsd.compare(a[order], b[order], **moved, n_boot=500)
-    np.testing.assert_allclose([one.low, one.high], [other.low, other.high], atol=1e-9)
-    # with measured latency the groups are drawn in another order: equal up to the noise of the resampling
+    # the groups are drawn in another order: equal up to the noise of the resampling
     (a, b), data = routes(), outcomes()
     codes, order = np.arange(300) // 2, np.random.default_rng(3).permutation(300)
     moved = {k: v[order] if isinstance(v, np.ndarray) else v for k, v in data.items()}
@@ -262,6 +251,16 @@ def test_a_band_is_measured_against_its_leader_not_its_neighbour():
     assert rank_bands(values, values + noise(3)).tolist() == [1, 1, 2]
 
 
+def test_bands_of_many_equal_routers_do_not_split_by_chance():
+    # 60 routers without any true difference: one pointwise 95 % interval each would split off some in most draws
+    split = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(0, 1, 60)
+        split += rank_bands(values, values + noise(60, n_boot=1000, seed=seed)).max() > 1
+    assert split <= 6  # 5 % of 40 are 2; seven or more would be a chance of 0.3 %
+
+
 def test_bands_use_the_paired_difference():
     # both vary widely, but together: a tiny constant lead is certain
     shared = np.random.default_rng(0).normal(0, 5, (500, 1))
@@ -308,9 +307,45 @@ def test_memory_of_a_large_comparison_is_bounded(measured):
     assert peak_megabytes(lambda: rsd.compare(a, b, **data, groups=groups, n_boot=2000)) < 200
 
 
-def test_no_table_of_resamples_times_patterns_is_held():
-    # 4,000 distinct rows among 80,000 groups: all draws at once would take 2,000 x 4,000 x 8 bytes twice over = 128 MB
-    rng = np.random.default_rng(0)
-    sums = rng.random((4000, 3))[rng.integers(0, 4000, 80_000)]
-    assert uses_patterns(sums)
+def test_the_table_of_draws_is_bounded():
+    # 80,000 groups x 2,000 resamples would take 320 MB of 16-bit counts; the bundles take 20 MB
+    sums = np.random.default_rng(0).random((80_000, 3))
     assert peak_megabytes(lambda: resample_sums(sums, 2000, seed=0)) < 64
+
+
+# --- bundles -------------------------------------------------------------------------------------------------------
+
+
+def test_bundles_keep_the_total_and_are_of_equal_size():
+    sums = np.column_stack([np.ones(12_345), np.random.default_rng(0).random(12_345)])
+    units = resampling_units(np.arange(len(sums)), seed=1)
+    bundles = group_sums(sums, units)
+    assert len(bundles) == N_BUNDLES and set(bundles[:, 0]) == {2, 3}
+    np.testing.assert_allclose(bundles.sum(axis=0), sums.sum(axis=0))
+    assert (resampling_units(np.arange(N_BUNDLES)) == np.arange(N_BUNDLES)).all()
+    assert (resampling_units(np.arange(len(sums)), seed=1) == units).all()
+    assert (resampling_units(np.arange(len(sums)), seed=2) != units).any()
+    groups = np.arange(len(sums)) // 2  # queries of a group stay together
+    assert (resampling_units(groups)[::2][:6000] == resampling_units(groups)[1::2][:6000]).all()
+    # whole table first or bundles first: the same samples
+    assert np.allclose(resample_sums(sums, 50, seed=1), resample_sums(bundles, 50, seed=1))
+
+
+def test_bundled_samples_have_the_spread_that_theory_gives_and_the_shape_of_a_plain_loop():
+    rng = np.random.default_rng(3)
+    sums = np.column_stack([rng.random(20_000) < 0.01, rng.exponential(2, 20_000)]).astype(float)
+    ours, plain = resample_sums(sums, 6000, seed=5), plain_bootstrap(sums, 1500, seed=6)
+    theory = np.sqrt(len(sums)) * sums.std(axis=0)
+    np.testing.assert_allclose(ours.std(axis=0), theory, rtol=0.05)
+    for tail in (0.025, 0.5, 0.975):
+        gap = np.abs(np.quantile(ours, tail, axis=0) - np.quantile(plain, tail, axis=0))
+        assert (gap <= 0.2 * theory).all()
+
+
+def test_bundled_routers_stay_paired():
+    n = 20_000
+    a = (np.random.default_rng(0).random(n) < 0.5).astype(float)
+    b = a.copy()
+    b[:20] = 1 - b[:20]
+    one, other = (resample_sums(x[:, None], 500, seed=1) for x in (a, b))
+    assert (one - other).std() < 0.1 * one.std()

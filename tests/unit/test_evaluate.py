@@ -20,6 +20,7 @@ from test_submission import make, probabilities
 
 import rsd_bench as rsd
 from rsd_bench.board.build import build_board, check_board, write_board
+from rsd_bench.board.flags import DECLARED
 from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
@@ -128,8 +129,8 @@ def test_board_is_a_pure_function_of_its_inputs(tmp_path: Path, submissions: Pat
         assert table["rows"][0]["slug"] == "truth"
         assert {row["policy"] for row in table["references"]} == {"all-edge", "all-cloud", "label-oracle", "rcs-oracle"}
     flagged = {row["slug"]: row["flags"] for row in board["submissions"]}
-    assert flagged["copycat"] == ["same predictions as random-0"]
-    assert flagged["random-1"] == []
+    assert flagged["copycat"] == ["same predictions as random-0", DECLARED]
+    assert flagged["random-1"] == [DECLARED]
 
 
 def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:

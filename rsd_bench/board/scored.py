@@ -1,0 +1,189 @@
+"""Score a folder of submissions, each one once: what follows from a submission's files is kept in a cache.
+
+Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
+seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (meta, statistics, digests,
+sample keys), `<key>.result.json` (the published result) and `<key>.npy` (float32 samples, one row a key); the first is
+written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from rsd_bench.board.lines import to_json
+from rsd_bench.board.what_if import statistics_of
+from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.evaluation import route_of, score_with_samples
+from rsd_bench.folders import write_file
+from rsd_bench.submission.check import ALLOWED_FILES, check_submission
+from rsd_bench.types import Problem
+
+_MAX_BYTES = 256 << 20  # a larger submission is checked and scored each time
+_WORTH_A_POOL = 8
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the board keeps of a submission. `samples` maps (track, scenario, domain or None) to resampled RCS."""
+
+    meta: dict[str, Any]
+    result_json: bytes  # results/<slug>.json
+    statistics: dict[str, dict[str, list[list[float]]]]  # track -> scenario -> statistics_of
+    digest: str  # of the probabilities
+    sha256: str  # of the files
+    samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.result_json)
+        return parsed
+
+    @property
+    def slug(self) -> str:
+        return str(self.meta["slug"])
+
+    def row(self, track: str, scenario: str) -> dict[str, Any] | None:
+        """The score of a track and scenario; None where the submission did not enter."""
+        return next((r for r in self.result["scores"] if (r["track"], r["scenario"]) == (track, scenario)), None)
+
+
+Outcome = Scored | list[Problem]
+
+
+def default_cache() -> Path:
+    """Where scores are kept between runs: $XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rsd-bench" / "scores"
+
+
+def score_folders(
+    folders: Sequence[Path], benchmark: Benchmark, n_boot: int, seed: int, cached: Path | None
+) -> list[Outcome]:
+    """A Scored, or the problems, of each folder in order. `cached`: folder of kept scores, None = keep none."""
+    keys = [_key(folder, benchmark, n_boot, seed) if cached else None for folder in folders]
+    outcomes: list[Outcome | None] = [_load(cached, key) if cached and key else None for key in keys]
+    todo = [i for i, outcome in enumerate(outcomes) if outcome is None]
+    for i, outcome in zip(todo, _score_all([folders[i] for i in todo], benchmark, n_boot, seed), strict=True):
+        outcomes[i] = outcome
+        key = keys[i]
+        if cached and key and isinstance(outcome, Scored):
+            _keep(cached, key, outcome)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _score_all(folders: list[Path], benchmark: Benchmark, n_boot: int, seed: int) -> Any:
+    bar: dict[str, Any] = {"desc": "scoring", "unit": "submission", "disable": None, "total": len(folders)}
+    if len(folders) < _WORTH_A_POOL:
+        yield from tqdm((_score(folder, benchmark, n_boot, seed) for folder in folders), **bar)
+        return
+    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (benchmark, n_boot, seed)) as pool:
+        yield from tqdm(pool.map(_in_worker, folders, chunksize=4), **bar)
+
+
+_WORK: tuple[Any, ...] = ()
+
+
+def _start_worker(*work: Any) -> None:
+    global _WORK
+    _WORK = work
+
+
+def _in_worker(folder: Path) -> Outcome:
+    return _score(folder, *_WORK)
+
+
+def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcome:
+    submission, problems = check_submission(folder, benchmark)
+    if submission is None:
+        return problems
+    result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)
+    statistics: dict[str, dict[str, list[list[float]]]] = {}
+    digest = hashlib.sha256()
+    for track, scenario in submission.p_edge:
+        route, part = route_of(submission, track, scenario), benchmark.part(track, "test")
+        rows = statistics_of(route, part, submission.router_latency_s)
+        statistics.setdefault(track, {})[scenario] = rows
+    for key in sorted(submission.p_edge):
+        digest.update(repr(key).encode() + submission.p_edge[key].tobytes())
+    return Scored(
+        meta=dict(submission.meta),
+        result_json=to_json(result.to_dict()),
+        statistics=statistics,
+        digest=digest.hexdigest(),
+        sha256=files_sha256(folder),
+        samples=dict(samples),
+    )
+
+
+# --- the cache -----------------------------------------------------------------------------------------------------
+
+
+def _key(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> str | None:
+    """The key of a folder, or None where its files are none that a valid submission has."""
+    try:
+        files = sorted(folder.iterdir())
+        if folder.is_symlink() or any(f.is_symlink() or not f.is_file() or f.name not in ALLOWED_FILES for f in files):
+            return None
+        if sum(f.stat().st_size for f in files) > _MAX_BYTES:
+            return None
+        of = f"{folder.resolve().name} {files_sha256(folder)} {benchmark.identity} {_code()} {n_boot} {seed}"
+    except OSError:
+        return None
+    return hashlib.sha256(of.encode()).hexdigest()
+
+
+def files_sha256(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a submission's files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(f"{file.name} {file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """SHA-256 over the package's source and presets: another formula is another key."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256(np.__version__.encode())
+    for path in sorted(
+        p for p in root.rglob("*") if p.suffix in (".py", ".toml", ".json") and "editions" not in p.parts
+    ):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _load(cached: Path, key: str) -> Scored | None:
+    try:
+        kept = json.loads((cached / f"{key}.json").read_bytes())
+        rows = np.load(cached / f"{key}.npy", allow_pickle=False)
+        keys = [tuple(k) for k in kept.pop("sample_keys")]
+        result_json = (cached / f"{key}.result.json").read_bytes()
+        return Scored(**kept, result_json=result_json, samples=dict(zip(keys, rows, strict=True)))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # absent or damaged: score anew
+
+
+def _keep(cached: Path, key: str, scored: Scored) -> None:
+    kept = {name: getattr(scored, name) for name in ("meta", "statistics", "digest", "sha256")}
+    kept["sample_keys"] = list(scored.samples)
+    cached.mkdir(parents=True, exist_ok=True)
+    rows = cached / f".{key}.{os.getpid()}.npy"
+    np.save(rows, np.array(list(scored.samples.values())))
+    rows.replace(cached / f"{key}.npy")
+    write_file(cached / f"{key}.result.json", scored.result_json)
+    write_file(cached / f"{key}.json", json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())

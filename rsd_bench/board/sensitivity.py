@@ -1,0 +1,67 @@
+"""How much of a ranking is the scenario's choice: who leads over the weights, and over which MES the winner stays.
+
+Decisions stay as submitted (each router's threshold was chosen for the scenario); only the yardstick moves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rsd_bench.board.what_if import what_if
+from rsd_bench.config import SCORE_MAX
+from rsd_bench.types import Scenario
+
+STEPS = 20  # the simplex of weights is walked in steps of 1 / 20
+_DECIMALS = 9
+
+
+def simplex() -> list[tuple[float, float, float]]:
+    """(alpha, beta, gamma) on the grid, 231 points."""
+    return [(a / STEPS, b / STEPS, (STEPS - a - b) / STEPS) for a in range(STEPS + 1) for b in range(STEPS + 1 - a)]
+
+
+def sensitivity(
+    frames: Sequence[Mapping[str, Any]], statistics: Mapping[str, Any], fixed: Mapping[str, Any], scenario: Scenario
+) -> dict[str, Any]:
+    """Shares of the weights' simplex by leading router, and the MES range over which the winner stays first.
+
+    statistics: slug -> `statistics_of`; fixed: the same of all-edge and all-cloud. A point where a fixed policy beats
+    every router counts under that policy's name in parentheses. Ties go to the first slug in order.
+    """
+    candidates = dict(sorted(statistics.items())) | {f"({name})": value for name, value in fixed.items()}
+    figures = {name: what_if(frames, rows, scenario) for name, rows in candidates.items()}
+    large = sum(frame["large_latency"] for frame in frames) / sum(frame["n"] for frame in frames)
+    parts = np.array([(f["apsp"], f["ca"], 1 - f["ail"] / large) for f in figures.values()])
+    weights = np.array(simplex())
+    scores = np.round(sum(weights[:, k, None] * parts[:, k] for k in range(3)), _DECIMALS)
+    names = list(candidates)
+    leads = Counter(names[i] for i in scores.argmax(axis=1))
+    return {
+        "simplex": {name: count / len(weights) for name, count in sorted(leads.items())},
+        "mes": _mes_range(frames, statistics, scenario),
+    }
+
+
+def _mes_range(
+    frames: Sequence[Mapping[str, Any]], statistics: Mapping[str, Any], scenario: Scenario
+) -> dict[str, Any]:
+    """The winner at the scenario's MES and the range (low, high] of MES in which it stays first; low null = any."""
+
+    def winner(mes: float) -> str:
+        moved = Scenario(mes=mes, alpha=scenario.alpha, beta=scenario.beta, gamma=scenario.gamma)
+        rcs = {slug: round(what_if(frames, rows, moved)["rcs"], _DECIMALS) for slug, rows in sorted(statistics.items())}
+        return max(rcs, key=lambda slug: rcs[slug])
+
+    tops = sorted({level for frame in frames for level in frame["levels"]} | {SCORE_MAX})
+    here = next(i for i, level in enumerate(tops) if level >= scenario.mes)
+    first = winner(scenario.mes)
+    low, high = here, here
+    while low > 0 and winner(tops[low - 1]) == first:
+        low -= 1
+    while high + 1 < len(tops) and winner(tops[high + 1]) == first:
+        high += 1
+    return {"winner": first, "low": tops[low - 1] if low else None, "high": tops[high]}

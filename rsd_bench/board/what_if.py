@@ -1,0 +1,71 @@
+"""Sufficient statistics of a router's decisions: enough to recompute its ranking for any MES and weights.
+
+Decisions are fixed, so APSP at any MES needs only how many delivered answers reach each score level, CA a count and AIL
+a sum. The page ships these figures and recomputes with the formulas below; `tests/browser` holds the two equal to 1e-9.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rsd_bench.arrays import BoolArray, FloatArray
+from rsd_bench.config import SCORE_MAX
+from rsd_bench.dataset.benchmark import Part
+from rsd_bench.metrics import Outcomes, rcs
+from rsd_bench.types import Scenario
+
+_MAX_LEVELS = 101
+_DECIMALS = 9
+
+
+def levels_of(outcomes: Outcomes) -> FloatArray:
+    """Score levels, ascending: those that occur, or 0.0, 0.1 ... 10.0 where more than 101 do. Shape (L,)."""
+    found = np.unique(np.concatenate([outcomes.small, outcomes.large]))
+    return found if len(found) <= _MAX_LEVELS else np.arange(_MAX_LEVELS) / SCORE_MAX
+
+
+def domain_frames(part: Part) -> list[dict[str, Any]]:
+    """What all routers of a part share, per domain: n, levels, and the sum of the large model's latency."""
+    frames = []
+    for domain, inside in part.by_domain.items():
+        outcomes = part.outcomes.take(inside)
+        frames.append(
+            {
+                "domain": domain,
+                "n": len(outcomes),
+                "levels": levels_of(outcomes).tolist(),
+                "large_latency": round(float(outcomes.large_latency.sum()), _DECIMALS),
+            }
+        )
+    return frames
+
+
+def statistics_of(route: BoolArray, part: Part, router_latency: float) -> list[list[float]]:
+    """Per domain of `domain_frames`: [routed to small, summed latency, answers >= level 0, >= level 1, ...]."""
+    delivered = np.where(route, part.outcomes.small, part.outcomes.large)
+    latency = router_latency + np.where(route, part.outcomes.small_latency, part.outcomes.large_latency)
+    rows = []
+    for inside in part.by_domain.values():
+        levels = levels_of(part.outcomes.take(inside))
+        at_least = int(inside.sum()) - np.searchsorted(np.sort(delivered[inside]), levels, side="left")
+        total = round(float(latency[inside].sum()), _DECIMALS)
+        rows.append([int(route[inside].sum()), total, *at_least.tolist()])
+    return rows
+
+
+def what_if(
+    frames: Sequence[Mapping[str, Any]], statistics: Sequence[Sequence[float]], scenario: Scenario
+) -> dict[str, float]:
+    """apsp, ca, ail and rcs of fixed decisions under another MES and other weights, over the given domains."""
+    n = sum(frame["n"] for frame in frames)
+    solved = 0.0
+    for frame, row in zip(frames, statistics, strict=True):
+        level = bisect_left(frame["levels"], scenario.mes)
+        solved += row[2 + level] if level < len(frame["levels"]) else 0
+    apsp, ca, ail = solved / n, sum(row[0] for row in statistics) / n, sum(row[1] for row in statistics) / n
+    large = sum(frame["large_latency"] for frame in frames) / n
+    return {"apsp": apsp, "ca": ca, "ail": ail, "rcs": float(rcs(apsp, ca, ail, large, scenario))}

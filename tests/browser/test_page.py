@@ -1,0 +1,283 @@
+"""The page in a real browser: what a reader does with it, and what a submitter cannot do to it.
+
+Guards against boards that rank without error bars, pages that show other numbers than the files beside them, and text
+of a submitter that runs as script in a reader's browser.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boards import built, chromium, visit  # noqa: F401 (fixtures)
+from conftest import ROOT
+
+from rsd_bench.board.page import to_html
+from rsd_bench.board.what_if import what_if
+from rsd_bench.types import Scenario
+
+TABLE = "#rows tbody:not(.policies) tr"
+
+
+def names(page: Any) -> list[str]:
+    return page.locator(f"{TABLE} td.name bdi").all_text_contents()
+
+
+def table_of(board: dict[str, Any], track: str = "in-domain", scenario: str = "fast_response") -> dict[str, Any]:
+    return next(t for t in board["tables"] if (t["track"], t["scenario"]) == (track, scenario))
+
+
+def test_table_shows_the_numbers_of_the_json(visit: Any, built: Any) -> None:
+    page = visit().page
+    for scenario in ("fast_response", "high_quality", "low_energy"):
+        page.locator(f"#s-{scenario}").check(force=True)
+        for row in table_of(built.board, scenario=scenario)["rows"]:
+            cells = page.locator(f'{TABLE}[data-slug="{row["slug"]}"] td').all_text_contents()
+            assert cells[0] == str(row["band"])
+            assert cells[2].split()[0] == f"{row['rcs']['value']:.4f}"
+            low, high = (float(x) for x in cells[2].split("[")[1].rstrip("]").split(","))
+            assert (low, high) == pytest.approx((row["rcs"]["low"], row["rcs"]["high"]), abs=6e-4)
+            assert float(cells[5]) == pytest.approx(row["apsp"]["value"], abs=6e-4)
+            assert cells[7] == f"{row['ail']['value']:.2f}"
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")])
+def test_a_reader_sorts_filters_switches_and_slides(visit: Any, built: Any, width: int, theme: str) -> None:
+    page = visit(width=width, theme=theme).page
+    rows = table_of(built.board)["rows"]
+    assert len(names(page)) == len(rows) == 7
+    page.locator('#rows th button[data-key="name"]').click()
+    ordered = names(page)
+    routers = [name for name in ordered if name.startswith("Router")]
+    assert routers == sorted(routers)
+    page.locator('#rows th button[data-key="name"]').click()
+    assert names(page) == ordered[::-1]
+    assert "sort=name" in page.url and "dir=desc" in page.url
+    page.locator('#rows th button[data-key="gain"]').click()
+    gains = page.locator(f"{TABLE} td:nth-child(5)").all_text_contents()
+    values = [float(g.replace("−", "-")) for g in gains]
+    assert values == sorted(values, reverse=True)
+    page.locator("#filter").fill("Router 2")
+    assert names(page) == ["Router 2"]
+    assert page.locator("#shown").text_content() == "1 of 7 routers match “Router 2”"
+    page.locator("#filter").fill("")
+    page.locator("#track").select_option("leave-math-out")
+    assert "track=leave-math-out" in page.url
+    n = table_of(built.board, "leave-math-out")["n"]
+    assert page.locator("#caption").text_content().startswith(f"{n} test queries")
+    page.locator("#track").select_option("in-domain")
+    page.locator("#domain").select_option("chart")
+    row = next(r for r in rows if r["slug"] == "router-0")
+    chart = next(d for d in row["domains"] if d["domain"] == "chart")
+    shown = page.locator(f'{TABLE}[data-slug="router-0"] td').all_text_contents()
+    assert (shown[0], shown[2].split()[0]) == (str(chart["band"]), f"{chart['rcs']['value']:.4f}")
+    before = page.locator("#if-rows").text_content()
+    page.locator("#if-mes").focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    assert page.locator("#out-mes").text_content() == "3.0"
+    page.locator("#if-alpha").fill("0.2")
+    assert page.locator("#if-rows").text_content() != before
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_deep_link_opens_what_it_names(visit: Any) -> None:
+    link = "#scenario=low_energy&track=chart-to-photo&sort=ca&dir=asc&router=router-3&q=Router"
+    page = visit(link).page
+    assert page.locator("#s-low_energy").is_checked()
+    assert page.locator("#track").input_value() == "chart-to-photo"
+    assert page.locator("th[aria-sort=ascending]").text_content() == "CA"
+    assert page.locator("#detail-title").text_content() == "Router 3"
+    assert "rsd-bench eval submissions/router-3" in page.locator("#detail pre").text_content()
+    assert page.locator("#filter").input_value() == "Router"
+    page.locator("#detail button").first.click()
+    assert page.locator("#detail").is_hidden()
+    assert "router=" not in page.url
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#scenario=none&track=%00&domain=<b>&sort=constructor&dir=x&router=__proto__",
+        "#%E0%A4%A",
+        "#q=" + "a" * 5000,
+        "#=&&=",
+    ],
+)
+def test_a_broken_link_opens_the_page(visit: Any, fragment: str) -> None:
+    assert len(visit(fragment).page.locator("#rows .policies tr").all()) == 4
+
+
+def test_hover_and_keyboard_show_the_row_of_a_point(visit: Any, built: Any) -> None:
+    page = visit().page
+    row = table_of(built.board)["rows"][0]
+    dot = page.locator(f'#plane .dot[data-slug="{row["slug"]}"]')
+    dot.hover(force=True)
+    assert f"RCS {row['rcs']['value']:.4f}" in page.locator("#tip").text_content()
+    assert page.locator(f'{TABLE}[data-slug="{row["slug"]}"].lit').count() == 1
+    page.mouse.move(2, 2)
+    assert page.locator("#tip").is_hidden()
+    dot.focus()
+    assert page.locator("#tip").is_visible()
+    page.keyboard.press("Enter")
+    assert page.locator("#detail").is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "Close"
+
+
+def test_what_if_equals_python_to_nine_decimals(visit: Any, built: Any) -> None:
+    page, rng = visit().page, random.Random(0)
+    for table in rng.sample(built.board["tables"], 8):
+        frames, statistics = table["what_if"]["domains"], table["what_if"]["statistics"]
+        for _ in range(6):
+            a, b, c = (rng.random() for _ in range(3))
+            weights = {
+                "mes": rng.choice([0, 2.5, 3.3, 5, 6, 7.5, 7.6, 10]),
+                "alpha": a / (a + b + c),
+                "beta": b / (a + b + c),
+            }
+            weights["gamma"] = 1 - weights["alpha"] - weights["beta"]
+            domain = rng.choice(["", *(f["domain"] for f in frames)])
+            found = page.evaluate(
+                """([track, scenario, domain, w]) => Object.fromEntries(board.rows(track, scenario, domain).map((r) =>
+                [r.slug, board.whatIf(board.table(track, scenario), r.statistics, domain, w)]))""",
+                [table["track"], table["scenario"], domain, weights],
+            )
+            at = [i for i, f in enumerate(frames) if domain in ("", f["domain"])]
+            for slug, rows in statistics.items():
+                expected = what_if([frames[i] for i in at], [rows[i] for i in at], Scenario(**weights))
+                for metric, value in expected.items():
+                    assert found[slug][metric] == pytest.approx(value, abs=1e-9)
+
+
+def test_sliders_show_what_the_formulas_give(visit: Any, built: Any) -> None:
+    page, table = visit().page, table_of(built.board)
+    for name, value in (("mes", "7.6"), ("alpha", "0.31"), ("beta", "0.4"), ("gamma", "0.84")):
+        page.locator(f"#if-{name}").fill(value)
+    total = 0.31 + 0.4 + 0.84
+    scenario = Scenario(mes=7.6, alpha=0.31 / total, beta=0.4 / total, gamma=0.84 / total)
+    expected = {
+        slug: what_if(table["what_if"]["domains"], rows, scenario)["rcs"]
+        for slug, rows in (
+            table["what_if"]["statistics"] | {f"({k})": v for k, v in table["what_if"]["fixed"].items()}
+        ).items()
+    }
+    shown = page.locator("#if-rows tbody tr").evaluate_all(
+        "rows => rows.map((r) => [r.dataset.slug, Number(r.dataset.rcs)])"
+    )
+    assert [slug for slug, _ in shown] == sorted(expected, key=lambda slug: (-expected[slug], slug))
+    for slug, value in shown:
+        assert value == pytest.approx(expected[slug], abs=1e-9)
+
+
+def test_sensitivity_is_that_of_python(visit: Any, built: Any) -> None:
+    page = visit().page
+    for table in built.board["tables"]:
+        leads = page.evaluate(
+            "([t, s]) => board.simplex(board.table(t, s), board.data.scenarios[s].mes).map((p) => p[3])",
+            [table["track"], table["scenario"]],
+        )
+        assert {name: leads.count(name) / len(leads) for name in set(leads)} == pytest.approx(
+            table["sensitivity"]["simplex"]
+        )
+
+
+def test_threshold_curve_is_that_of_the_result(visit: Any, built: Any) -> None:
+    import json
+
+    page = visit().page
+    result = json.loads((built.page.parent / "results" / "router-2.json").read_text())
+    for score in result["scores"]:
+        shown = page.evaluate(
+            """([t, s]) => board.curve(board.rows(t, s, "").find((r) => r.slug === "router-2").packed,
+            board.data.scenarios[s])""",
+            [score["track"], score["scenario"]],
+        )
+        for point, row in zip(shown, score["sweep"], strict=True):
+            assert point["tau"] == row["tau"]
+            for metric in ("apsp", "ca", "rcs"):
+                assert point[metric] == pytest.approx(row[metric], abs=2.5e-4)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("fragment", ["", "#router=nasty-4&domain=math"])
+def test_no_barrier_that_axe_calls_serious(visit: Any, width: int, theme: str, fragment: str) -> None:
+    import axe_playwright_python
+
+    page = visit(fragment, width, theme).page
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8"))
+    found = page.evaluate(
+        "axe.run().then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)]))"
+    )
+    assert [v for v in found if v[0] in ("serious", "critical")] == []
+
+
+def test_text_of_a_submitter_stays_text(visit: Any) -> None:
+    page = visit("#router=nasty-4").page
+    assert page.locator("#detail-title").text_content() == "<script>window.hacked=1</script>"
+    assert page.locator("main img, main b bdi b, #detail script").count() == 0
+    for link in page.locator("#detail a").all():
+        assert link.get_attribute("href").startswith("https://")
+        assert link.get_attribute("onclick") is None
+    assert page.evaluate("document.scripts.length") == 2
+    assert "\u202e" not in page.locator("body").text_content()
+
+
+def test_theme_button_changes_the_theme_and_keeps_it(visit: Any) -> None:
+    page = visit(theme="dark").page
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").click()
+    assert page.locator("#theme").text_content() == "Theme: light"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    page.reload()
+    assert page.locator("#theme").text_content() == "Theme: light"
+
+
+def test_printed_page_leaves_the_controls_out(visit: Any) -> None:
+    page = visit().page
+    page.emulate_media(media="print")
+    assert page.locator(".bar").is_hidden() and page.locator("#sliders").is_hidden()
+    assert page.locator("#rows").is_visible()
+
+
+def test_two_hundred_submissions_fit_and_paint_within_a_second(visit: Any, built: Any, tmp_path: Path) -> None:
+    import json
+
+    board = copy.deepcopy(built.board)
+    results = {
+        path.stem: json.loads(path.read_text()) for path in (built.page.parent / "results").glob("router-?.json")
+    }
+    board["submissions"] = [
+        s | {"slug": f"{s['slug']}-{k}"} for k in range(50) for s in board["submissions"] if s["slug"] in results
+    ]
+    assert len(board["submissions"]) == 200
+    for table in board["tables"]:
+        key = (table["track"], table["scenario"])
+        sweeps = {
+            slug: next(r["sweep"] for r in result["scores"] if (r["track"], r["scenario"]) == key)
+            for slug, result in results.items()
+        }
+        table["rows"] = [
+            row | {"slug": f"{row['slug']}-{k}"} for k in range(50) for row in table["rows"] if row["slug"] in results
+        ]
+        table["sweeps"] = {f"{slug}-{k}": rows for k in range(50) for slug, rows in sweeps.items()}
+        statistics = table["what_if"]["statistics"]
+        table["what_if"]["statistics"] = {f"{slug}-{k}": statistics[slug] for k in range(50) for slug in results}
+        leads = table["sensitivity"]
+        leads["mes"]["winner"] = "router-0-0"
+        leads["simplex"] = {k if k[0] == "(" else "router-0-0": v for k, v in leads["simplex"].items()}
+    html = to_html(board)
+    assert len(html) < 1_500_000
+    (tmp_path / "index.html").write_bytes(html)
+    page = visit(path=tmp_path / "index.html").page
+    assert page.locator(TABLE).count() == 200
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert paint < 1000
+
+
+def test_committed_page_opens(visit: Any) -> None:
+    page = visit(path=ROOT / "leaderboard" / "index.html").page
+    assert page.locator(TABLE).count() >= 1

@@ -1,0 +1,55 @@
+"""Every command of docs/submitting.md is run, in order, in an empty folder, as a new author would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PAGE = (ROOT / "docs" / "submitting.md").read_text("utf-8")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_command_works_and_a_row_appears_within_five_minutes(tmp_path: Path) -> None:
+    start = time.monotonic()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=300)
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout
+
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+    run("git", "init", "-q", "-b", "main")
+    run(*git, "commit", "-q", "--allow-empty", "-m", "base")
+    run("git", "checkout", "-q", "-b", "proposal")
+    code = re.search(r"```python\n(.*?)```", PAGE, re.S)
+    assert code is not None
+    run(sys.executable, "-c", code[1])
+    commands = re.findall(r"^\$ (rsd-bench .*)$", PAGE, re.M)
+    assert len(commands) >= 9
+    for command in commands:
+        if " ci " in command:
+            run("git", "add", "submissions")
+            run(*git, "commit", "-q", "-m", "Add my-router")
+        said = run(sys.executable, "-m", "rsd_bench", *shlex.split(command)[1:])
+        if command.endswith("board build"):
+            assert "my-router" in said
+            assert time.monotonic() - start < 300
+    page = (tmp_path / "leaderboard" / "index.html").read_text("utf-8")
+    assert '"slug":"my-router"' in page
+    assert sys.executable and "Ada Lovelace" in page
+
+
+def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
+    from rsd_bench.config import MIN_CELL, SCORING_BUDGET
+
+    assert f"on no query or on {MIN_CELL} at least" in PAGE
+    assert f"author has {SCORING_BUDGET} scorings" in " ".join(PAGE.split())

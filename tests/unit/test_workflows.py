@@ -1,0 +1,72 @@
+"""The workflows hold what they promise.
+
+Guards against CI that ran code of a pull request with secrets, or on its own runner.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
+NAMES = ("submission", "score", "board", "release")
+
+
+def workflow(name: str) -> tuple[str, dict[str, Any]]:
+    text = (FOLDER / f"{name}.yml").read_text("utf-8")
+    return text, yaml.safe_load(text)
+
+
+def test_zizmor_finds_nothing() -> None:
+    tool = shutil.which("zizmor") or str(Path(sys.executable).with_name("zizmor"))
+    run = subprocess.run([tool, "--offline", "--persona", "pedantic", str(FOLDER)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_least_rights_pinned_actions_bounded_time(name: str) -> None:
+    text, parsed = workflow(name)
+    assert parsed["permissions"] == {}
+    for job in parsed["jobs"].values():
+        assert "timeout-minutes" in job and job["runs-on"].startswith("ubuntu-")
+    for use in re.findall(r"uses: (\S+)", text):
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", use), use
+    # an expression inside a script is an injection: values go through the environment
+    for job in parsed["jobs"].values():
+        assert not any("${{" in step.get("run", "") for step in job["steps"])
+
+
+def test_submission_has_no_secret_and_never_checks_the_proposal_out() -> None:
+    text, parsed = workflow("submission")
+    assert "secrets." not in text
+    for job in parsed["jobs"].values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout"):
+                assert step["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+                assert step["with"]["persist-credentials"] is False
+    reading = parsed["jobs"]["check"]["permissions"]
+    assert reading == {"contents": "read"}
+    assert "git checkout" not in text and "git merge" not in text
+
+
+def test_score_waits_for_a_label_and_an_environment() -> None:
+    text, parsed = workflow("score")
+    job = parsed["jobs"]["score"]
+    assert "label.name == 'score'" in job["if"] and job["environment"] == "private-outcomes"
+    order = [step.get("name") for step in job["steps"]]
+    assert order.index("Keep the ledger") < order.index("Post"), "nothing is told before the ledger is kept"
+    assert "pull_request.base.sha" in text and "head.ref" not in text
+
+
+def test_release_holds_no_token() -> None:
+    text, parsed = workflow("release")
+    assert "secrets." not in text
+    assert parsed["jobs"]["publish"]["permissions"] == {"id-token": "write"}
