@@ -55,7 +55,7 @@ ROUTERS: dict[str, Entry] = {
         Entry("reference", "Reference router (Transformer)", _reference),
         Entry(
             "gain-kernel",
-            "Kernel ridge on the routing gain, cross-fitted",
+            "Routing-gain kernel, cross-fitted",
             _cross_fitted(lambda seed: rivals.GainKernel()),
         ),
         Entry("logistic-cross-fitted", "Logistic regression, cross-fitted", _cross_fitted(_LOGISTIC)),

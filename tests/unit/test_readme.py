@@ -19,8 +19,8 @@ def test_code_blocks_give_what_they_say(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_demo_output_is_the_committed_board() -> None:
     board = (ROOT / "leaderboard" / "leaderboard.md").read_text("utf-8")
-    shown = re.findall(r"Statistics \+ logistic regression\s+(\S+ \[\S+ \S+\])", README)
-    assert len(shown) == 3
+    shown = re.findall(r"(?:Reference router|Routing-gain|Logistic).*?(\d\.\d{4} \[\S+ \S+\])", README)
+    assert len(shown) == 9
     assert all(interval in board for interval in shown)
 
 
