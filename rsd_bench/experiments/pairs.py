@@ -63,9 +63,9 @@ def model_pairs(
         name="pairs",
         title=f"Pairs of models: every pair of {source}",
         command=command,
-        reading=f"`{entry.name}`, `{scenario}`. The gap is APSP of the large minus that of the small model. Left, what a "
-        "perfect router would add to the best fixed policy: models err on different queries, so it does not vanish with "
-        "the gap. Right, what a router that sees the query adds: it pays where its interval lies above 0.",
+        reading=f"`{entry.name}`, `{scenario}`. The gap is APSP of the large minus that of the small model. Left, what "
+        "a perfect router would add to the best fixed policy: models err on different queries, so it does not vanish "
+        "with the gap. Right, what a router that sees the query adds: it pays where its interval lies above 0.",
         columns=COLUMNS,
         digits=DIGITS,
         rows=tuple(rows),
