@@ -249,7 +249,7 @@ def _write_responses(rows: Iterable[tuple[Response, str]], folder: Path, latency
             judgments.clear()
 
         for response, model in tqdm(rows, desc=f"{name}: responses", unit="response", disable=None):
-            outcomes.append(_outcome_row(response, model, latency_basis))
+            outcomes.append(outcome_row(response, model, latency_basis))
             key = {"query_id": response.query_id, "model": model, "judge": response.judge}
             judgments.extend(key | asdict(judgment) for judgment in response.judgments)
             if len(outcomes) >= _BATCH:
@@ -257,7 +257,8 @@ def _write_responses(rows: Iterable[tuple[Response, str]], folder: Path, latency
         flush()
 
 
-def _outcome_row(response: Response, model: str, latency_basis: str) -> dict[str, Any]:
+def outcome_row(response: Response, model: str, latency_basis: str) -> dict[str, Any]:
+    """A row of responses.parquet."""
     given = [judgment.score for judgment in response.judgments]
     mean = sum(given) / len(given) if given else 0.0
     return {
@@ -270,7 +271,7 @@ def _outcome_row(response: Response, model: str, latency_basis: str) -> dict[str
         "n_judgments": len(given),
         "score_std": (sum((g - mean) ** 2 for g in given) / (len(given) - 1)) ** 0.5 if len(given) > 1 else None,
         "latency_s": response.latency_s,
-        "latency_basis": latency_basis if response.latency_s is not None else None,
+        "latency_basis": (response.latency_basis or latency_basis) if response.latency_s is not None else None,
         "input_tokens": response.input_tokens,
         "output_tokens": response.output_tokens,
         "energy_j": response.energy_j,

@@ -26,7 +26,7 @@ _MAX_BYTES = 32 << 20  # of one reply: an endpoint that never stops must not fil
 _MAX_DETAIL = 500
 _TRANSIENT = {408, 409, 425, 429}
 _FILTER_CODES = {"content_filter", "content_policy_violation"}
-_JSON = {"headers": {"Content-Type": "application/json"}}
+_HEADERS = {"Content-Type": "application/json"}
 _CONNECT_S = 30.0
 _DRAIN_S = 1.0
 
@@ -87,11 +87,11 @@ async def call(client: AsyncOpenAI, body: bytes, stream: bool) -> Reply:
 
     start = time.perf_counter()
     try:
-        response = await client.post(
+        response: Any = await client.post(
             "/chat/completions",
             cast_to=httpx2.Response,
             content=body,
-            options=_JSON,  # type: ignore[arg-type]
+            options={"headers": _HEADERS},
             stream=True,
             stream_cls=openai.AsyncStream[object],
         )

@@ -3,8 +3,8 @@
     answers   one row a request key: status, text, tokens, times, cost (the fields of `Answer`)
     runs      one row a run: when, which command, endpoint, hardware note, parameters; never a key of an endpoint
 
-Contract: WAL, one transaction per answer, so an answer is either whole in the file or was never acknowledged, also after
-`kill -9`. A final state is never overwritten. A row with status `error` records a failure and is asked for again.
+Contract: WAL, one transaction per answer, so an answer is either whole in the file or was never acknowledged, also
+after `kill -9`. A final state is never overwritten. A row with status `error` is a failure that is asked for again.
 `synchronous=NORMAL`: a killed process loses nothing; a power cut may lose the last answers, never the file.
 One process at a time: a lock file says so. Only the process that opened the store touches the database.
 """
