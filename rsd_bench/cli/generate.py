@@ -30,7 +30,9 @@ def generate(
         list[str] | None, typer.Option(metavar="ID=NOTE", help="What the model runs on, kept with the latencies.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many queries of each source.")] = None,
-    energy: Annotated[Energy | None, typer.Option(help="Meter joules: one model on this machine, one call at a time.")] = None,
+    energy: Annotated[
+        Energy | None, typer.Option(help="Meter joules: one model on this machine, one call at a time.")
+    ] = None,
     key_env: live.KeyEnv = None,
     prices: live.PricesFile = None,
     max_cost: live.MaxCost = None,

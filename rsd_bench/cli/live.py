@@ -71,8 +71,14 @@ def endpoints_of(values: Sequence[str], key_env: Sequence[str] | None) -> list[E
         except InputError as error:
             problems += error.problems
     ids = [endpoint.model for endpoint in endpoints]
-    problems += [Problem("--model", f"{i!r} is given twice", "name each model once") for i in sorted(set(ids)) if ids.count(i) > 1]
-    problems += [Problem("--key-env", f"{m!r} is none of the models", f"use {', '.join(ids)}") for m in named if m not in ids]
+    problems += [
+        Problem("--model", f"{i!r} is given twice", "name each model once")
+        for i in sorted(set(ids))
+        if ids.count(i) > 1
+    ]
+    problems += [
+        Problem("--key-env", f"{m!r} is none of the models", f"use {', '.join(ids)}") for m in named if m not in ids
+    ]
     if problems:
         raise InputError(problems)
     return endpoints
@@ -91,7 +97,9 @@ def params_of(values: Sequence[str] | None, defaults: Mapping[str, Any]) -> dict
                 raise ValueError
             params[name] = json.loads(text, parse_constant=_refuse)
         except ValueError:
-            raise typer.BadParameter(f"{value[:80]!r} is not NAME=JSON of a request parameter", param_hint="--param") from None
+            raise typer.BadParameter(
+                f"{value[:80]!r} is not NAME=JSON of a request parameter", param_hint="--param"
+            ) from None
     if "max_completion_tokens" in params:
         params.pop("max_tokens", None)
     return {name: value for name, value in params.items() if value is not None}
@@ -171,7 +179,9 @@ def as_counts(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 def cost_line(budget: Budget, total_usd: float) -> str:
     """What was spent, and how sure that is."""
-    line = f"cost      ${budget.spent_usd:.4f} this run, ${total_usd:.4f} in this store"
+    if budget.unpriced and not budget.spent_usd:
+        return f"cost      unknown: no price for {', '.join(sorted(budget.unpriced))}"
+    line = f"cost      ${budget.spent_usd:.4f} this run, ${total_usd:.4f} in this store, prices of {budget.prices.day}"
     return line + (f"; {budget.estimated} calls without usage charged by estimate" if budget.estimated else "")
 
 

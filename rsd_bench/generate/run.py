@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -77,7 +77,12 @@ def file_outcomes(plan: Plan, answers: AnswerStore) -> Counter[tuple[str, str]]:
         if changed:
             names = sorted(changed)
             info = {"live": source_info(plan.store, source).get("live", {}) | _provenance(plan, changed, served)}
-            replace_outcomes(plan.store, source, _outcomes(plan, source, names, answers), changed, info)
+
+            def of_another(row: Mapping[str, Any]) -> bool:
+                return row["model"] not in changed
+
+            outcomes = _outcomes(plan, source, names, answers)
+            replace_outcomes(plan.store, source, outcomes, keep=of_another, keep_call=of_another, info=info)
     return counts
 
 
@@ -149,5 +154,3 @@ def _provenance(plan: Plan, models: set[str], served: Mapping[str, set[str]]) ->
         for endpoint in plan.endpoints
         if endpoint.model in models
     }
-
-

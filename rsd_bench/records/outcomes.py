@@ -5,11 +5,12 @@ Rows are streamed from the old tables into new ones, and the source is replaced 
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from rsd_bench.folders import new_folder, write_file
 from rsd_bench.records.store import JUDGMENTS, RESPONSES, parquet_of, source_info
 
 _BATCH = 2_000
+_TABLES = ("responses.parquet", "judgments.parquet")
+AUDIT = "audit.json"
 
 #: One outcome and its judge calls, as rows of responses.parquet and judgments.parquet.
 Outcome = tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]
@@ -33,36 +36,48 @@ def rows_of(store: Path, source: str, table: str, columns: list[str] | None = No
 
 
 def replace_outcomes(
-    store: Path, source: str, outcomes: Iterable[Outcome], models: set[str], info: Mapping[str, Any]
+    store: Path,
+    source: str,
+    outcomes: Iterable[Outcome],
+    keep: Callable[[Mapping[str, Any]], bool],
+    keep_call: Callable[[Mapping[str, Any]], bool],
+    info: Mapping[str, Any],
 ) -> None:
-    """Put `outcomes` in the place of all outcomes and judge calls of `models`; other models stay as they are.
+    """Write the outcomes of which `keep` holds, then `outcomes`; of the judge calls, those of `keep_call`, then theirs.
 
-    info: entries of source.json to set. Counts of scored answers are renewed. An audit of the old scores is gone.
+    info: entries of source.json to set. Counts of scored answers are renewed. An audit stays only where both tables
+    come out as they were, byte for byte: it speaks of those scores and no others.
     """
-    with new_folder(store / "sources" / source, may_replace=lambda folder: (folder / "source.json").is_file()) as folder:
-        _link(store / "sources" / source / "queries.parquet", folder / "queries.parquet")
+    old = store / "sources" / source
+    with new_folder(old, may_replace=lambda folder: (folder / "source.json").is_file()) as folder:
+        _link(old / "queries.parquet", folder / "queries.parquet")
         scored: Counter[str] = Counter()
+        calls: list[Mapping[str, Any]] = []
         with (
             pq.ParquetWriter(folder / "responses.parquet", RESPONSES, compression="zstd") as responses,
             pq.ParquetWriter(folder / "judgments.parquet", JUDGMENTS, compression="zstd") as judgments,
         ):
-            for table, writer in (("responses", responses), ("judgments", judgments)):
-                kept = (row for row in rows_of(store, source, table) if row["model"] not in models)
-                _write(kept, writer, scored if table == "responses" else None)
-            judged: list[Mapping[str, Any]] = []
+            _write(filter(keep, rows_of(store, source, "responses")), responses, scored)
+            _write(filter(keep_call, rows_of(store, source, "judgments")), judgments)
 
             def rows() -> Iterator[Mapping[str, Any]]:
-                for outcome, calls in outcomes:
-                    judged.extend(calls)
-                    if len(judged) >= _BATCH:
-                        _write(judged, judgments)
-                        judged.clear()
+                for outcome, its_calls in outcomes:
+                    calls.extend(its_calls)
+                    if len(calls) >= _BATCH:
+                        _write(calls, judgments)
+                        calls.clear()
                     yield outcome
 
             _write(rows(), responses, scored)
-            _write(judged, judgments)
+            _write(calls, judgments)
+        if (old / AUDIT).is_file() and all(_same(old / name, folder / name) for name in _TABLES):
+            _link(old / AUDIT, folder / AUDIT)
         changed = source_info(store, source) | {"models": dict(sorted(scored.items()))} | dict(info)
         write_file(folder / "source.json", (json.dumps(changed, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _same(one: Path, other: Path) -> bool:
+    return filecmp.cmp(one, other, shallow=False)
 
 
 def _link(source: Path, dest: Path) -> None:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
@@ -259,8 +259,6 @@ def _write_responses(rows: Iterable[tuple[Response, str]], folder: Path, latency
 
 def outcome_row(response: Response, model: str, latency_basis: str) -> dict[str, Any]:
     """A row of responses.parquet."""
-    given = [judgment.score for judgment in response.judgments]
-    mean = sum(given) / len(given) if given else 0.0
     return {
         "query_id": response.query_id,
         "model": model,
@@ -268,8 +266,7 @@ def outcome_row(response: Response, model: str, latency_basis: str) -> dict[str,
         "response": response.response,
         "score": response.score,
         "judge": response.judge,
-        "n_judgments": len(given),
-        "score_std": (sum((g - mean) ** 2 for g in given) / (len(given) - 1)) ** 0.5 if len(given) > 1 else None,
+        **spread([judgment.score for judgment in response.judgments]),
         "latency_s": response.latency_s,
         "latency_basis": (response.latency_basis or latency_basis) if response.latency_s is not None else None,
         "input_tokens": response.input_tokens,
@@ -277,3 +274,10 @@ def outcome_row(response: Response, model: str, latency_basis: str) -> dict[str,
         "energy_j": response.energy_j,
         "energy_basis": response.energy_basis if response.energy_j is not None else None,
     }
+
+
+def spread(given: Sequence[float]) -> dict[str, Any]:
+    """Number and sample standard deviation of the judge calls of an outcome."""
+    mean = sum(given) / len(given) if given else 0.0
+    std = (sum((g - mean) ** 2 for g in given) / (len(given) - 1)) ** 0.5 if len(given) > 1 else None
+    return {"n_judgments": len(given), "score_std": std}

@@ -2,7 +2,7 @@
 
 The SDK does transport, authentication, pools and errors; the body goes out as the bytes that were hashed, and the reply
 is read here, because parsing every streamed chunk into SDK objects costs 2 ms a call. The clock (monotonic) starts when
-the body is ready and a connection slot is free, so waiting on our side is not in it.
+the SDK hands the finished request to its transport: waiting and preparing on our side are not in it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _FILTER_CODES = {"content_filter", "content_policy_violation"}
 _HEADERS = {"Content-Type": "application/json"}
 _CONNECT_S = 30.0
 _DRAIN_S = 1.0
+_STARTED = "rsd_bench.started"
 
 
 @dataclass(slots=True)
@@ -74,10 +75,14 @@ def open_client(endpoint: Endpoint, concurrency: int) -> AsyncOpenAI:
 
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
-    client = DefaultAsyncHttpxClient(limits=limits, timeout=timeout)
+    client = DefaultAsyncHttpxClient(limits=limits, timeout=timeout, event_hooks={"request": [_start_clock]})
     return AsyncOpenAI(
         api_key=endpoint.api_key, base_url=endpoint.base_url, max_retries=0, timeout=timeout, http_client=client
     )
+
+
+async def _start_clock(request: httpx2.Request) -> None:
+    request.extensions[_STARTED] = time.perf_counter()
 
 
 async def call(client: AsyncOpenAI, body: bytes, stream: bool) -> Reply:
@@ -85,7 +90,6 @@ async def call(client: AsyncOpenAI, body: bytes, stream: bool) -> Reply:
     import httpx2
     import openai
 
-    start = time.perf_counter()
     try:
         response: Any = await client.post(
             "/chat/completions",
@@ -99,6 +103,7 @@ async def call(client: AsyncOpenAI, body: bytes, stream: bool) -> Reply:
         raise _refused(error) from None
     except openai.APIConnectionError as error:
         raise CallFailed("transient", f"no connection: {error.__cause__ or error}") from None
+    start = response.request.extensions[_STARTED]
     try:
         if stream and response.headers.get("content-type", "").startswith("text/event-stream"):
             reply = await _read_events(response, start)

@@ -168,9 +168,10 @@ async def _drain(
                 if budget.exhausted and not tally.stopped:
                     tally.stopped = f"reached --max-cost {budget.max_usd:g}"
 
+        clients = [
+            await stack.enter_async_context(open_client(lane.endpoint, _CALLS_PER_CLIENT))
+            for _ in range(0, lane.concurrency, _CALLS_PER_CLIENT)
+        ]
         async with asyncio.TaskGroup() as group:
-            for first in range(0, lane.concurrency, _CALLS_PER_CLIENT):
-                calls = min(_CALLS_PER_CLIENT, lane.concurrency - first)
-                client = await stack.enter_async_context(open_client(lane.endpoint, calls))
-                for _ in range(calls):
-                    group.create_task(work(client))
+            for i in range(lane.concurrency):
+                group.create_task(work(clients[i % len(clients)]))

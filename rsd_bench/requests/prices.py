@@ -115,7 +115,9 @@ class Budget:
     def exhausted(self) -> bool:
         return self.max_usd is not None and self.spent_usd >= self.max_usd
 
-    def cost(self, request: Request, input_tokens: int | None, output_tokens: int | None, text: str) -> float | None:
+    def cost(
+        self, request: Request, input_tokens: int | None, output_tokens: int | None, text: str, batch: bool = False
+    ) -> float | None:
         """USD of one call; by estimate where the endpoint sent no usage; None without a price. Adds to the total."""
         price = self.prices.models.get(request.model)
         if price is None:
@@ -125,6 +127,7 @@ class Budget:
             usd = price.of(estimated_tokens(request, price), len(text) / _CHARACTERS_PER_TOKEN)
         else:
             usd = price.of(input_tokens, output_tokens)
+        usd *= price.batch if batch else 1
         self.spent_usd += usd
         return usd
 
