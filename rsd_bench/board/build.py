@@ -108,7 +108,7 @@ def _board(
                 tables.append(_table(entered, results, benchmark, track, scenario, n_boot, seed))
     duplicates = duplicate_flags(accepted)
     return {
-        "dataset": {k: manifest[k] for k in ("name", "version", "pair", "queries")}
+        "dataset": {k: manifest[k] for k in ("name", "version", "pair", "queries", "flip_prob") if k in manifest}
         | {"manifest_sha256": benchmark.manifest_sha256},
         "metrics_version": METRICS_VERSION,
         "package_version": __version__,

@@ -53,6 +53,9 @@ def to_markdown(board: Mapping[str, Any]) -> str:
         f"[low, high]: 95 % interval of {boot['n_boot']} bootstrap samples over groups. Routers of one band cannot be "
         "told apart. Router latencies are declared by their authors.",
     ]
+    if noise := dataset.get("flip_prob"):
+        shares = ", ".join(f"{share:.1%} at MES {mes}" for mes, share in noise["all"].items())
+        lines.append(f"Noise ceiling of the labels: judging again flips {shares} ({noise['queries']} queries).")
     for table in board["tables"]:
         title = table["scenario"] if table["track"] == IN_DOMAIN else f"{table['scenario']}, {table['track']}"
         lines += ["", f"## {title}", "", f"{table['n']} test queries.", ""]

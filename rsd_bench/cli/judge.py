@@ -1,4 +1,4 @@
-"""`rsd-bench judge STORE` and `rsd-bench judge audit STORE`: score answers, and say how far the scores can be trusted."""
+"""`rsd-bench judge STORE` and `rsd-bench judge audit STORE`: score answers, and say how far to trust the scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, print_json, say
+from rsd_bench.cli.output import AsJson, interval, print_json, say, table
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -200,3 +200,70 @@ def _report(
             say(live.cost_line(budget, total))
         say(f"store     {store}")
     live.finish(tally, as_json)
+
+
+@app.command()
+def audit(
+    store: Store,
+    human: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or JSONL: query_id, model, score.")] = None,
+    small: Annotated[str | None, typer.Option(help="Small model of the pair whose labels are audited.")] = None,
+    large: Annotated[str | None, typer.Option(help="Large model of the pair.")] = None,
+    source: Sources = None,
+    n_boot: Annotated[int, typer.Option("--n-boot", min=1, max=100_000, help="Bootstrap resamples.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """How far to trust the judge: people, repeats, verbosity, and the labels that judging again would flip."""
+    from rsd_bench.judge.audit import audit_source, judged_answers
+    from rsd_bench.judge.human import read_human_scores
+    from rsd_bench.judge.run import open_scope
+    from rsd_bench.types import InputError
+
+    if (small is None) != (large is None):
+        raise typer.BadParameter("give both --small and --large", param_hint="--small")
+    scope = open_scope(store, source, [small, large] if small and large else None)
+    known = {key for name in scope.sources for key in judged_answers(store, name)}
+    if not known:
+        raise InputError.at(store, "has no score of a judge", "run `rsd-bench judge` first")
+    scores = read_human_scores(human, known) if human else []
+    judged = [name for name in scope.sources if source or judged_answers(store, name)]
+    pair = (small, large) if small and large else None
+    audits = [audit_source(store, name, scores, pair, n_boot, seed) for name in judged]
+    if as_json:
+        print_json({"ok": True, "audits": audits})
+        return
+    for found in audits:
+        _say_audit(found)
+
+
+def _say_audit(found: dict[str, Any]) -> None:
+    say(f"{found['source']}: {found['answers']} answers scored by {found['judge']}")
+    if found["repeats"]:
+        repeats = found["repeats"]
+        say(f"variance over repeats  {repeats['variance']:.4f} ({repeats['answers']} answers)")
+    if people := found["human"]:
+        say(f"against {people['annotators']} annotator(s) on {people['answers']} answers:")
+        rows: list[tuple[Any, ...]] = [("figure", "value [95 % interval]")]
+        rows += [
+            (name.replace("_", " "), interval(value) if value else "undefined")
+            for name, value in people.items()
+            if name not in ("answers", "annotators")
+        ]
+        say(table(rows))
+    flips, people_flips = found["flip_prob"], found["label_disagreement"]
+    if flips or people_flips:
+        rows = [("MES", "flips on judging again", "near the MES (queries)", "differs from people")]
+        for mes in (flips or people_flips)["all"]:
+            near = flips["near"][mes] if flips else None
+            rows.append(
+                (
+                    mes,
+                    f"{flips['all'][mes]:.4f}" if flips else "-",
+                    f"{near:.4f} ({flips['near_queries'][mes]})" if near is not None else "-",
+                    f"{people_flips['all'][mes]:.4f}" if people_flips else "-",
+                )
+            )
+        say(table(rows))
+    elif found["pair"]:
+        say("flipped labels need --repeats 2 or more, or human scores of both models")
+    say()

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,14 @@ def file_outcomes(plan: Plan, answers: AnswerStore) -> Counter[tuple[str, str]]:
         if changed:
             names = sorted(changed)
             info = {"live": source_info(plan.store, source).get("live", {}) | _provenance(plan, changed, served)}
-
-            def of_another(row: Mapping[str, Any]) -> bool:
-                return row["model"] not in changed
-
+            others = partial(_of_another, names)
             outcomes = _outcomes(plan, source, names, answers)
-            replace_outcomes(plan.store, source, outcomes, keep=of_another, keep_call=of_another, info=info)
+            replace_outcomes(plan.store, source, outcomes, keep=others, keep_call=others, info=info)
     return counts
+
+
+def _of_another(models: list[str], row: Mapping[str, Any]) -> bool:
+    return row["model"] not in models
 
 
 def _answered(

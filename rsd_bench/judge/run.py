@@ -81,6 +81,11 @@ class Scope:
             and (self.models is None or row["model"] in self.models)
         )
 
+    def leaves(self, call: Mapping[str, Any]) -> bool:
+        """Whether an old judge call stays: it is not ours, or of a model out of scope."""
+        out_of_scope = self.models is not None and call["model"] not in self.models
+        return out_of_scope or not (call["judge"] or "").startswith(JUDGE_PREFIX)
+
     def image(self, sha256: str) -> bytes:
         return image_path(self.store, sha256).read_bytes()
 
@@ -190,15 +195,25 @@ def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str,
     counts: Counter[tuple[str, str]] = Counter()
     for source in scope.sources:
         found = source_info(scope.store, source)
-        info = {"judging": found.get("judging", {}) | {judge: dict(provenance)}}
-
-        def of_another(call: Mapping[str, Any]) -> bool:
-            out_of_scope = scope.models is not None and call["model"] not in scope.models
-            return out_of_scope or not (call["judge"] or "").startswith(JUDGE_PREFIX)
+        info = {
+            "judging": found.get("judging", {}) | {judge: dict(provenance)},
+            "score_rule": _score_rule(scope, source, found.get("score_rule", ""), judge),
+        }
 
         outcomes = _rescored(scope, source, judge, score, counts)
-        replace_outcomes(scope.store, source, outcomes, keep=lambda row: False, keep_call=of_another, info=info)
+        replace_outcomes(scope.store, source, outcomes, keep=lambda row: False, keep_call=scope.leaves, info=info)
     return counts
+
+
+_LIVE_RULE = "scored live by "
+
+
+def _score_rule(scope: Scope, source: str, held: str, judge: str) -> str:
+    """How the scores of a source came about: by the rule it came with, live, or both."""
+    rows = rows_of(scope.store, source, "responses", ["score", "judge"])
+    published = any(row["score"] is not None and not (row["judge"] or "").startswith(JUDGE_PREFIX) for row in rows)
+    before = held.split(_LIVE_RULE)[0].removesuffix("; ")
+    return f"{before}; {_LIVE_RULE}{judge}" if published and before else f"{_LIVE_RULE}{judge}"
 
 
 def _rescored(
