@@ -50,8 +50,9 @@ def generate(
     from rsd_bench.generate.run import Plan, file_outcomes
     from rsd_bench.requests.engine import Lane
     from rsd_bench.requests.prices import Budget, load_prices
+    from rsd_bench.requests.ray_engine import Cluster
     from rsd_bench.requests.retry import Asking, RetryPolicy
-    from rsd_bench.requests.run import Cluster, Run, run_requests
+    from rsd_bench.requests.run import Run, run_requests
     from rsd_bench.requests.store import open_answers
 
     endpoints = live.endpoints_of(model, key_env)

@@ -83,8 +83,9 @@ def run(
     )
     from rsd_bench.requests.engine import Tally
     from rsd_bench.requests.prices import Budget, load_prices
+    from rsd_bench.requests.ray_engine import Cluster
     from rsd_bench.requests.retry import Asking, RetryPolicy
-    from rsd_bench.requests.run import Cluster, Run
+    from rsd_bench.requests.run import Run
     from rsd_bench.requests.store import open_answers
 
     scope = open_scope(store, source, model)

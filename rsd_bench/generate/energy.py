@@ -1,7 +1,7 @@
 """Energy of an answer, read from an instrument of this machine or not at all.
 
-A reading covers all that the machine (codecarbon) or its GPUs (NVML) did between the start and the end of a call. That is
-the energy of one answer only where the model runs here, alone, one call at a time; anything else is refused.
+A reading covers all that the machine (codecarbon) or its GPUs (NVML) did between the start and the end of a call. That
+is the energy of one answer only where the model runs here, alone, one call at a time; anything else is refused.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def _disagreement(
     )
     if not both:
         return None
-    by_people = [[float(np.mean(people[query, model])) for query in both] for model in pair]
-    by_judge = [[answers[query, model][0] for query in both] for model in pair]
-    share = {str(mes): float((label(*by_people, mes=mes) != label(*by_judge, mes=mes)).mean()) for mes in MES_LEVELS}
+    people_s, people_l = ([float(np.mean(people[query, model])) for query in both] for model in pair)
+    judge_s, judge_l = ([answers[query, model][0] for query in both] for model in pair)
+    share = {str(m): float((label(people_s, people_l, m) != label(judge_s, judge_l, m)).mean()) for m in MES_LEVELS}
     return {"queries": len(both), "all": share}

@@ -81,23 +81,23 @@ def count_pending(lanes: list[Lane], store: AnswerStore, budget: Budget, output_
 
 
 @contextmanager
-def progress(tally: Tally, budget: Budget) -> Iterator[Callable[[Answer], None]]:
-    """A bar with rate, ETA, cost and failures; call the function it gives with each answer."""
+def progress_bar(tally: Tally, budget: Budget) -> Iterator[Callable[[], None]]:
+    """A bar with rate, ETA, cost and failures; call the function it gives to show where `tally` and `budget` stand."""
     with tqdm(total=tally.pending, desc="asking", unit="call", disable=None) as bar:
 
-        def step(answer: Answer) -> None:
-            tally.count(answer)
-            bar.set_postfix_str(f"${budget.spent_usd:.4f}, {tally.failures} not ok", refresh=False)
-            bar.update()
+        def show() -> None:
+            if not bar.disable:
+                bar.set_postfix_str(f"${budget.spent_usd:.4f}, {tally.failures} not ok", refresh=False)
+                bar.update(sum(tally.asked.values()) - bar.n)
 
-        yield step
+        yield show
 
 
 def run_local(lanes: list[Lane], store: AnswerStore, asking: Asking, budget: Budget, tally: Tally) -> None:
     """Ask everything that the store lacks, with the workers of every lane in one event loop. Fills `tally`."""
-    with progress(tally, budget) as step:
+    with progress_bar(tally, budget) as show:
         try:
-            asyncio.run(_run(lanes, store, asking, budget, tally, step))
+            asyncio.run(_run(lanes, store, asking, budget, tally, show))
         except asyncio.CancelledError:
             pass  # the second Ctrl-C; `tally.stopped` says so
         except BaseExceptionGroup as group:
@@ -117,12 +117,12 @@ async def _run(
     asking: Asking,
     budget: Budget,
     tally: Tally,
-    step: Callable[[Answer], None],
+    show: Callable[[], None],
 ) -> None:
     with _stoppable(tally):
         async with asyncio.TaskGroup() as group:
             for lane in lanes:
-                group.create_task(_drain(lane, store, asking, budget, tally, step))
+                group.create_task(_drain(lane, store, asking, budget, tally, show))
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def _stoppable(tally: Tally) -> Iterator[None]:
 
 
 async def _drain(
-    lane: Lane, store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, step: Callable[[Answer], None]
+    lane: Lane, store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, show: Callable[[], None]
 ) -> None:
     in_flight: set[str] = set()
     requests = iter(lane.requests())
@@ -164,7 +164,8 @@ async def _drain(
                     store.put(answer)
                 finally:
                     in_flight.discard(request.key)
-                step(answer)
+                tally.count(answer)
+                show()
                 if budget.exhausted and not tally.stopped:
                     tally.stopped = f"reached --max-cost {budget.max_usd:g}"
 

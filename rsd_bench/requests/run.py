@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 
 from rsd_bench.requests.engine import Lane, Tally, count_pending, run_local
 from rsd_bench.requests.prices import Budget
+from rsd_bench.requests.ray_engine import Cluster, run_on_ray
 from rsd_bench.requests.retry import Asking
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where `--engine ray` runs: `address` None starts Ray here, "auto" joins the cluster of this machine."""
-
-    workers: int = 2
-    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,8 +32,6 @@ def run_requests(lanes: list[Lane], store: AnswerStore, run: Run) -> Tally:
     if not tally.pending:
         return tally
     if run.cluster:
-        from rsd_bench.requests.ray_engine import run_on_ray
-
         run_on_ray(lanes, store, run.asking, run.budget, tally, run.cluster)
         return tally
     try:

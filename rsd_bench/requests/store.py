@@ -6,7 +6,8 @@
 Contract: WAL, one transaction per answer, so an answer is either whole in the file or was never acknowledged, also
 after `kill -9`. A final state is never overwritten. A row with status `error` is a failure that is asked for again.
 `synchronous=NORMAL`: a killed process loses nothing; a power cut may lose the last answers, never the file.
-One process at a time: a lock file says so. Only the process that opened the store touches the database.
+One process at a time: a lock file says so. Only the process that opened the store writes, or the one writer of its Ray
+run, which joins it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class AnswerStore:
     """The open database. Every method raises InputError naming the file where SQLite fails (full disk, damage)."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path, self._connection = path, connection
+        self.path, self._connection = path, connection
 
     def put(self, answer: Answer) -> None:
         """Commit one answer; it survives the death of the process from here on."""
@@ -82,7 +83,7 @@ class AnswerStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise InputError.at(self._path, f"SQLite: {error}", "free disk space or restore the file") from None
+            raise InputError.at(self.path, f"SQLite: {error}", "free disk space or restore the file") from None
 
 
 @contextmanager
@@ -103,6 +104,11 @@ def open_answers(store: Path) -> Iterator[AnswerStore]:
             yield AnswerStore(path, connection)
         finally:
             connection.close()
+
+
+def join_answers(path: Path) -> AnswerStore:
+    """The database that another process of this run holds open and locked."""
+    return AnswerStore(path, _connect(path))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
