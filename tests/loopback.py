@@ -75,7 +75,7 @@ class Server(asyncio.Protocol):
         identity = json.dumps([model, messages])
         self.seen[identity] += 1
         fault = _FAULT.search(user)
-        authorization = re.search(r"(?i)\r\nauthorization: *(.*)", head)
+        authorization = re.search(r"(?i)\r\nauthorization: *([^\r]*)", head)
         if fault and (not fault[2] or self.seen[identity] == 1):
             self.stats[f"fault {fault[1]}"] += 1
             self.fail(fault[1], stream, f"bad request with {authorization[1] if authorization else 'no key'}")
