@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _CALLS_PER_CLIENT = 16  # a pool looks at all of its connections on each call: small pools cost less
+_KEY_DIGITS = 15  # of a key, to tell requests apart in a set of plain integers
 _HOPELESS = 10  # requests in error before any other ending: the endpoint is down or refuses us
 
 Requests = Callable[[], Iterable[Request]]  # each call gives the same requests again
@@ -70,8 +71,13 @@ class Tally:
 def count_pending(lanes: list[Lane], store: AnswerStore, budget: Budget, output_tokens: int) -> Tally:
     """A Tally with what the store has, what is to be asked, and its estimated cost."""
     tally = Tally()
+    seen: set[int] = set()
     for lane in lanes:
         for request in lane.requests():
+            number = int(request.key[:_KEY_DIGITS], 16)
+            if number in seen:
+                continue  # the same content twice: one call answers both
+            seen.add(number)
             if store.has_final(request.key):
                 tally.cached[lane.endpoint.model] += 1
             else:
@@ -157,7 +163,7 @@ async def _drain(
                 if tally.stopped:
                     return
                 if request.key in in_flight or store.has_final(request.key):
-                    continue  # asked by another run, or the same content twice: one call answers both
+                    continue
                 in_flight.add(request.key)
                 try:
                     answer = await ask(client, request, asking, budget, lambda: tally.stopped is not None)

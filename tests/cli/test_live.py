@@ -63,10 +63,11 @@ def test_two_endpoints_and_a_judge_become_a_dataset(tmp_path: Path, monkeypatch:
     (tmp_path / "prices.toml").write_text(PRICES)
     (tmp_path / "recipe.toml").write_text(RECIPE)
     with Loopback() as server:
-        made = generate(server, store, store, "--key-env", "tiny=TINY_KEY", "--hardware", "tiny=a toy", "--prices", tmp_path / "prices.toml")  # fmt: skip
+        options = ("--key-env", "tiny=TINY_KEY", "--hardware", "tiny=a toy", "--prices", tmp_path / "prices.toml")
+        made = generate(server, store, store, *options)
         assert made.returncode == 0, made.stderr
         assert "120 calls to make, 0 answered already; at most about $" in made.stdout
-        assert "tiny   60       57        1        1          1" in made.stdout
+        assert made.stdout.splitlines()[2].split() == ["tiny", "60", "57", "1", "1", "1"]
         judge = (
             "judge",
             store,
@@ -81,7 +82,7 @@ def test_two_endpoints_and_a_judge_become_a_dataset(tmp_path: Path, monkeypatch:
         assert judged.returncode == 0, judged.stderr
         before = server.stats()["requests"]
         assert run_cli(*judge).returncode == 0
-        again = generate(server, store, store, "--key-env", "tiny=TINY_KEY", "--hardware", "tiny=a toy")
+        again = generate(server, store, store, *options)
         assert server.stats()["requests"] == before + 2 * 3  # the two 400s only
         assert again.returncode == 0
     table = outcomes(store)
@@ -105,7 +106,7 @@ def test_two_endpoints_and_a_judge_become_a_dataset(tmp_path: Path, monkeypatch:
     assert audit.returncode == 0, audit.stderr
     (found,) = json.loads(audit.stdout)["audits"]
     assert found["repeats"]["variance"] == pytest.approx(1.0)  # each answer gets a score, one less and two less
-    assert -1 < found["human"]["bias"]["value"] < 0
+    assert found["human"]["bias"]["value"] == pytest.approx(-1.0)
     text = run_cli("judge", "audit", store, "--human", human, "--small", "tiny", "--large", "huge", "--n-boot", "50")
     assert "flips on judging again" in text.stdout
     for command in (
@@ -256,19 +257,20 @@ def test_batch_files_judge_without_a_call(tmp_path: Path) -> None:
         assert generate(server, queries, store).returncode == 0
         before = server.stats()["requests"]
         judge = ("judge", store, "--judge", f"judge@{server.url}")
-        assert "120 requests" in run_cli(*judge, "--batch-out", batch).stdout
+        assert "90 requests" in run_cli(*judge, "--batch-out", batch).stdout
         output = tmp_path / "output.jsonl"
         with output.open("w") as stream:
             for i, line in enumerate(batch.open()):
                 text = '{"rationale": "x", "score": 8}' if i else "eight of ten"
                 choice = {"message": {"content": text}, "finish_reason": "stop"}
                 body = {"choices": [choice], "model": "judge-1"}
-                stream.write(json.dumps({"custom_id": json.loads(line)["custom_id"], "response": {"status_code": 200, "body": body}}) + "\n")  # fmt: skip
+                key = json.loads(line)["custom_id"]
+                stream.write(json.dumps({"custom_id": key, "response": {"status_code": 200, "body": body}}) + "\n")
         read = run_cli(*judge, "--batch-in", output)
         assert read.returncode == 0, read.stderr
-        assert "120 ok" in read.stdout
+        assert "90 ok" in read.stdout  # 30 answers of the two models are the same, and so is their judge call
         table = outcomes(store)
-        assert Counter(table["status"]) == {"ok": 119, "unscored": 1}  # its repair is still to be asked
+        assert Counter(table["status"]) == {"ok": 118, "unscored": 2}  # its repair is still to be asked
         assert set(table["score"].dropna()) == {8.0}
         assert "1 requests" in run_cli(*judge, "--batch-out", tmp_path / "repair.jsonl").stdout
         assert server.stats()["requests"] == before
