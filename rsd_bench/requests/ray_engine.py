@@ -114,7 +114,8 @@ class Worker:
             if self._stopping:
                 return
             answer, estimated = await self._ask(request)
-            self._stopping = not await self._desk.put.remote(answer, estimated)
+            if not await self._desk.put.remote(answer, estimated):
+                self._stopping = True
 
     async def _ask(self, request: Request) -> tuple[Answer, int]:
         images = {sha256: await self._desk.image.remote(sha256) for sha256 in request.images}
@@ -171,9 +172,11 @@ def run_on_ray(
             compute=ray.data.ActorPoolStrategy(size=cluster.workers),
             fn_constructor_args=(desk, endpoints, asking.policy, asking.stream, budget.prices),
             num_cpus=_CPUS,
-            scheduling_strategy="SPREAD",
+            ray_remote_args_fn=_spread,
         )
         _follow(work, desk, budget, tally)
+    except ray.exceptions.RayError as error:
+        raise InputError.at("--engine ray", f"the run failed: {_last_line(error)}", "run again to go on") from None
     finally:
         if ours:
             ray.shutdown()
@@ -248,7 +251,16 @@ def _follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
                     raise
                 ray.get(desk.stop.remote("interrupted"))
     if failures:
-        raise InputError.at("--engine ray", f"the work failed: {str(failures[0]).strip().splitlines()[-1]}")
+        what = f"the work failed: {_last_line(failures[0])}"
+        raise InputError.at("--engine ray", what, "run again to go on") from None
+
+
+def _spread() -> dict[str, Any]:
+    return {"scheduling_strategy": "SPREAD"}
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
 
 
 def _take(theirs: Tally, spent: Budget, budget: Budget, tally: Tally) -> None:
