@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from rsd_bench.build.recipe import Recipe
@@ -18,10 +18,18 @@ from rsd_bench.records.outcomes import AUDIT
 def live_provenance(info: Mapping[str, Any]) -> dict[str, Any]:
     """Models and judges of a source without their endpoints, which are the builder's own affair."""
     return {
-        kind: {name: {k: v for k, v in entry.items() if k != "endpoint"} for name, entry in info[kind].items()}
+        kind: {name: _public(entry) for name, entry in info[kind].items()}
         for kind in ("live", "judging")
         if kind in info
     }
+
+
+def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the endpoint; a served model that is a path on the builder's disk by its last part."""
+    public = {key: value for key, value in entry.items() if key != "endpoint"}
+    if "served_models" in public:
+        public["served_models"] = [PurePath(n).name if n.startswith("/") else n for n in public["served_models"]]
+    return public
 
 
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def _usable(reply: Reply) -> Reply:
 def _refused(error: Any) -> CallFailed:
     """An HTTP error status as a CallFailed."""
     body = error.body if isinstance(error.body, dict) else {}
-    what = f"HTTP {error.status_code}: {body.get('message') or error.message}"
+    said = body.get("message") or body.get("detail") or error.response.text.strip() or error.message
+    what = f"HTTP {error.status_code}: {said}"
     if error.status_code == 400 and body.get("code") in _FILTER_CODES:
         return CallFailed("filtered", what)
     if body.get("code") == "insufficient_quota":  # a 429 that no waiting mends
