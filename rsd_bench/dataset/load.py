@@ -13,7 +13,7 @@ from rsd_bench.arrays import score_bound
 from rsd_bench.config import IN_DOMAIN, SPLITS, load_profile, scenario_named
 from rsd_bench.dataset.benchmark import read_table
 from rsd_bench.dataset.layout import LABELS
-from rsd_bench.dataset.manifest import read_manifest
+from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.labels import LABEL_NAMES, label
 from rsd_bench.latency import TierOutcomes, pair_latency
@@ -57,13 +57,15 @@ def load(
     if track != IN_DOMAIN and track not in manifest["tracks"]:
         raise ValueError(f"track: {track!r} is none of {', '.join((IN_DOMAIN, *manifest['tracks']))}")
 
-    from datasets import DatasetDict, disable_progress_bars, enable_progress_bars, load_dataset
+    from datasets import DatasetDict, config, disable_progress_bars, enable_progress_bars, load_dataset
     from datasets.utils import are_progress_bars_disabled
 
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        pairs = load_dataset(str(folder), "pairs")
+        # `datasets` names its cache of a local folder by the folder's name alone: another build would answer for this one
+        cache = Path(config.HF_DATASETS_CACHE) / "rsd_bench" / manifest_sha256(folder)[:32]
+        pairs = load_dataset(str(folder), "pairs", cache_dir=str(cache))
         parts = {name: _on_track(pairs[name], folder, track, name) for name in SPLITS if split in (None, name)}
         pair = manifest["pair"]
         chosen = {"small": small or pair["small"], "large": large or pair["large"]}
