@@ -3,8 +3,8 @@
     python examples/local_pair/local_pair.py --out DIR              two tiny VLMs built on the spot; no key, no download
     python examples/local_pair/local_pair.py --out DIR --queries QUERIES --edge ID@URL --cloud ID@URL --judge ID@URL
 
-Without endpoints, what the models answer is NOISE (random weights) and so are the scores and labels: this shows that the
-pipeline runs, nothing else. With endpoints of your own, the same steps build a real RSD.
+Without endpoints, what the models answer is NOISE (random weights) and so are the scores and labels: this shows that
+the pipeline runs, nothing else. With endpoints of your own, the same steps build a real RSD.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ CHAT = (
     "{% if part.type in ('image', 'image_url') %}<image>{% else %}{{ part.text }}{% endif %}"
     "{% endfor %}{% endif %}\n{% endfor %}assistant:"
 )
-WORDS = """how many things are in this picture which shape is it what colour there one two three four five six seven eight
-nine ten red green blue square circle triangle yes no left right chart line answer is the a of and user assistant system"""
+WORDS = (
+    "how many things are in this picture which shape is it what colour there one two three four five six seven eight "
+    "nine ten red green blue square circle triangle yes no left right chart line answer is the a of and user assistant"
+)
 
 
 def build(folder: Path, width: int, layers: int, seed: int) -> int:

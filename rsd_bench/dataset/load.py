@@ -63,7 +63,7 @@ def load(
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        # `datasets` names its cache of a local folder by the folder's name alone: another build would answer for this one
+        # `datasets` tells local folders apart by name alone: another build's cache would answer for this one
         cache = Path(config.HF_DATASETS_CACHE) / "rsd_bench" / manifest_sha256(folder)[:32]
         pairs = load_dataset(str(folder), "pairs", cache_dir=str(cache))
         parts = {name: _on_track(pairs[name], folder, track, name) for name in SPLITS if split in (None, name)}
