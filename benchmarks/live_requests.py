@@ -2,9 +2,9 @@
 
     python benchmarks/live_requests.py [--queries 5000] [--concurrency 64] [--latency 0.1]
 
-Prints JSON: rate and ideal rate (concurrency / latency) in calls a second, CPU milliseconds a call of the client, and its
-peak memory in MB. Streaming, one image a query, every answer committed; outcomes written at the end are in the memory,
-not in the rate.
+Prints JSON: rate and ideal rate (concurrency / latency) in calls a second, CPU milliseconds a call of the client, and
+its peak memory in MB. Streaming, one image a query, every answer committed; outcomes written at the end are in the
+memory, not in the rate.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from rsd_bench.requests.retry import Asking
 from rsd_bench.requests.store import open_answers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from conftest import png  # noqa: E402
-from loopback import Loopback  # noqa: E402
+from conftest import png
+from loopback import Loopback
 
 
 def write_store(store: Path, n: int) -> None:

@@ -21,8 +21,13 @@ class Energy(StrEnum):
 
 def generate(
     queries: Annotated[str, typer.Argument(metavar="QUERIES", help="A store, records folder, or dataset.")],
-    model: Annotated[list[str], typer.Option("--model", metavar="ID@BASE_URL", help="OpenAI-compatible endpoint.")],
     out: Annotated[Path, typer.Option("--out", metavar="STORE", help="The store that gets queries and answers.")],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", metavar="ID@BASE_URL", help="OpenAI-compatible endpoint.")
+    ] = None,
+    vllm: Annotated[
+        str | None, typer.Option("--vllm", metavar="ID", help="Run this model by vLLM on the GPUs of a Ray cluster.")
+    ] = None,
     concurrency: live.Concurrency = 8,
     param: live.Params = None,
     system: Annotated[Path | None, typer.Option(metavar="FILE", help="System prompt, UTF-8.")] = None,
@@ -48,14 +53,18 @@ def generate(
     from rsd_bench.generate.energy import open_meter
     from rsd_bench.generate.queries import bring_queries
     from rsd_bench.generate.run import Plan, file_outcomes
-    from rsd_bench.requests.engine import Lane
+    from rsd_bench.generate.vllm_batch import VllmEngine, run_vllm
+    from rsd_bench.requests.engine import Lane, Tally
+    from rsd_bench.requests.model import Endpoint
     from rsd_bench.requests.prices import Budget, load_prices
     from rsd_bench.requests.ray_engine import Cluster
     from rsd_bench.requests.retry import Asking, RetryPolicy
     from rsd_bench.requests.run import Run, run_requests
-    from rsd_bench.requests.store import open_answers
+    from rsd_bench.requests.store import AnswerStore, open_answers
 
-    endpoints = live.endpoints_of(model, key_env)
+    if (vllm is None) == (not model) or (vllm and engine is not live.Engine.ray):
+        raise typer.BadParameter("give --model ID@BASE_URL, or --vllm ID with --engine ray", param_hint="--model")
+    endpoints = [Endpoint(vllm, "vllm:batch")] if vllm else live.endpoints_of(model or [], key_env)
     params = live.params_of(param, {"temperature": 0, "max_tokens": 1024})
     notes = live.notes_of(hardware, [endpoint.model for endpoint in endpoints])
     meter = open_meter(energy, endpoints, concurrency) if energy else None
@@ -65,7 +74,18 @@ def generate(
     plan = Plan(out, sources, endpoints, params, live.text_of(system), notes, limit)
     asking = Asking(plan.image, RetryPolicy(attempts, timeout, total_time), stream=True, meter=meter)
     cluster = Cluster(workers, ray_address) if engine is live.Engine.ray else None
-    run = Run(asking, budget, live.output_tokens_of(params), cluster, live.announce(budget, as_json))
+
+    def batch(lane: Lane, answers: AnswerStore, tally: Tally) -> None:
+        run_vllm(lane, answers, asking, budget, tally, Cluster(workers, ray_address), VllmEngine())
+
+    run = Run(
+        asking,
+        budget,
+        live.output_tokens_of(params),
+        cluster,
+        batch if vllm else None,
+        live.announce(budget, as_json),
+    )
     with open_answers(out) as answers:
         settings = {"models": {e.model: e.base_url for e in endpoints}, "params": params, "hardware": notes}
         answers.note_run("generate", settings)

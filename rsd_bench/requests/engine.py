@@ -160,6 +160,8 @@ async def _drain(
 
         async def work(client: AsyncOpenAI) -> None:
             for request in requests:
+                if budget.exhausted and not tally.stopped:
+                    tally.stopped = f"reached --max-cost {budget.max_usd:g}"
                 if tally.stopped:
                     return
                 if request.key in in_flight or store.has_final(request.key):
@@ -172,8 +174,6 @@ async def _drain(
                     in_flight.discard(request.key)
                 tally.count(answer)
                 show()
-                if budget.exhausted and not tally.stopped:
-                    tally.stopped = f"reached --max-cost {budget.max_usd:g}"
 
         clients = [
             await stack.enter_async_context(open_client(lane.endpoint, _CALLS_PER_CLIENT))

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -54,7 +55,7 @@ class Desk:
 
     def missing(self, keys: list[str]) -> set[str]:
         """The keys that still need an answer; none where the run is stopping."""
-        return set() if self._tally.stopped else {key for key in keys if not self._store.has_final(key)}
+        return {key for key in keys if not self._store.has_final(key)} if self._may_go_on() else set()
 
     def image(self, sha256: str) -> bytes | None:
         """Original bytes of an image; None where it cannot be read."""
@@ -69,8 +70,11 @@ class Desk:
         self._tally.count(answer)
         self._budget.spent_usd += answer.cost_usd or 0.0
         self._budget.estimated += estimated
-        if self._budget.exhausted and not self._tally.stopped:
-            self._tally.stopped = f"reached --max-cost {self._budget.max_usd:g}"
+        return self._may_go_on()
+
+    def _may_go_on(self) -> bool:
+        if self._budget.exhausted:
+            self.stop(f"reached --max-cost {self._budget.max_usd:g}")
         return not self._tally.stopped
 
     def stop(self, why: str) -> None:
@@ -142,26 +146,13 @@ def run_on_ray(
     lanes: list[Lane], store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, cluster: Cluster
 ) -> None:
     """Ask everything that the store lacks on a Ray cluster. Fills `tally` and `budget`."""
-    try:
-        import ray
-        import ray.data
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-    except ImportError:
-        raise InputError.at("--engine ray", "Ray is not installed", "pip install 'rsd-bench[judge,ray]'") from None
     if asking.meter:
         raise InputError.at("--energy", "needs the local engine", "leave out --engine ray")
-    ours = not ray.is_initialized()
-    if ours:
-        _join(cluster)
-    try:
-        _be_quiet()
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        desk = (
-            ray.remote(Desk)
-            .options(num_cpus=0, scheduling_strategy=here)
-            .remote(store.path, asking.image, budget, tally)
-        )
-        tables = [table for lane in lanes for table in _shards(lane, store, cluster.workers, tally.pending)]
+    with on_ray(cluster):
+        import ray.data
+
+        desk = open_desk(store, asking, budget, tally)
+        tables = [table for lane in lanes for table in shards_of(lane, store, cluster.workers, tally.pending)]
         if not tables:
             return
         endpoints = {lane.endpoint.model: (lane.endpoint, lane.concurrency) for lane in lanes}
@@ -172,9 +163,24 @@ def run_on_ray(
             compute=ray.data.ActorPoolStrategy(size=cluster.workers),
             fn_constructor_args=(desk, endpoints, asking.policy, asking.stream, budget.prices),
             num_cpus=_CPUS,
-            ray_remote_args_fn=_spread,
         )
-        _follow(work, desk, budget, tally)
+        follow(work, desk, budget, tally)
+
+
+@contextmanager
+def on_ray(cluster: Cluster) -> Iterator[None]:
+    """Ray, joined or started, and left again where it was not running before. Failures of Ray are InputErrors."""
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise InputError.at("--engine ray", "Ray is not installed", "pip install 'rsd-bench[judge,ray]'") from None
+    ours = not ray.is_initialized()
+    if ours:
+        _join(cluster)
+    try:
+        _be_quiet()
+        yield
     except ray.exceptions.RayError as error:
         raise InputError.at("--engine ray", f"the run failed: {_last_line(error)}", "run again to go on") from None
     finally:
@@ -182,29 +188,41 @@ def run_on_ray(
             ray.shutdown()
 
 
+def open_desk(store: AnswerStore, asking: Asking, budget: Budget, tally: Tally) -> Any:
+    """The handle of a Desk on this node."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here)
+    return actor.remote(store.path, asking.image, budget, tally)
+
+
 def _join(cluster: Cluster) -> None:
     import ray
 
     try:
-        ray.init(
-            address=cluster.address, include_dashboard=False if cluster.address is None else None, log_to_driver=False
-        )
+        if cluster.address is None:  # "local": not the cluster of somebody else who works on this machine
+            ray.init(address="local", include_dashboard=False, log_to_driver=False)
+        else:
+            ray.init(address=cluster.address, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError.at("--ray-address", f"no cluster: {reason}", "start one, or leave the option out") from None
 
 
 def _be_quiet() -> None:
-    """One bar, ours: Ray Data would log and show its own."""
+    """One bar, ours: Ray Data would log and show its own. Workers spread over the nodes."""
     import ray
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.scheduling_strategy = "SPREAD"
     logging.getLogger("ray.data").setLevel(logging.WARNING)
 
 
-def _shards(lane: Lane, store: AnswerStore, workers: int, pending: int) -> Iterator[pa.Table]:
+def shards_of(lane: Lane, store: AnswerStore, workers: int, pending: int) -> Iterator[pa.Table]:
     """What the store lacks of a lane, as tables of requests, each key once."""
     import pyarrow as pa
 
@@ -222,7 +240,7 @@ def _shards(lane: Lane, store: AnswerStore, workers: int, pending: int) -> Itera
         yield pa.table({name: [getattr(request, name) for request in shard] for name in ("key", "model", "body")})
 
 
-def _follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
+def follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
     """Run the work to its end in a thread and keep `tally`, `budget` and the bar up to date meanwhile."""
     import ray
 
@@ -253,10 +271,6 @@ def _follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
     if failures:
         what = f"the work failed: {_last_line(failures[0])}"
         raise InputError.at("--engine ray", what, "run again to go on") from None
-
-
-def _spread() -> dict[str, Any]:
-    return {"scheduling_strategy": "SPREAD"}
 
 
 def _last_line(error: BaseException) -> str:

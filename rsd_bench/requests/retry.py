@@ -79,13 +79,11 @@ async def ask(
     while True:
         attempt += 1
         try:
-            if meter:
-                meter.start()
             async with asyncio.timeout(min(policy.timeout_s, max(deadline - time.monotonic(), 0.001))):
-                reply = await call(client, body, asking.stream)
+                reply, joules = await _metered(client, body, asking)
             costs.append(budget.cost(request, reply.input_tokens, reply.output_tokens, reply.text))
             answer = _answer(request, reply, attempt, costs, client.api_key)
-            return replace(answer, energy_j=meter.stop(), energy_basis=meter.basis) if meter else answer
+            return replace(answer, energy_j=joules, energy_basis=meter.basis) if meter else answer
         except TimeoutError:
             failed = CallFailed("transient", f"no complete answer within {policy.timeout_s:g} s", billable=True)
         except CallFailed as error:
@@ -102,6 +100,18 @@ async def ask(
             status = "filtered" if failed.kind == "filtered" else "error"
             detail = _without_secret(failed.what, client.api_key)
             return Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
+
+
+async def _metered(client: AsyncOpenAI, body: bytes, asking: Asking) -> tuple[Reply, float | None]:
+    """One call, and the joules it took where there is a meter."""
+    if asking.meter is None:
+        return await call(client, body, asking.stream), None
+    asking.meter.start()
+    try:
+        reply = await call(client, body, asking.stream)
+    finally:
+        joules = asking.meter.stop()
+    return reply, joules
 
 
 async def _slept(seconds: float, stopping: Callable[[], bool]) -> bool:

@@ -21,6 +21,7 @@ class Run:
     budget: Budget
     output_tokens: int
     cluster: Cluster | None = None
+    batch: Callable[[Lane, AnswerStore, Tally], None] | None = None  # instead of endpoints: a batch engine, one model
     announce: Callable[[Tally], None] = field(default=lambda tally: None)
 
 
@@ -30,6 +31,10 @@ def run_requests(lanes: list[Lane], store: AnswerStore, run: Run) -> Tally:
     tally = count_pending(lanes, store, run.budget, run.output_tokens)
     run.announce(tally)
     if not tally.pending:
+        return tally
+    if run.batch:
+        for lane in lanes:
+            run.batch(lane, store, tally)
         return tally
     if run.cluster:
         run_on_ray(lanes, store, run.asking, run.budget, tally, run.cluster)

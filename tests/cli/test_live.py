@@ -246,6 +246,10 @@ def test_cost_cap_stops_with_exit_1_and_json_says_so(tmp_path: Path) -> None:
         assert said["ok"] is False
         assert 0.01 <= said["cost_usd"] <= 0.01 + 4 * 200e-6 + 1e-12
         assert sum(said["models"]["tiny"].values()) == 60
+        before = server.stats()["requests"]
+        nothing = generate(server, queries, tmp_path / "free", "--prices", tmp_path / "prices.toml", "--max-cost", "0")
+        assert "120 calls to make" in nothing.stdout  # an estimate, and no call
+        assert server.stats()["requests"] == before
         unpriced = generate(server, queries, tmp_path / "store", "--max-cost", "1")
         assert unpriced.returncode == 1
         assert "'tiny' has no price" in unpriced.stderr
