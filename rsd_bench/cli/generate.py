@@ -79,12 +79,12 @@ def generate(
         run_vllm(lane, answers, asking, budget, tally, Cluster(workers, ray_address), VllmEngine())
 
     run = Run(
-        asking,
-        budget,
-        live.output_tokens_of(params),
-        cluster,
-        batch if vllm else None,
-        live.announce(budget, as_json),
+        asking=asking,
+        budget=budget,
+        output_tokens=live.output_tokens_of(params),
+        cluster=cluster,
+        batch=batch if vllm else None,
+        announce=live.announce(budget, as_json),
     )
     with open_answers(out) as answers:
         settings = {"models": {e.model: e.base_url for e in endpoints}, "params": params, "hardware": notes}

@@ -102,7 +102,13 @@ def run(
     budget.require([endpoint.model])
     asking = Asking(scope.image, RetryPolicy(attempts, timeout, total_time))
     cluster = Cluster(workers, ray_address) if engine is live.Engine.ray else None
-    settings = Run(asking, budget, live.output_tokens_of(asked.params), cluster, live.announce(budget, as_json))
+    settings = Run(
+        asking=asking,
+        budget=budget,
+        output_tokens=live.output_tokens_of(asked.params),
+        cluster=cluster,
+        announce=live.announce(budget, as_json),
+    )
     with open_answers(store) as answers:
         answers.note_run("judge", {"judge": asked.name, **asked.provenance()})
         if batch_out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,7 +139,7 @@ def output_tokens_of(params: Mapping[str, Any], default: int = 1024) -> int:
     return value if isinstance(value, int) and value > 0 else default
 
 
-def announce(budget: Budget, quiet: bool) -> Any:
+def announce(budget: Budget, quiet: bool) -> Callable[[Tally], None]:
     """A function that says, before anything is asked, what will be asked and what it may cost."""
 
     def speak(tally: Tally) -> None:

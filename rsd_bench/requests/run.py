@@ -13,7 +13,7 @@ from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One way of running requests. output_tokens: what the estimate takes an answer to be, at most."""
 

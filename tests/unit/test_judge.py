@@ -90,7 +90,7 @@ def scored(folder: Path, model: str, candidates: list[str], structured: bool = T
     with Loopback() as server, open_answers(folder) as store:
         judge = ModelJudge(Endpoint(model, server.url), PROMPT, structured=structured, params={"temperature": 0})
         all_messages = [PROMPT.messages("What is it?", "seven", text, "a" * 64) for text in candidates]
-        run = Run(Asking(lambda sha256: b""), Budget(load_prices()), 100)
+        run = Run(asking=Asking(lambda sha256: b""), budget=Budget(load_prices()), output_tokens=100)
         firsts = [judge.request(messages, 0) for messages in all_messages]
         run_requests([Lane(judge.endpoint, lambda: firsts)], store, run)
         repairs = [

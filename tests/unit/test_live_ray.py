@@ -63,7 +63,7 @@ ASKING = Asking({SHA256: IMAGE}.__getitem__, RetryPolicy(backoff_s=0.01), stream
 def test_cap_holds_across_workers(tmp_path: Path, nodes: Any) -> None:
     requests, budget = questions(200, "cap"), Budget(PRICES, 0.005)
     with Loopback(latency=0.02) as server, open_answers(tmp_path) as store:
-        run = Run(ASKING, budget, 10, Cluster(workers=2))
+        run = Run(asking=ASKING, budget=budget, output_tokens=10, cluster=Cluster(workers=2))
         tally = run_requests([Lane(Endpoint("m", server.url), lambda: requests, 4)], store, run)
         answered = sum(store.has_final(r.key) for r in requests)
     assert "--max-cost" in tally.stopped
@@ -84,7 +84,7 @@ def test_a_killed_node_loses_no_answer_and_repeats_none_that_was_stored(tmp_path
             at_kill.append({r.key for r in requests if reader.has_final(r.key)})
             cluster.remove_node(second, allow_graceful=False)
 
-        run = Run(ASKING, Budget(PRICES), 10, Cluster(workers=2))
+        run = Run(asking=ASKING, budget=Budget(PRICES), output_tokens=10, cluster=Cluster(workers=2))
         thread = threading.Thread(target=kill_midway)
         thread.start()
         tally = run_requests([Lane(Endpoint("m", server.url), lambda: requests, 4)], store, run)

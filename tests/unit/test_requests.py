@@ -52,7 +52,9 @@ def run(folder: Path, url: str, requests: list[Request], concurrency: int = 8, *
     asking = run_with.pop("asking", Asking(lambda sha256: IMAGE, QUICK, stream=True))
     endpoint = run_with.pop("endpoint", Endpoint("m", url))
     with open_answers(folder) as store:
-        tally = run_requests([Lane(endpoint, lambda: requests, concurrency)], store, Run(asking, budget, 100))
+        tally = run_requests(
+            [Lane(endpoint, lambda: requests, concurrency)], store, Run(asking=asking, budget=budget, output_tokens=100)
+        )
         return tally, {r.key: store.get(r.key) for r in requests}, budget
 
 
