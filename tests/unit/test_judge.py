@@ -141,6 +141,8 @@ def test_verdicts_that_count(reply: str) -> None:
         f"{GOOD} {GOOD}",
         f"{GOOD}\nI hope this helps.",
         f"[{GOOD}]",
+        f"My verdict:\n```json\n{GOOD}\n```",
+        f"```json\n{GOOD}\n```\nThe candidate asked for 10.",
         f"```json\n{GOOD}\n```\n```json\n{GOOD}\n```",
         '{"score": 7}',
         '{"rationale": "x", "score": "7"}',
