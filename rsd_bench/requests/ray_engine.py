@@ -212,13 +212,12 @@ def _join(cluster: Cluster) -> None:
 
 
 def _be_quiet() -> None:
-    """One bar, ours: Ray Data would log and show its own. Workers spread over the nodes."""
+    """One bar, ours: Ray Data would log and show its own."""
     import ray
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.scheduling_strategy = "SPREAD"
     logging.getLogger("ray.data").setLevel(logging.WARNING)
 
 
