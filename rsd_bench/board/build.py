@@ -139,7 +139,7 @@ def _board(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
 
 def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
     """Per scenario the share of queries whose label flips when judged again, from the audit; None without an audit."""
-    flips = (manifest.get("audit") or {}).get("flip_prob")
+    flips = (manifest.get("flip_prob") or {}).get("all")
     if not flips:
         return None
     levels = [mes for mes in MES_LEVELS if str(mes) in flips]

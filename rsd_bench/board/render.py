@@ -56,6 +56,9 @@ def to_markdown(board: Mapping[str, Any]) -> str:
         f"[low, high]: 95 % interval of {boot['n_boot']} bootstrap samples over groups. Routers of one band cannot be "
         "told apart. Router latencies are declared by their authors.",
     ]
+    if noise := board.get("noise"):
+        shares = ", ".join(f"{row['flip_prob']:.1%} in {scenario}" for scenario, row in noise.items())
+        lines.append(f"Noise ceiling of the labels: judged again, {shares} would flip.")
     for table in board["tables"]:
         title = table["scenario"] if table["track"] == IN_DOMAIN else f"{table['scenario']}, {table['track']}"
         lines += ["", f"## {title}", "", f"{table['n']} test queries.", ""]

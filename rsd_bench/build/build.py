@@ -17,6 +17,7 @@ from tqdm import tqdm
 from rsd_bench.build.card import write_documents
 from rsd_bench.build.facts import card_facts
 from rsd_bench.build.index import Index, build_index, track_column
+from rsd_bench.build.provenance import label_noise, live_provenance
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
 from rsd_bench.config import MES_LEVELS, SPLITS
@@ -77,7 +78,7 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
                 for split, rows in _long_rows(store, source, source_table, splits):
                     shards.write(split, rows)
     _write_splits(index, folder)
-    write_documents(folder, _manifest(index))
+    write_documents(folder, _manifest(index) | label_noise(recipe, store, index.sources))
 
 
 def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -169,7 +170,9 @@ def _manifest(index: Index) -> dict[str, Any]:
         "domains": counts("domain"),
         "tracks": {track.name: {"train": list(track.train), "test": list(track.test)} for track in index.tracks},
         "sources": {
-            source: {key: info[key] for key in provenance} | {"queries": int((queries["source"] == source).sum())}
+            source: {key: info[key] for key in provenance}
+            | {"queries": int((queries["source"] == source).sum())}
+            | live_provenance(info)
             for source, info in index.sources.items()
         },
         "missing": index.missing,

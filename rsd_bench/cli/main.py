@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, experiments, features, router, score, submit
+from rsd_bench.cli import board, data, experiments, features, generate, judge, router, score, submit
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -27,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data.app, name="data")
+app.command("generate")(generate.generate)
+app.add_typer(judge.app, name="judge")
 app.add_typer(features.app, name="features")
 experiments.add_to(router.app)
 app.add_typer(router.app, name="router")

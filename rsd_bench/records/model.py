@@ -68,6 +68,7 @@ class Response:
     input_tokens: int | None = None
     output_tokens: int | None = None
     latency_s: float | None = None
+    latency_basis: str | None = None  # default: that of the source
     energy_j: float | None = None
     energy_basis: str | None = None
     judgments: tuple[Judgment, ...] = field(default=())

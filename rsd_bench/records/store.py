@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
@@ -249,7 +249,7 @@ def _write_responses(rows: Iterable[tuple[Response, str]], folder: Path, latency
             judgments.clear()
 
         for response, model in tqdm(rows, desc=f"{name}: responses", unit="response", disable=None):
-            outcomes.append(_outcome_row(response, model, latency_basis))
+            outcomes.append(outcome_row(response, model, latency_basis))
             key = {"query_id": response.query_id, "model": model, "judge": response.judge}
             judgments.extend(key | asdict(judgment) for judgment in response.judgments)
             if len(outcomes) >= _BATCH:
@@ -257,9 +257,8 @@ def _write_responses(rows: Iterable[tuple[Response, str]], folder: Path, latency
         flush()
 
 
-def _outcome_row(response: Response, model: str, latency_basis: str) -> dict[str, Any]:
-    given = [judgment.score for judgment in response.judgments]
-    mean = sum(given) / len(given) if given else 0.0
+def outcome_row(response: Response, model: str, latency_basis: str) -> dict[str, Any]:
+    """A row of responses.parquet."""
     return {
         "query_id": response.query_id,
         "model": model,
@@ -267,12 +266,18 @@ def _outcome_row(response: Response, model: str, latency_basis: str) -> dict[str
         "response": response.response,
         "score": response.score,
         "judge": response.judge,
-        "n_judgments": len(given),
-        "score_std": (sum((g - mean) ** 2 for g in given) / (len(given) - 1)) ** 0.5 if len(given) > 1 else None,
+        **spread([judgment.score for judgment in response.judgments]),
         "latency_s": response.latency_s,
-        "latency_basis": latency_basis if response.latency_s is not None else None,
+        "latency_basis": (response.latency_basis or latency_basis) if response.latency_s is not None else None,
         "input_tokens": response.input_tokens,
         "output_tokens": response.output_tokens,
         "energy_j": response.energy_j,
         "energy_basis": response.energy_basis if response.energy_j is not None else None,
     }
+
+
+def spread(given: Sequence[float]) -> dict[str, Any]:
+    """Number and sample standard deviation of the judge calls of an outcome."""
+    mean = sum(given) / len(given) if given else 0.0
+    std = (sum((g - mean) ** 2 for g in given) / (len(given) - 1)) ** 0.5 if len(given) > 1 else None
+    return {"n_judgments": len(given), "score_std": std}

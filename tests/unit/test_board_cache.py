@@ -165,7 +165,7 @@ def test_levels_of_many_scores_are_a_grid(data: Benchmark) -> None:
 
 def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, data: Benchmark) -> None:
     flips = {str(mes): mes / 100 for mes in range(1, 11)}
-    audited = replace(data, manifest=data.manifest | {"audit": {"flip_prob": flips}})
+    audited = replace(data, manifest=data.manifest | {"flip_prob": {"all": flips}})
     files = build_board(folder, audited, n_boot=BOOT)
     board = json.loads(files["leaderboard.json"])
     for name, scenario in SCENARIOS.items():

@@ -232,6 +232,15 @@ def test_load_gives_any_mes_pair_split_and_track(toy_dataset: Path) -> None:
         rsd.load("/no/such/folder")
 
 
+def test_load_reads_the_folder_it_is_given_and_no_other_of_that_name(tmp_path: Path) -> None:
+    for n in (60, 90):
+        root = tmp_path / str(n)
+        imported(Records(root / "toy", n=n).write(), root / "store")
+        (root / "recipe.toml").write_text(RECIPE)
+        built(root / "store", root / "recipe.toml", root / "dataset")
+        assert sum(map(len, rsd.load(root / "dataset", mes=6).values())) == n
+
+
 def test_plain_load_dataset_works_offline(toy_dataset: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
 

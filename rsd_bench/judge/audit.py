@@ -1,0 +1,165 @@
+"""The audit of a judge on one source: what people say, what repeats say, and how many labels would flip.
+
+Written to STORE/sources/<source>/audit.json; `data build` takes its `flip_prob` into the dataset where the pair is the
+recipe's. An audit speaks of the scores it saw: new scores remove it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rsd_bench.arrays import FloatArray, group_codes
+from rsd_bench.config import MES_LEVELS
+from rsd_bench.folders import write_file
+from rsd_bench.judge.agreement import (
+    NEAR,
+    bootstrap,
+    flip_probability,
+    krippendorff_alpha,
+    quadratic_kappa,
+    rank_correlation,
+    repeat_variance,
+    verbosity_slope,
+)
+from rsd_bench.judge.human import HumanScore
+from rsd_bench.judge.run import JUDGE_PREFIX
+from rsd_bench.labels import label
+from rsd_bench.records.outcomes import AUDIT, rows_of
+from rsd_bench.types import InputError
+from rsd_bench.version import __version__
+
+Key = tuple[str, str]  # query_id, model
+_COLUMNS = ["query_id", "model", "score", "judge", "response"]
+
+
+def judged_answers(store: Path, source: str) -> dict[Key, tuple[float, str, int]]:
+    """(score, judge, words) of every answer that a judge of this package scored."""
+    out: dict[Key, tuple[float, str, int]] = {}
+    for row in rows_of(store, source, "responses", _COLUMNS):
+        if row["score"] is not None and (row["judge"] or "").startswith(JUDGE_PREFIX):
+            words = len((row["response"] or "").split())
+            out[row["query_id"], row["model"]] = row["score"], row["judge"], words
+    return out
+
+
+def audit_source(
+    store: Path,
+    source: str,
+    human: Sequence[HumanScore] = (),
+    pair: tuple[str, str] | None = None,
+    n_boot: int = 1_000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compute and write the audit of a source. pair: (small, large), for flipped labels.
+
+    Raises InputError where nothing was judged, or by several judges.
+    """
+    answers = judged_answers(store, source)
+    judges = sorted({judge for _, judge, _ in answers.values()})
+    if not judges:
+        raise InputError.at(f"{store}: {source}", "has no score of a judge", "run `rsd-bench judge` first")
+    if len(judges) > 1:
+        raise InputError.at(
+            f"{store}: {source}", f"was scored by {', '.join(judges)}", "score all of it with one judge"
+        )
+    repeats = _repeats(store, source, judges[0])
+    variance = repeat_variance(list(repeats.values()))
+    audit = {
+        "source": source,
+        "judge": judges[0],
+        "answers": len(answers),
+        "repeats": None if variance is None else {"answers": variance[1], "variance": variance[0]},
+        "human": _against_people(answers, [s for s in human if (s.query_id, s.model) in answers], n_boot, seed),
+        "pair": {"small": pair[0], "large": pair[1]} if pair else None,
+        "flip_prob": _flips(repeats, pair) if pair else None,
+        "label_disagreement": _disagreement(answers, human, pair) if pair else None,
+        "bootstrap": {"n_boot": n_boot, "seed": seed, "unit": "query"},
+        "rsd_bench": __version__,
+    }
+    path = store / "sources" / source / AUDIT
+    write_file(path, (json.dumps(audit, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    return audit
+
+
+def _repeats(store: Path, source: str, judge: str) -> dict[Key, FloatArray]:
+    """Scores of every judge call, by answer."""
+    found: defaultdict[Key, list[float]] = defaultdict(list)
+    for row in rows_of(store, source, "judgments", ["query_id", "model", "judge", "score"]):
+        if row["judge"] == judge:
+            found[row["query_id"], row["model"]].append(row["score"])
+    return {key: np.array(scores) for key, scores in found.items()}
+
+
+def _against_people(
+    answers: dict[Key, tuple[float, str, int]], human: Sequence[HumanScore], n_boot: int, seed: int
+) -> dict[str, Any] | None:
+    if not human:
+        return None
+    keys = sorted({(score.query_id, score.model) for score in human})
+    people = sorted({score.annotator for score in human})
+    ratings = np.full((1 + len(people), len(keys)), np.nan)
+    ratings[0] = [answers[key][0] for key in keys]
+    position = {key: i for i, key in enumerate(keys)}
+    for score in human:
+        ratings[1 + people.index(score.annotator), position[score.query_id, score.model]] = score.score
+    judge, mean = ratings[0], np.nanmean(ratings[1:], axis=0)
+    words = np.array([answers[key][2] for key in keys], np.float64)
+    groups = group_codes([key[0] for key in keys], len(keys))
+    figures = {
+        "quadratic_kappa": lambda i: quadratic_kappa(judge[i], mean[i]),
+        "krippendorff_alpha": lambda i: krippendorff_alpha(ratings[:, i]),
+        "mean_absolute_error": lambda i: float(np.abs(judge[i] - mean[i]).mean()),
+        "bias": lambda i: float((judge[i] - mean[i]).mean()),
+        "rank_correlation": lambda i: rank_correlation(judge[i], mean[i]),
+        "verbosity_slope": lambda i: verbosity_slope(judge[i] - mean[i], words[i]),
+    }
+    intervals = {name: bootstrap(figure, groups, n_boot, seed) for name, figure in figures.items()}
+    shown = {name: found.to_dict() if found else None for name, found in intervals.items()}
+    return {"answers": len(keys), "annotators": len(people), **shown}
+
+
+def _flips(repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> dict[str, Any] | None:
+    """Per MES: the chance that judging again flips a label, over all queries and over those near the MES."""
+    queries = [
+        (repeats[query, pair[0]], repeats[query, pair[1]])
+        for query, model in repeats
+        if model == pair[0] and (query, pair[1]) in repeats
+    ]
+    queries = [(s, large) for s, large in queries if min(len(s), len(large)) > 1]
+    if not queries:
+        return None
+    mean = np.array([scores.mean() for scores, _ in queries])
+    out: dict[str, Any] = {"queries": len(queries), "all": {}, "near": {}, "near_queries": {}}
+    for mes in MES_LEVELS:
+        flips = np.array([flip_probability(s, large, mes) for s, large in queries])
+        near = np.abs(mean - mes) <= NEAR
+        out["all"][str(mes)] = float(flips.mean())
+        out["near"][str(mes)] = float(flips[near].mean()) if near.any() else None
+        out["near_queries"][str(mes)] = int(near.sum())
+    return out
+
+
+def _disagreement(
+    answers: dict[Key, tuple[float, str, int]], human: Sequence[HumanScore], pair: tuple[str, str]
+) -> dict[str, Any] | None:
+    """Per MES: the share of queries whose label by people differs from the label by the judge."""
+    people: defaultdict[Key, list[float]] = defaultdict(list)
+    for score in human:
+        people[score.query_id, score.model].append(score.score)
+    both = sorted(
+        query
+        for query, model in people
+        if model == pair[0] and (query, pair[1]) in people and {(query, m) for m in pair} <= answers.keys()
+    )
+    if not both:
+        return None
+    people_s, people_l = ([float(np.mean(people[query, model])) for query in both] for model in pair)
+    judge_s, judge_l = ([answers[query, model][0] for query in both] for model in pair)
+    share = {str(m): float((label(people_s, people_l, m) != label(judge_s, judge_l, m)).mean()) for m in MES_LEVELS}
+    return {"queries": len(both), "all": share}

@@ -1,0 +1,138 @@
+"""A judge is a folder that can be diffed: judge.toml, rubric.md, prompt.md, repair.md, verdict.json.
+
+The model under judgement is never named. Its text stands between two marks that carry a code made from the text itself
+(sha256), so no text can hold its own closing mark. Templates are filled in one pass: a `$` in an answer stays a `$`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from rsd_bench.config import read_toml
+from rsd_bench.records.jsonl import parse_json
+from rsd_bench.records.names import is_name
+from rsd_bench.requests.model import image_part, text_part
+from rsd_bench.types import InputError, Problem
+
+SHIPPED = Path(__file__).parent / "prompts"
+_FILES = ("judge.toml", "rubric.md", "prompt.md", "repair.md", "verdict.json")
+_FIELDS = {"question", "reference", "candidate", "code"}
+_CODE_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class JudgePrompt:
+    """A judge folder. `digest`: sha256 of its files, so that an edit without a new version still asks anew."""
+
+    name: str
+    version: str
+    digest: str
+    rubric: str
+    prompt: Template
+    repair: str
+    schema: Mapping[str, Any]
+    params: Mapping[str, Any]
+    image: bool
+
+    @property
+    def key(self) -> str:
+        """The prompt version in the key of a request."""
+        return f"{self.name}@{self.version}:{self.digest}"
+
+    def messages(self, question: str, reference: str, candidate: str, image_sha256: str) -> list[dict[str, Any]]:
+        """What the judge reads about one answer."""
+        code = mark_code(candidate)
+        text = self.prompt.substitute(question=question, reference=reference, candidate=candidate, code=code)
+        content: Any = [image_part(image_sha256), text_part(text)] if self.image else text
+        return [{"role": "system", "content": self.rubric}, {"role": "user", "content": content}]
+
+    def repair_messages(self, messages: list[dict[str, Any]], reply: str) -> list[dict[str, Any]]:
+        """The one more try after a reply that is no verdict."""
+        return [*messages, {"role": "assistant", "content": reply}, {"role": "user", "content": self.repair}]
+
+
+def mark_code(candidate: str) -> str:
+    """The code of the marks around a candidate answer."""
+    return hashlib.sha256(candidate.encode("utf-8", "surrogatepass")).hexdigest()[:_CODE_LENGTH]
+
+
+def load_prompt(name: str) -> JudgePrompt:
+    """The shipped judge of that name, or the one in a folder. InputError listing every fault."""
+    folder = SHIPPED / name if is_name(name) and (SHIPPED / name).is_dir() else Path(name)
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if p.is_dir()))
+        raise InputError.at(name, "is no judge folder", f"use {shipped}, or a folder with {', '.join(_FILES)}")
+    problems: list[Problem] = []
+    texts: dict[str, str] = {}
+    digest = hashlib.sha256()
+    for file in _FILES:
+        try:
+            data = (folder / file).read_bytes()
+            texts[file] = data.decode("utf-8-sig").strip()
+            digest.update(file.encode() + b"\0" + data + b"\0")
+        except UnicodeDecodeError:
+            problems.append(Problem(str(folder / file), "is not UTF-8", "save it as UTF-8"))
+        except OSError as error:
+            problems.append(Problem(str(folder / file), error.strerror or "cannot be read", "a judge needs this file"))
+    if problems:
+        raise InputError(problems)
+    settings = read_toml(folder / "judge.toml")
+    template = Template(texts["prompt.md"])
+    schema = _schema(folder / "verdict.json", texts["verdict.json"], problems)
+    _check(folder, settings, template, problems)
+    if problems:
+        raise InputError(problems)
+    return JudgePrompt(
+        name=settings["name"],
+        version=str(settings["version"]),
+        digest=digest.hexdigest()[:_CODE_LENGTH],
+        rubric=texts["rubric.md"],
+        prompt=template,
+        repair=texts["repair.md"],
+        schema=schema,
+        params=settings.get("params", {}),
+        image=settings.get("image", False),
+    )
+
+
+def _check(folder: Path, settings: dict[str, Any], template: Template, problems: list[Problem]) -> None:
+    path = str(folder / "judge.toml")
+    if not (isinstance(settings.get("name"), str) and is_name(settings["name"])):
+        problems.append(Problem(path, f"name is {settings.get('name')!r}", 'name = "my-judge"'))
+    if not (isinstance(settings.get("version"), str) and is_name(settings["version"])):
+        problems.append(Problem(path, f"version is {settings.get('version')!r}", 'version = "1"'))
+    if not isinstance(settings.get("params", {}), dict) or not isinstance(settings.get("image", False), bool):
+        problems.append(Problem(path, "params is no table, or image no boolean", "[params] temperature = 0"))
+    found = set(template.get_identifiers()) if template.is_valid() else set()
+    if found != _FIELDS:
+        what = f"uses {', '.join(sorted(found)) or 'no valid field'}"
+        mend = f"use each of {', '.join(f'${f}' for f in sorted(_FIELDS))}; write $$ for a dollar sign"
+        problems.append(Problem(str(folder / "prompt.md"), what, mend))
+
+
+def _schema(path: Path, text: str, problems: list[Problem]) -> dict[str, Any]:
+    """The schema of a verdict: it must ask for a bounded number `score` and a string `rationale`."""
+    try:
+        schema = parse_json(text)
+        Draft202012Validator.check_schema(schema)
+        score, rationale = (schema["properties"][name] for name in ("score", "rationale"))
+        if not (
+            score["type"] in ("integer", "number")
+            and (score["minimum"], score["maximum"]) == (0, 10)
+            and rationale["type"] == "string"
+            and {"score", "rationale"} <= set(schema["required"])
+        ):
+            raise ValueError("score must be a required number from 0 to 10, rationale a required string")
+    except (ValueError, KeyError, TypeError, SchemaError) as error:
+        what = str(error).splitlines()[0] if isinstance(error, (ValueError, SchemaError)) else f"lacks {error}"
+        problems.append(Problem(str(path), what, "see rsd_bench/judge/prompts/reference/verdict.json"))
+        return {}
+    return dict(schema)

@@ -1,0 +1,184 @@
+"""Ask many requests of several endpoints at once on this machine, and store every answer as it comes.
+
+Requests are pulled from an iterator by as many workers as may have a call in flight, so memory holds the calls in
+flight and nothing else. A run stops early, cleanly, on Ctrl-C (calls in flight are finished and stored; a second Ctrl-C
+drops them), at the cost cap, and where an endpoint answers nothing at all. Running again asks only what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from rsd_bench.requests.chat import open_client
+from rsd_bench.requests.model import Answer, Endpoint, Request
+from rsd_bench.requests.prices import Budget
+from rsd_bench.requests.retry import Asking, ask
+from rsd_bench.requests.store import AnswerStore
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_CALLS_PER_CLIENT = 16  # a pool looks at all of its connections on each call: small pools cost less
+_KEY_DIGITS = 15  # of a key, to tell requests apart in a set of plain integers
+_HOPELESS = 10  # requests in error before any other ending: the endpoint is down or refuses us
+
+Requests = Callable[[], Iterable[Request]]  # each call gives the same requests again
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What goes to one endpoint, and how many calls may be in flight there."""
+
+    endpoint: Endpoint
+    requests: Requests
+    concurrency: int = 8
+
+
+@dataclass
+class Tally:
+    """What became of a run. `asked` counts endings of this run by (model, status); `cached` what the store had."""
+
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    cached: Counter[str] = field(default_factory=Counter)
+    pending: int = 0
+    estimate_usd: float = 0.0
+    stopped: str | None = None  # why the run ended early
+    last_error: dict[str, str] = field(default_factory=dict)  # by model
+
+    def count(self, answer: Answer) -> None:
+        """Count an ending, and stop where an endpoint has given nothing but errors."""
+        self.asked[answer.model, answer.status] += 1
+        if answer.status == "error":
+            self.last_error[answer.model] = answer.detail or ""
+            endings = {status: n for (model, status), n in self.asked.items() if model == answer.model}
+            if set(endings) == {"error"} and endings["error"] >= _HOPELESS and not self.cached[answer.model]:
+                self.stopped = f"{answer.model}: {_HOPELESS} requests, {_HOPELESS} errors; the last: {answer.detail}"
+
+    @property
+    def failures(self) -> int:
+        return sum(n for (_, status), n in self.asked.items() if status != "ok")
+
+
+def count_pending(lanes: list[Lane], store: AnswerStore, budget: Budget, output_tokens: int) -> Tally:
+    """A Tally with what the store has, what is to be asked, and its estimated cost."""
+    tally = Tally()
+    seen: set[int] = set()
+    for lane in lanes:
+        for request in lane.requests():
+            number = int(request.key[:_KEY_DIGITS], 16)
+            if number in seen:
+                continue  # the same content twice: one call answers both
+            seen.add(number)
+            if store.has_final(request.key):
+                tally.cached[lane.endpoint.model] += 1
+            else:
+                tally.pending += 1
+                tally.estimate_usd += budget.estimate(request, output_tokens)
+    return tally
+
+
+@contextmanager
+def progress_bar(tally: Tally, budget: Budget) -> Iterator[Callable[[], None]]:
+    """A bar with rate, ETA, cost and failures; call the function it gives to show where `tally` and `budget` stand."""
+    with tqdm(total=tally.pending, desc="asking", unit="call", disable=None) as bar:
+
+        def show() -> None:
+            if not bar.disable:
+                bar.set_postfix_str(f"${budget.spent_usd:.4f}, {tally.failures} not ok", refresh=False)
+                bar.update(sum(tally.asked.values()) - bar.n)
+
+        yield show
+
+
+def run_local(lanes: list[Lane], store: AnswerStore, asking: Asking, budget: Budget, tally: Tally) -> None:
+    """Ask everything that the store lacks, with the workers of every lane in one event loop. Fills `tally`."""
+    with progress_bar(tally, budget) as show:
+        try:
+            asyncio.run(_run(lanes, store, asking, budget, tally, show))
+        except asyncio.CancelledError:
+            pass  # the second Ctrl-C; `tally.stopped` says so
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first inside nested task groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _run(
+    lanes: list[Lane],
+    store: AnswerStore,
+    asking: Asking,
+    budget: Budget,
+    tally: Tally,
+    show: Callable[[], None],
+) -> None:
+    with _stoppable(tally):
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(_drain(lane, store, asking, budget, tally, show))
+
+
+@contextmanager
+def _stoppable(tally: Tally) -> Iterator[None]:
+    """The first Ctrl-C lets calls in flight finish, the second cancels them."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if tally.stopped == "interrupted" and task:
+            task.cancel()
+        tally.stopped = "interrupted"
+
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
+        yield
+        return
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _drain(
+    lane: Lane, store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, show: Callable[[], None]
+) -> None:
+    in_flight: set[str] = set()
+    requests = iter(lane.requests())
+    async with AsyncExitStack() as stack:
+
+        async def work(client: AsyncOpenAI) -> None:
+            for request in requests:
+                if budget.exhausted and not tally.stopped:
+                    tally.stopped = f"reached --max-cost {budget.max_usd:g}"
+                if tally.stopped:
+                    return
+                if request.key in in_flight or store.has_final(request.key):
+                    continue
+                in_flight.add(request.key)
+                try:
+                    answer = await ask(client, request, asking, budget, lambda: tally.stopped is not None)
+                    store.put(answer)
+                finally:
+                    in_flight.discard(request.key)
+                tally.count(answer)
+                show()
+
+        clients = [
+            await stack.enter_async_context(open_client(lane.endpoint, _CALLS_PER_CLIENT))
+            for _ in range(0, lane.concurrency, _CALLS_PER_CLIENT)
+        ]
+        async with asyncio.TaskGroup() as group:
+            for i in range(lane.concurrency):
+                group.create_task(work(clients[i % len(clients)]))

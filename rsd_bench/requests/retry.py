@@ -1,0 +1,167 @@
+"""The one retry policy: from a request to exactly one Answer, within bounded tries and bounded time.
+
+Transient failures (429, 5xx, timeouts, cut connections) are tried again with exponential backoff and full jitter, never
+sooner than Retry-After asks. The same deterministic failure three times gives up. Failures never become text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from rsd_bench.requests.chat import CallFailed, Reply, call
+from rsd_bench.requests.model import NO_KEY, Answer, Request, wire_body
+from rsd_bench.requests.prices import Budget
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_SAME_FAILURE = 3
+_NAP_S = 0.5
+_SECRET_SHOWN = "[key]"
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """attempts: tries at most. timeout_s: for one try. total_s: for one request, waiting included."""
+
+    attempts: int = 6
+    timeout_s: float = 300.0
+    total_s: float = 900.0
+    backoff_s: float = 0.5
+    backoff_cap_s: float = 30.0
+
+
+class EnergyMeter(Protocol):
+    """Joules of this machine between `start` and `stop`; `basis` names the instrument."""
+
+    basis: str
+
+    def start(self) -> None: ...
+
+    def stop(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How to ask: `image` reads the original bytes of an image by sha256; `stream` measures first-token time.
+
+    meter: only where one call is in flight at a time, on the machine that answers.
+    """
+
+    image: Callable[[str], bytes]
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    stream: bool = False
+    meter: EnergyMeter | None = None
+
+
+async def ask(
+    client: AsyncOpenAI, request: Request, asking: Asking, budget: Budget, stopping: Callable[[], bool]
+) -> Answer:
+    """Ask until there is a reply or the policy gives up; every ending is an Answer. Cancellation passes through.
+
+    stopping: when it holds, a call in flight is finished and none is tried again.
+    """
+    policy, meter = asking.policy, asking.meter
+    try:
+        body = wire_body(request, asking.image, asking.stream)
+    except OSError as error:
+        return Answer(request.key, request.model, "error", detail=f"image: {error.strerror or error}", attempts=0)
+    deadline = time.monotonic() + policy.total_s
+    seen: Counter[str] = Counter()
+    costs: list[float | None] = []
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            async with asyncio.timeout(min(policy.timeout_s, max(deadline - time.monotonic(), 0.001))):
+                reply, joules = await _metered(client, body, asking)
+            costs.append(budget.cost(request, reply.input_tokens, reply.output_tokens, reply.text))
+            answer = _answer(request, reply, attempt, costs, client.api_key)
+            return replace(answer, energy_j=joules, energy_basis=meter.basis) if meter else answer
+        except TimeoutError:
+            failed = CallFailed("transient", f"no complete answer within {policy.timeout_s:g} s", billable=True)
+        except CallFailed as error:
+            failed = error
+        if failed.reply or failed.billable:
+            spent = failed.reply
+            tokens = (spent.input_tokens, spent.output_tokens) if spent else (None, None)
+            costs.append(budget.cost(request, *tokens, spent.text if spent else ""))
+        seen[failed.what] += 1
+        wait = _wait(failed, attempt, policy)
+        hopeless = failed.kind == "filtered" or (failed.kind == "deterministic" and seen[failed.what] >= _SAME_FAILURE)
+        late = attempt >= policy.attempts or time.monotonic() + wait >= deadline
+        if hopeless or late or not await _slept(wait, stopping):
+            status = "filtered" if failed.kind == "filtered" else "error"
+            detail = _without_secret(failed.what, client.api_key)
+            return Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
+
+
+async def _metered(client: AsyncOpenAI, body: bytes, asking: Asking) -> tuple[Reply, float | None]:
+    """One call, and the joules it took where there is a meter."""
+    if asking.meter is None:
+        return await call(client, body, asking.stream), None
+    asking.meter.start()
+    try:
+        reply = await call(client, body, asking.stream)
+    finally:
+        joules = asking.meter.stop()
+    return reply, joules
+
+
+async def _slept(seconds: float, stopping: Callable[[], bool]) -> bool:
+    """Wait; False, at once, where the run is stopping."""
+    end = time.monotonic() + seconds
+    while not stopping() and (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _NAP_S))
+    return not stopping()
+
+
+def _wait(failed: CallFailed, attempt: int, policy: RetryPolicy) -> float:
+    """Seconds to wait: full jitter over an exponential, and at least what the endpoint asked for."""
+    backoff = random.uniform(0, min(policy.backoff_cap_s, policy.backoff_s * 2 ** (attempt - 1)))
+    return failed.retry_after + backoff if failed.retry_after is not None else backoff
+
+
+def _answer(request: Request, reply: Reply, attempts: int, costs: list[float | None], secret: str) -> Answer:
+    status, text, detail = outcome(reply)
+    return Answer(
+        key=request.key,
+        model=request.model,
+        status=status,
+        text=_without_secret(text, secret),
+        detail=_without_secret(detail, secret),
+        served_model=reply.served_model,
+        input_tokens=reply.input_tokens,
+        output_tokens=reply.output_tokens,
+        first_token_s=reply.first_token_s,
+        latency_s=reply.latency_s,
+        attempts=attempts,
+        cost_usd=_total(costs),
+    )
+
+
+def outcome(reply: Reply) -> tuple[str, str | None, str | None]:
+    """(status, text, detail) of a usable reply. Only ok and truncated have text: the model's own."""
+    if reply.refusal:
+        return "refused", None, reply.refusal
+    if reply.finish_reason == "content_filter":
+        return "filtered", None, "finish reason content_filter"
+    if reply.finish_reason == "length":
+        return "truncated", reply.text, "finish reason length"
+    return "ok", reply.text, None
+
+
+def _total(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
+def _without_secret(text: str | None, secret: str) -> str | None:
+    """An endpoint may echo the key that it was sent; it must not reach the disk."""
+    return text.replace(secret, _SECRET_SHOWN) if text and secret != NO_KEY else text

@@ -1,0 +1,47 @@
+"""Run requests to their end: count and estimate first, then ask on this machine or on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rsd_bench.requests.engine import Lane, Tally, count_pending, run_local
+from rsd_bench.requests.prices import Budget
+from rsd_bench.requests.ray_engine import Cluster, run_on_ray
+from rsd_bench.requests.retry import Asking
+from rsd_bench.requests.store import AnswerStore
+from rsd_bench.types import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One way of running requests. output_tokens: what the estimate takes an answer to be, at most."""
+
+    asking: Asking
+    budget: Budget
+    output_tokens: int
+    cluster: Cluster | None = None
+    batch: Callable[[Lane, AnswerStore, Tally], None] | None = None  # instead of endpoints: a batch engine, one model
+    announce: Callable[[Tally], None] = field(default=lambda tally: None)
+
+
+def run_requests(lanes: list[Lane], store: AnswerStore, run: Run) -> Tally:
+    """Ask what the store lacks; return what became of it. InputError where a dependency is missing."""
+    run.budget.require([lane.endpoint.model for lane in lanes])
+    tally = count_pending(lanes, store, run.budget, run.output_tokens)
+    run.announce(tally)
+    if not tally.pending:
+        return tally
+    if run.batch:
+        for lane in lanes:
+            run.batch(lane, store, tally)
+        return tally
+    if run.cluster:
+        run_on_ray(lanes, store, run.asking, run.budget, tally, run.cluster)
+        return tally
+    try:
+        import openai  # noqa: F401 - before the bar starts its clock: the import takes half a second
+    except ImportError:
+        raise InputError.at("openai", "is not installed", "pip install 'rsd-bench[judge]'") from None
+    run_local(lanes, store, run.asking, run.budget, tally)
+    return tally

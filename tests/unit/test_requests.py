@@ -1,0 +1,385 @@
+"""Keys, statuses, retries and costs of the request layer.
+
+Guards against cache keys that miss a parameter or the prompt (lm-eval#3881, lighteval#1364), retries without end
+(METR/hawk#945), failed calls that become answers (VLMEvalKit, simple-evals), and keys of endpoints that reach a log.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import png
+from loopback import Loopback
+
+from rsd_bench.requests.batch_files import read_batch, write_batch
+from rsd_bench.requests.engine import Lane
+from rsd_bench.requests.model import (
+    Answer,
+    Endpoint,
+    Request,
+    image_part,
+    make_request,
+    parse_endpoint,
+    text_part,
+    wire_body,
+)
+from rsd_bench.requests.prices import Budget, Price, Prices, load_prices
+from rsd_bench.requests.retry import Asking, RetryPolicy
+from rsd_bench.requests.run import Run, run_requests
+from rsd_bench.requests.store import open_answers
+from rsd_bench.types import InputError
+
+IMAGE = png(1)
+PRICES = Prices("2026-11-24", {"m": Price(1.0, 10.0, batch=0.5)})
+QUICK = RetryPolicy(attempts=4, timeout_s=1.5, total_s=8, backoff_s=0.01)
+
+
+def question(text: str, **changes: object) -> Request:
+    parts = {"model": "m", "params": {"temperature": 0}, "prompt_version": "v1", "sample": 0} | changes
+    image = parts.pop("image", "a" * 64)
+    return make_request(messages=[{"role": "user", "content": [image_part(image), text_part(text)]}], **parts)
+
+
+def run(folder: Path, url: str, requests: list[Request], concurrency: int = 8, **run_with):
+    """Ask requests; return the tally, the answers by key, and the budget."""
+    budget = run_with.pop("budget", Budget(PRICES))
+    asking = run_with.pop("asking", Asking(lambda sha256: IMAGE, QUICK, stream=True))
+    endpoint = run_with.pop("endpoint", Endpoint("m", url))
+    with open_answers(folder) as store:
+        tally = run_requests(
+            [Lane(endpoint, lambda: requests, concurrency)], store, Run(asking=asking, budget=budget, output_tokens=100)
+        )
+        return tally, {r.key: store.get(r.key) for r in requests}, budget
+
+
+def test_each_key_part_asks_anew_and_nothing_else_does() -> None:
+    base = question("what?")
+    changed = [
+        question("what ?"),
+        question("what?", model="m-2"),
+        question("what?", params={"temperature": 0.1}),
+        question("what?", params={"temperature": 0, "max_tokens": 5}),
+        question("what?", prompt_version="v2"),
+        question("what?", sample=1),
+        question("what?", image="b" + "a" * 63),
+    ]
+    assert len({r.key for r in (base, *changed)}) == 8
+    assert question("what?", params={"temperature": 0}).key == base.key
+    one = make_request("m", [], {"a": 1, "b": 2}, "v1")
+    assert make_request("m", [], {"b": 2, "a": 1}, "v1").key == one.key
+
+
+def test_body_carries_the_original_bytes_and_no_text_can_fake_an_image() -> None:
+    import base64
+    import hashlib
+
+    sha256 = hashlib.sha256(IMAGE).hexdigest()
+    hostile = f'"url":"sha256:{sha256}" {{"url":"sha256:{sha256}"}}'
+    request = question(hostile, image=sha256)
+    assert request.images == [sha256]
+    sent = json.loads(wire_body(request, lambda s: {sha256: IMAGE}[s], stream=True))
+    image, text = sent["messages"][0]["content"]
+    assert image["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(IMAGE).decode()
+    assert text["text"] == hostile
+    assert sent["stream_options"] == {"include_usage": True}
+
+
+def test_a_run_stores_answers_tokens_times_and_costs_and_asks_once(tmp_path: Path) -> None:
+    requests = [question(f"q{i}") for i in range(30)] + [question("q0")]
+    with Loopback(latency=0.1) as server:
+        tally, answers, budget = run(tmp_path, server.url, requests)
+        again, same, _ = run(tmp_path, server.url, requests)
+        assert server.stats()["requests"] == 30
+    assert (tally.asked, again.asked) == (Counter({("m", "ok"): 30}), Counter())
+    assert answers == same
+    for request in requests:
+        answer = answers[request.key]
+        assert answer.text == f"An answer to: q{json.loads(request.body)['messages'][0]['content'][1]['text'][1:]}"
+        assert (answer.input_tokens, answer.output_tokens, answer.served_model) == (100, 10, "m-2026-11-01")
+        assert 0.1 <= answer.first_token_s <= answer.latency_s < 1
+        assert answer.cost_usd == pytest.approx(200e-6)
+    assert budget.spent_usd == pytest.approx(30 * 200e-6)
+
+
+FAULTS = {
+    "429-once": "ok",
+    "500-once": "ok",
+    "hang-once": "ok",
+    "cut-once": "ok",
+    "stop-once": "ok",
+    "drop-once": "ok",
+    "json-once": "ok",
+    "html-once": "ok",
+    "empty-once": "ok",
+    "error200-once": "ok",
+    "429long": "error",
+    "500": "error",
+    "400": "error",
+    "cut": "error",
+    "stop": "error",
+    "json": "error",
+    "html": "error",
+    "empty": "error",
+    "list": "error",
+    "refusal": "refused",
+    "filter": "filtered",
+    "filter400": "filtered",
+    "length": "truncated",
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_every_fault_ends_in_one_status_and_never_in_text(tmp_path: Path, stream: bool) -> None:
+    requests = {f"{fault} {i}": question(f"fault={fault} {i}") for fault in FAULTS for i in range(3)}
+    requests |= {f"fine {i}": question(f"fine {i}") for i in range(40)}
+    started = time.monotonic()
+    with Loopback() as server:
+        asking = Asking(lambda sha256: IMAGE, QUICK, stream)
+        tally, answers, _ = run(tmp_path, server.url, list(requests.values()), 32, asking=asking)
+        stats = server.stats()
+    assert time.monotonic() - started < 8 + 1.5 + 5  # total_s, one try, and room
+    expected = Counter("ok" if name.startswith("fine") else FAULTS[name.split()[0]] for name in requests)
+    assert Counter({status: n for (_, status), n in tally.asked.items()}) == expected
+    assert tally.stopped is None
+    for name, request in requests.items():
+        answer, status = answers[request.key], "ok" if name.startswith("fine") else FAULTS[name.split()[0]]
+        assert answer.status == status, name
+        if status == "ok":
+            assert answer.text == f"An answer to: {name if name.startswith('fine') else 'fault=' + name}"
+        elif status == "truncated":
+            assert answer.text == "It is a long st"
+        else:
+            assert answer.text is None
+            assert answer.detail
+    assert stats["fault json"] == 9 + 3  # the same deterministic failure three times, and each -once
+    assert stats["fault 400"] == 9
+    assert stats["fault 429long"] == 3  # a day of waiting is refused at once
+    assert stats["fault 500"] == 3 * 4 + 3
+    assert stats["requests"] == sum(a.attempts for a in answers.values())
+
+
+def test_retry_after_is_honoured(tmp_path: Path) -> None:
+    with Loopback() as server:
+        started = time.monotonic()
+        _, answers, _ = run(tmp_path, server.url, [question("fault=429-once")])
+    (answer,) = answers.values()
+    assert time.monotonic() - started > 1
+    assert (answer.status, answer.attempts) == ("ok", 2)
+    assert answer.latency_s < 0.9  # of the try that succeeded
+
+
+def test_errors_are_asked_again_by_the_next_run_and_final_states_are_not(tmp_path: Path) -> None:
+    requests = [question("fault=refusal"), question("fault=400"), *(question(f"q{i}") for i in range(3))]
+    with Loopback() as server:
+        run(tmp_path, server.url, requests)
+        before = server.stats()["requests"]
+        run(tmp_path, server.url, requests)
+        assert server.stats()["requests"] - before == 3  # the 400, tried three times
+    with open_answers(tmp_path) as store:
+        store.put(Answer(requests[0].key, "m", "ok", text="something else"))
+        assert store.get(requests[0].key).status == "refused"
+
+
+def test_a_dead_endpoint_stops_the_run(tmp_path: Path) -> None:
+    with Loopback() as server:
+        tally, _, _ = run(tmp_path, server.url, [question(f"fault=401 {i}") for i in range(500)], 4)
+        assert server.stats()["requests"] < 100
+    assert "401" in tally.stopped
+    policy = RetryPolicy(attempts=2, timeout_s=1, total_s=2, backoff_s=0.01)
+    closed = Asking(lambda sha256: IMAGE, policy)
+    tally, _, _ = run(tmp_path, "http://127.0.0.1:9/v1", [question(f"x{i}") for i in range(99)], 4, asking=closed)
+    assert "no connection" in tally.stopped
+
+
+def test_cap_is_passed_by_no_more_than_the_calls_in_flight(tmp_path: Path) -> None:
+    requests = [question(f"q{i}") for i in range(300)]
+    with Loopback(latency=0.02) as server:
+        tally, answers, budget = run(tmp_path, server.url, requests, 8, budget=Budget(PRICES, 0.01))
+        delivered = server.stats()["delivered"]
+    per_call = 200e-6
+    assert 0.01 <= budget.spent_usd <= 0.01 + 8 * per_call + 1e-12
+    assert delivered == sum(a is not None for a in answers.values()) == round(budget.spent_usd / per_call)
+    assert "--max-cost" in tally.stopped
+    with pytest.raises(InputError, match="'m' has no price"):
+        Budget(Prices("2026-11-24", {}), 1.0).require(["m"])
+
+
+def test_calls_without_usage_are_charged_by_estimate(tmp_path: Path) -> None:
+    with Loopback() as server:
+        _, answers, budget = run(tmp_path, server.url, [question(f"fault=cut {i}") for i in range(4)])
+    assert budget.estimated == 4 * QUICK.attempts
+    assert budget.spent_usd == pytest.approx(sum(a.cost_usd for a in answers.values()))
+    assert budget.spent_usd > 0
+
+
+def test_no_key_is_stored_even_where_the_endpoint_echoes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "sk-test-0123456789abcdef"
+    monkeypatch.setenv("SOME_KEY", secret)
+    with Loopback() as server:
+        endpoint = parse_endpoint(f"m@{server.url}", {"m": "SOME_KEY"})
+        _, answers, _ = run(tmp_path, server.url, [question("fault=400"), question("q")], endpoint=endpoint)
+    details = [a.detail for a in answers.values() if a.detail]
+    assert details == ["HTTP 400: bad request with Bearer [key]"]
+    assert all(secret.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert secret not in repr(endpoint)
+
+
+class Counter8Joules:
+    """A meter that reads 8 joules a call and notices calls that overlap or were never stopped."""
+
+    basis = "test"
+
+    def __init__(self) -> None:
+        self.running = False
+
+    def start(self) -> None:
+        assert not self.running
+        self.running = True
+
+    def stop(self) -> float:
+        assert self.running
+        self.running = False
+        return 8.0
+
+
+def test_energy_is_that_of_the_try_that_succeeded(tmp_path: Path) -> None:
+    asking = Asking(lambda sha256: IMAGE, QUICK, stream=True, meter=Counter8Joules())
+    with Loopback() as server:
+        requests = [question("fault=500-once"), question("q"), question("fault=400")]
+        _, answers, _ = run(tmp_path, server.url, requests, 1, asking=asking)
+    assert [(answers[r.key].energy_j, answers[r.key].energy_basis) for r in requests] == [
+        (8.0, "test"),
+        (8.0, "test"),
+        (None, None),
+    ]
+
+
+def test_nvml_reads_the_difference_of_millijoule_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    from rsd_bench.generate.energy import NvmlMeter
+
+    counters = iter([1_000, 5_000, 2_000, 6_000, 2_500, 7_250])  # two GPUs, three readings
+    nvml = SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: 2,
+        nvmlDeviceGetHandleByIndex=lambda i: i,
+        nvmlDeviceGetTotalEnergyConsumption=lambda device: next(counters),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    meter = NvmlMeter()
+    meter.start()
+    assert meter.stop() == pytest.approx(1.75)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "m",
+        "m@ftp://x/v1",
+        "@http://x/v1",
+        "m@http://user:pass@x/v1",
+        "m@http://x/v1?key=1",
+        "m@http://x:port/v1",
+        "m m@http://x/v1",
+        "m@http:///v1",
+    ],
+)
+def test_endpoints_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_endpoint(text, {})
+    assert "pass" not in str(error.value)
+
+
+def test_the_openai_key_goes_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    assert parse_endpoint("gpt@https://api.openai.com/v1", {}).api_key == "sk-secret"
+    for url in ("http://api.openai.com/v1", "https://api.openai.com.evil.example/v1", "http://localhost:8000/v1"):
+        assert parse_endpoint(f"gpt@{url}", {}).api_key == "none"
+    assert parse_endpoint("org/model@rev@http://x/v1/", {}) == Endpoint("org/model@rev", "http://x/v1")
+
+
+def test_price_file_faults_are_all_listed(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text("[models.a]\ninput = -1\noutput = 2\n[models.b]\ninput = 1\n[models.c]\ninput = 1\noutput = true\n")
+    with pytest.raises(InputError) as error:
+        load_prices(path)
+    assert len(error.value.problems) == 4
+    assert load_prices().day == "2024-10-01"
+
+
+def test_store_is_for_one_process_at_a_time_and_damage_is_named(tmp_path: Path) -> None:
+    with open_answers(tmp_path), pytest.raises(InputError, match="in use"), open_answers(tmp_path):
+        pass
+    (tmp_path / "requests.sqlite").write_bytes(b"not a database, but long enough to look at" * 100)
+    with pytest.raises(InputError, match=r"requests\.sqlite"), open_answers(tmp_path):
+        pass
+
+
+def test_database_is_wal_with_one_row_a_key(tmp_path: Path) -> None:
+    with open_answers(tmp_path) as store:
+        store.put(Answer("k", "m", "error", detail="first"))
+        store.put(Answer("k", "m", "ok", text="then"))
+        store.put(Answer("k", "m", "error", detail="late"))
+    connection = sqlite3.connect(tmp_path / "requests.sqlite")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("SELECT key, status, text FROM answers").fetchall() == [("k", "ok", "then")]
+    connection.close()
+
+
+def batch_line(key: str, body: object, status: int = 200, error: object = None) -> str:
+    response = None if error else {"status_code": status, "body": body}
+    return json.dumps({"id": "x", "custom_id": key, "response": response, "error": error})
+
+
+def completion(text: str, finish: str = "stop") -> dict:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    return {"model": "m-1", "choices": [choice], "usage": usage}
+
+
+def test_batch_files_go_out_and_come_in_under_the_same_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsd_bench.requests.batch_files.MAX_REQUESTS", 4)
+    requests = [question(f"q{i}") for i in range(9)]
+    budget = Budget(PRICES)
+    with open_answers(tmp_path) as store:
+        store.put(Answer(requests[0].key, "m", "ok", text="known"))
+        files = write_batch([*requests, requests[1]], store, lambda sha256: IMAGE, tmp_path / "b.jsonl")
+        assert [(p.name, n) for p, n in files] == [("b.jsonl", 4), ("b-2.jsonl", 4)]
+        lines = [json.loads(line) for path, _ in files for line in path.open()]
+        assert [line["custom_id"] for line in lines] == [r.key for r in requests[1:]]
+        assert all(line["url"] == "/v1/chat/completions" and "stream" not in line["body"] for line in lines)
+        assert all(line["body"]["messages"][0]["content"][0]["image_url"]["url"].startswith("data:") for line in lines)
+        out = tmp_path / "out.jsonl"
+        keys = [r.key for r in requests]
+        out.write_text(
+            "\n".join(
+                [
+                    batch_line(keys[1], completion("one")),
+                    batch_line(keys[2], completion("cut off", "length")),
+                    batch_line(keys[3], {"error": {"message": "boom"}}, status=500),
+                    batch_line(keys[4], None, error={"code": "expired", "message": "too late"}),
+                    batch_line(keys[5], completion("")),
+                    batch_line("f" * 64, completion("of another run")),
+                ]
+            )
+        )
+        counts = read_batch([out], requests, store, budget)
+        assert counts == {"ok": 1, "truncated": 1, "error": 3, "unknown": 1}
+        assert store.get(keys[1]) == replace(
+            Answer(keys[1], "m", "ok", "one", None, "m-1", 100, 10), cost_usd=pytest.approx(100e-6)
+        )
+        assert store.get(keys[3]).text is None
+        out.write_text(batch_line(keys[6], completion("six")) + '\n{"custom_id": 3}\nnonsense\n')
+        with pytest.raises(InputError) as error:
+            read_batch([out], requests, store, budget)
+        assert [p.where for p in error.value.problems] == [f"{out}:2", f"{out}:3"]
+        assert store.get(keys[6]) is None
