@@ -140,10 +140,10 @@ def test_board_shows_the_noise_of_an_audited_dataset(toy_dataset: Path) -> None:
     empty = toy_dataset.parent / "no-submissions"
     empty.mkdir(exist_ok=True)
     assert b"Noise ceiling" not in build_board(empty, benchmark, n_boot=10)["leaderboard.md"]
-    benchmark.manifest["flip_prob"] = {"all": {"6": 0.125}, "queries": 8}
+    benchmark.manifest["flip_prob"] = {"all": {"5": 0.25, "6": 0.125}}
     files = build_board(empty, benchmark, n_boot=10)
-    assert b"judging again flips 12.5% at MES 6 (8 queries)" in files["leaderboard.md"]
-    assert json.loads(files["leaderboard.json"])["dataset"]["flip_prob"]["queries"] == 8
+    assert b"12.5% in fast_response" in files["leaderboard.md"]
+    assert json.loads(files["leaderboard.json"])["noise"]["low_energy"]["flip_prob"] == 0.25
 
 
 def delivered(log: Path) -> list[tuple[str, str]]:
