@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -152,6 +153,49 @@ def submit(
     benchmark, read = open_all(data, features)
     folder = submit_trained(out, entry, benchmark, read, seed=seed, tracks=track, **_declared(latency, entry.blocks))
     say(f"submission  {folder}")
+
+
+@app.command()
+def push(
+    checkpoint: Annotated[Path, typer.Argument(metavar="DIR", help="A checkpoint of `router train`.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Hub model, org/name.")],
+    slug: Annotated[str | None, typer.Option(help="Add its results on the board, .eval_results/*.yaml.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="With --slug: the benchmark's Hub id.")
+    ] = None,
+    board: Annotated[Path, typer.Option(help="With --slug: folder of the board.")] = Path("leaderboard"),
+    private: Annotated[bool, typer.Option(help="Make a private repository, where there is none.")] = False,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a checkpoint as a Hub model in one commit: weights, config, card, report and results."""
+    from rsd_bench.dataset.open import is_hub_id
+    from rsd_bench.hub.eval_results import eval_result_files, read_result
+    from rsd_bench.hub.push import publish_model
+    from rsd_bench.router.network import ReferenceRouter
+
+    if not is_hub_id(repo):
+        raise typer.BadParameter(f"{repo!r} is not ORG/NAME", param_hint="REPO")
+    if (slug is None) != (dataset is None) or (dataset and not is_hub_id(dataset)):
+        raise typer.BadParameter("give --slug and --dataset ORG/NAME together", param_hint="--slug")
+    router = ReferenceRouter.from_pretrained(checkpoint)
+    results = eval_result_files(read_result(board, slug), dataset) if slug and dataset else {}
+    names = sorted({path.name for path in checkpoint.iterdir() if path.is_file()} | results.keys())
+    if not as_json:
+        say(f"router    {router.scenario['name']}, {router.trained_on.get('track')} -> {repo}")
+        say("\n".join(f"  send    {name}" for name in names))
+    if dry_run is None:
+        dry = as_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
+    else:
+        dry = dry_run
+    card, message = (checkpoint / "README.md").read_text("utf-8"), f"{router.scenario['name']} router"
+    commit = None if dry else publish_model(checkpoint, repo, card, results, message=message, private=private)
+    if as_json:
+        print_json({"ok": True, "dry_run": dry, "commit": commit, "files": names})
+    else:
+        say("nothing was sent (--no-dry-run publishes)" if dry else f"commit    {commit}")
 
 
 @app.command()

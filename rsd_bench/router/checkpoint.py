@@ -10,10 +10,13 @@ from rsd_bench.config import scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.table import Features
 from rsd_bench.folders import new_folder
+from rsd_bench.router.card import model_card
 from rsd_bench.router.report import PICTURE, REPORT, draw_training, report_of
 from rsd_bench.router.train import lesson
 from rsd_bench.router.training import Settings, train_reference
 from rsd_bench.types import InputError
+
+WEIGHTS = "model.safetensors"
 
 
 def train_checkpoint(
@@ -48,6 +51,8 @@ def train_checkpoint(
         trained = train_reference(train, validation, settings, trained_on=trained_on, progress=progress)
         report = report_of(trained, validation)
         trained.router.save_pretrained(folder)
+        (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
+        (folder / "README.md").write_text(model_card(trained.router, report), "utf-8")
         (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
         draw_training(folder / PICTURE, report, trained, validation)
     return report
