@@ -96,7 +96,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(root / "board" / "index.html", json.loads(files["leaderboard.json"]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a live playwright keeps an event loop running, which later tests would meet
 def chromium() -> Iterator[Any]:
     """Debian's Chromium; a machine without one fails here with what to do."""
     from playwright.sync_api import sync_playwright

@@ -33,6 +33,7 @@ def test_demo_ranks_its_router_between_the_references(demo: tuple[Path, str]) ->
     validator("result").validate(result)
 
 
+@pytest.mark.heavy
 def test_demo_can_run_again_in_the_same_folder(demo: tuple[Path, str]) -> None:
     folder, _ = demo
     before = (folder / "submissions" / "statistics-logistic" / "predictions.parquet").read_bytes()

@@ -28,9 +28,8 @@ def test_costs_follow_from_the_shipped_prices() -> None:
 
 
 def test_every_option_named_exists() -> None:
-    helps = "".join(
-        run_cli(*c, "--help").stdout for c in (("generate",), ("judge", "run"), ("judge", "audit"), ("data", "build"))
-    )
+    commands = (("generate",), ("judge", "run"), ("judge", "audit"), ("data", "build"), ("data", "push"))
+    helps = "".join(run_cli(*command, "--help").stdout for command in commands)
     others = {"--edge", "--cloud"}  # of the example
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
     assert {name for name in named - others if name not in helps} == set()
