@@ -19,10 +19,13 @@ from hub.loopback import LoopbackHub
 
 CLOSED = "mllm_bench"
 MEASURE = """
-import resource, sys
+import sys
+from pathlib import Path
 from rsd_bench.cli.main import main
 try: main()
-finally: print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+finally:  # ru_maxrss would start at the size of the test process that forked this one
+    status = Path("/proc/self/status").read_text().splitlines()
+    print("peak", next(int(row.split()[1]) for row in status if row.startswith("VmHWM")) // 1024, file=sys.stderr)
 """
 
 
