@@ -20,6 +20,18 @@ Data = Annotated[
 ]
 
 
+DryRun = Annotated[
+    bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
+]
+
+
+def only_shows(dry_run: bool | None, as_json: bool) -> bool:
+    """Whether a command that publishes stops after its plan: as told, else unless somebody at a terminal agrees."""
+    if dry_run is not None:
+        return dry_run
+    return as_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
+
+
 def say(text: str = "") -> None:
     """A line for people."""
     typer.echo(text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_bench.cli.output import AsJson, print_json, say
+from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say
 
 if TYPE_CHECKING:
     from rsd_bench.hub.push import PushPlan
@@ -33,9 +32,7 @@ def push(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder.")],
     repo: Annotated[str, typer.Argument(metavar="REPO", help="Hub dataset, org/name.")],
     version: Annotated[str | None, typer.Option(metavar="vX.Y.Z", help="Default: the folder's own.")] = None,
-    dry_run: Annotated[
-        bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
-    ] = None,
+    dry_run: DryRun = None,
     private_outcomes: Annotated[
         str | None, typer.Option(metavar="REPO", help="Gated repository for the outcomes of the test split.")
     ] = None,
@@ -51,10 +48,7 @@ def push(
     with planned_push(folder, repo, wanted, private_outcomes, benchmark=benchmark) as plan:
         if not as_json:
             say(_plan_text(plan))
-        if dry_run is None:
-            dry = as_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
-        else:
-            dry = dry_run
+        dry = only_shows(dry_run, as_json)
         commit = None if dry else carry_out(plan)
         if as_json:
             print_json({"ok": True, "dry_run": dry, "commit": commit, **plan.to_dict()})

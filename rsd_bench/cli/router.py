@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_bench.cli.output import AsJson, print_json, say, table
+from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, table
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
@@ -165,9 +164,7 @@ def push(
     ] = None,
     board: Annotated[Path, typer.Option(help="With --slug: folder of the board.")] = Path("leaderboard"),
     private: Annotated[bool, typer.Option(help="Make a private repository, where there is none.")] = False,
-    dry_run: Annotated[
-        bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
-    ] = None,
+    dry_run: DryRun = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish a checkpoint as a Hub model in one commit: weights, config, card, report and results."""
@@ -186,10 +183,7 @@ def push(
     if not as_json:
         say(f"router    {router.scenario['name']}, {router.trained_on.get('track')} -> {repo}")
         say("\n".join(f"  send    {name}" for name in names))
-    if dry_run is None:
-        dry = as_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or not typer.confirm("Publish?")
-    else:
-        dry = dry_run
+    dry = only_shows(dry_run, as_json)
     card, message = (checkpoint / "README.md").read_text("utf-8"), f"{router.scenario['name']} router"
     commit = None if dry else publish_model(checkpoint, repo, card, results, message=message, private=private)
     if as_json:

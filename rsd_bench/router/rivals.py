@@ -14,13 +14,21 @@ import numpy as np
 from rsd_bench.arrays import FloatArray
 from rsd_bench.features.table import BLOCKS, Features
 from rsd_bench.metrics import routing_gain
-from rsd_bench.router.interface import Lesson, Scaler
+from rsd_bench.router.interface import Lesson, Router, Scaler
 from rsd_bench.router.thresholds import grid_tau
 
 _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample shows
 
 
-class ScaledRouter:
+class GridThreshold:
+    """The default threshold of a router."""
+
+    def threshold(self: Router, validation: Lesson) -> float:
+        """Grid search on the validation rows."""
+        return grid_tau(self.predict_p_edge(validation.features), validation)
+
+
+class ScaledRouter(GridThreshold):
     """A classifier on z-scored blocks; among candidates the lowest validation log loss wins. One label: a constant."""
 
     def __init__(self, candidates: Callable[[int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> None:
@@ -49,10 +57,6 @@ class ScaledRouter:
             return np.full(len(features), self._constant)
         scaled = self._scaler(features.matrix(self._blocks))
         return np.asarray(self._model.predict_proba(scaled)[:, 1], dtype=np.float64)
-
-    def threshold(self, validation: Lesson) -> float:
-        """Grid search on the validation rows."""
-        return grid_tau(self.predict_p_edge(validation.features), validation)
 
 
 def log_loss(p_edge: FloatArray, lesson: Lesson) -> float:
@@ -94,7 +98,7 @@ def perceptron(seed: int, n: int) -> Sequence[Any]:
     return [MLPClassifier((64,), alpha=a, max_iter=15, random_state=seed, tol=0) for a in (1.0, 10.0, 30.0)]
 
 
-class DomainConstant:
+class DomainConstant(GridThreshold):
     """The share of edge-competent training queries of a query's domain (overall share for a domain not seen).
 
     It reads the domain that the dataset states, which a router in the field would not know.
@@ -114,12 +118,8 @@ class DomainConstant:
         """P(edge competent), shape (n,)."""
         return np.array([self._share.get(domain, self._overall) for domain in features.domains])
 
-    def threshold(self, validation: Lesson) -> float:
-        """Grid search on the validation rows."""
-        return grid_tau(self.predict_p_edge(validation.features), validation)
 
-
-class GainKernel:
+class GainKernel(GridThreshold):
     """Kernel ridge regression of the routing gain itself: what RCS gains when the small model answers.
 
     The label counts a query that only the small model solves and one that neither solves alike; the gain does not. One
@@ -155,7 +155,3 @@ class GainKernel:
     def predict_p_edge(self, features: Features) -> FloatArray:
         """1/2 + predicted routing gain, shape (n,)."""
         return np.clip(0.5 + self._kernel(self._scaled(features)) @ self._weights + self._mean, 0, 1)
-
-    def threshold(self, validation: Lesson) -> float:
-        """Grid search on the validation rows."""
-        return grid_tau(self.predict_p_edge(validation.features), validation)
