@@ -34,6 +34,8 @@ SPLIT_SHARES = (0.6, 0.2, 0.2)
 IN_DOMAIN = "in-domain"
 DEFAULT_PROFILE = "paper-bounds"
 ROUTER_LATENCY_S = 0.016  # stated of the router in arXiv 2510.27256; declared where nothing was measured
+IMAGE_ENCODER, TEXT_ENCODER = "google/vit-base-patch16-224", "google-bert/bert-base-uncased"
+ENCODER_BATCH = 16  # contents encoded at once
 MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked, against "profile:<name>"
 
 

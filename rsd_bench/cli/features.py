@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from rsd_bench.cli.output import AsJson, print_json, say
+from rsd_bench.config import ENCODER_BATCH, IMAGE_ENCODER, TEXT_ENCODER
 
 app = typer.Typer(help="Encode images and questions of a dataset.", no_args_is_help=True, rich_markup_mode=None)
-
-_IMAGE, _TEXT = "google/vit-base-patch16-224", "google-bert/bert-base-uncased"
 
 
 @app.callback()
@@ -41,13 +40,13 @@ Name = Annotated[str | None, typer.Option(help="What to call it in the feature s
 def encode(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Full edition: a dataset folder or Hub id.")],
     out: Annotated[Path, typer.Option("--out", metavar="STORE", help="Folder of the features and their cache.")],
-    image_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the images.")] = _IMAGE,
-    text_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the questions.")] = _TEXT,
+    image_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the images.")] = IMAGE_ENCODER,
+    text_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the questions.")] = TEXT_ENCODER,
     image_name: Name = None,
     text_name: Name = None,
     image_pooling: Annotated[Pooling, typer.Option(help="One vector an image.")] = Pooling.cls,
     text_pooling: Annotated[Pooling, typer.Option(help="One vector a question.")] = Pooling.mean,
-    batch_size: Annotated[int, typer.Option(min=1, help="Contents encoded at once.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Contents encoded at once.")] = ENCODER_BATCH,
     engine: Annotated[EngineName, typer.Option(help="This machine, or a Ray cluster.")] = EngineName.local,
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster; default: RAY_ADDRESS, else a local one.")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from rsd_bench.config import SPLITS
+from rsd_bench.config import ENCODER_BATCH, SPLITS
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.features.cache import VectorCache, vector_array
 from rsd_bench.features.encoders import Encoder, Half, Kind, load_encoder
@@ -27,7 +27,6 @@ from rsd_bench.features.table import FEATURES, SPEC, FeatureSpec
 from rsd_bench.folders import new_folder
 from rsd_bench.types import InputError
 
-BATCH = 16
 _FLUSH = 128  # vectors lost at most by a kill
 _CONTENT: dict[Kind, str] = {"image": "image", "text": "question"}
 
@@ -86,7 +85,13 @@ def encode_batch(encoder: Encoder, batch: Batch) -> Half:
 
 
 def encode_dataset(
-    data: Path, out: Path, image: EncoderChoice, text: EncoderChoice, *, batch: int = BATCH, engine: Engine = run_here
+    data: Path,
+    out: Path,
+    image: EncoderChoice,
+    text: EncoderChoice,
+    *,
+    batch: int = ENCODER_BATCH,
+    engine: Engine = run_here,
 ) -> FeatureSpec:
     """Write OUT/features (see table.py) for every query of the dataset folder `data`; OUT/cache keeps every vector.
 

@@ -24,8 +24,6 @@ from rsd_bench.types import InputError
 Half = NDArray[np.float16]
 Kind = Literal["image", "text"]
 
-IMAGE_ENCODER = "google/vit-base-patch16-224"
-TEXT_ENCODER = "google-bert/bert-base-uncased"
 POOLING = {"image": "cls", "text": "mean"}
 MAX_TOKENS = 256
 _INSTALL = "install the encoders' libraries: pip install torch 'rsd-bench[router]'"
