@@ -52,9 +52,11 @@ class Server(asyncio.Protocol):
     stats: ClassVar[Counter[str]] = Counter()
 
     def connection_made(self, transport: Any) -> None:
-        self.transport, self.buffer = transport, b""
+        self.transport, self.buffer, self.due, self.outbox = transport, b"", 0.0, []
 
     def data_received(self, data: bytes) -> None:
+        if not self.buffer:
+            self.due = asyncio.get_running_loop().time() + self.latency
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[:end].decode("latin-1")
@@ -64,10 +66,21 @@ class Server(asyncio.Protocol):
                 return
             body, self.buffer = self.buffer[end + 4 : end + 4 + size], self.buffer[end + 4 + size :]
             if head.startswith("GET"):
+                self.due = 0.0
                 self.send(200, json.dumps(self.stats).encode())
             else:
                 self.stats["requests"] += 1
-                asyncio.get_running_loop().call_later(self.latency, self.respond, head, json.loads(body))
+                self.respond(head, json.loads(body))
+
+    def when_due(self, do: Any, *arguments: Any) -> None:
+        """Do it `latency` after the first byte of the request: what is to be sent is made while that time passes."""
+        self.outbox.append((do, arguments))
+        asyncio.get_running_loop().call_at(self.due, self.flush)
+
+    def flush(self) -> None:
+        outbox, self.outbox = self.outbox, []
+        for do, arguments in outbox:
+            do(*arguments)
 
     def respond(self, head: str, request: dict[str, Any]) -> None:
         messages, model = request["messages"], request["model"]
@@ -122,6 +135,9 @@ class Server(asyncio.Protocol):
         else:
             choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
             self.send(200, json.dumps({**base, "choices": [choice], "usage": usage}).encode())
+        self.when_due(self.delivered, model, user)
+
+    def delivered(self, model: str, user: str) -> None:
         self.stats["delivered"] += 1
         if self.log:
             self.log.write(json.dumps([model, user]) + "\n")
@@ -129,11 +145,12 @@ class Server(asyncio.Protocol):
 
     def send(self, status: int, body: bytes, kind: str = "application/json", *headers: str) -> None:
         lines = [f"HTTP/1.1 {status} X", f"content-type: {kind}", f"content-length: {len(body)}", *headers, "", ""]
-        self.transport.write("\r\n".join(lines).encode() + body)
+        self.when_due(self.transport.write, "\r\n".join(lines).encode() + body)
 
     def send_chunks(self, chunks: list[bytes], end: bytes = b"0\r\n\r\n") -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        self.transport.write(head + b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks) + end)
+        body = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks)
+        self.when_due(self.transport.write, head + body + end)
 
     def fail(self, kind: str, stream: bool, message: str) -> None:
         error = json.dumps({"error": {"message": message, "code": None}}).encode()
@@ -149,12 +166,15 @@ class Server(asyncio.Protocol):
             if stream:
                 self.send_chunks([b'data: {"choices":[{"index":0,"delta":{"content":"The ans'], end=b"")
             else:
-                self.transport.write(b'HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"choices":[{"mess')
-            self.transport.close()
+                self.when_due(self.transport.write, b'HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"choices":[{"mess')
+            self.when_due(self.transport.close)
         elif kind == "stop":  # a stream that ends in good order without a finish reason
             self.send_chunks([b'data: {"choices":[{"index":0,"delta":{"content":"half an ans"}}]}\n\n'])
         elif kind == "drop":
-            self.transport.close()
+            self.when_due(self.transport.close)
+        elif kind == "noise":  # not HTTP at all
+            self.when_due(self.transport.write, b"\x00\xff SSH-2.0-nothing like it\r\n\r\n")
+            self.when_due(self.transport.close)
         elif kind == "json":
             self.send(200, b'{"choices": [{"message": {"content": "half')
         elif kind == "html":

@@ -16,9 +16,9 @@ from typing import Any
 from tqdm import tqdm
 
 from rsd_bench.records.jsonl import parse_json
-from rsd_bench.requests.chat import CallFailed, parse_completion
 from rsd_bench.requests.model import Answer, Request, wire_body
 from rsd_bench.requests.prices import Budget
+from rsd_bench.requests.reply import CallFailed, parse_completion
 from rsd_bench.requests.retry import outcome
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem

@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.requests.chat import open_client
+from rsd_bench.requests.chat import ChatClient, open_client
 from rsd_bench.requests.engine import Lane, Tally, progress_bar
 from rsd_bench.requests.model import Answer, Endpoint, Request
 from rsd_bench.requests.prices import Budget, Prices
@@ -31,7 +31,6 @@ from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from openai import AsyncOpenAI
 
 _SHARDS_PER_WORKER = 8  # at least, so that a lost or slow worker leaves little to the others
 _SHARD = 256  # requests, at most
@@ -93,7 +92,7 @@ class Worker:
         self._desk, self._endpoints, self._prices = desk, endpoints, prices
         self._asking = Asking(_no_image, policy, stream)
         self._loop = asyncio.new_event_loop()
-        self._clients: dict[str, AsyncOpenAI] = {}
+        self._clients: dict[str, ChatClient] = {}
         self._stopping = False
 
     def __call__(self, shard: pa.Table) -> pa.Table:

@@ -12,14 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from rsd_bench.requests.chat import CallFailed, Reply, call
+from rsd_bench.requests.chat import ChatClient, call
 from rsd_bench.requests.model import NO_KEY, Answer, Request, wire_body
 from rsd_bench.requests.prices import Budget
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from rsd_bench.requests.reply import CallFailed, Reply
 
 _SAME_FAILURE = 3
 _NAP_S = 0.5
@@ -61,7 +59,7 @@ class Asking:
 
 
 async def ask(
-    client: AsyncOpenAI, request: Request, asking: Asking, budget: Budget, stopping: Callable[[], bool]
+    client: ChatClient, request: Request, asking: Asking, budget: Budget, stopping: Callable[[], bool]
 ) -> Answer:
     """Ask until there is a reply or the policy gives up; every ending is an Answer. Cancellation passes through.
 
@@ -102,7 +100,7 @@ async def ask(
             return Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
 
 
-async def _metered(client: AsyncOpenAI, body: bytes, asking: Asking) -> tuple[Reply, float | None]:
+async def _metered(client: ChatClient, body: bytes, asking: Asking) -> tuple[Reply, float | None]:
     """One call, and the joules it took where there is a meter."""
     if asking.meter is None:
         return await call(client, body, asking.stream), None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rsd_bench.requests.chat import load_sdk
 from rsd_bench.requests.engine import Lane, Tally, count_pending, run_local
 from rsd_bench.requests.prices import Budget
 from rsd_bench.requests.ray_engine import Cluster, run_on_ray
 from rsd_bench.requests.retry import Asking
 from rsd_bench.requests.store import AnswerStore
-from rsd_bench.types import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,6 @@ def run_requests(lanes: list[Lane], store: AnswerStore, run: Run) -> Tally:
     if run.cluster:
         run_on_ray(lanes, store, run.asking, run.budget, tally, run.cluster)
         return tally
-    try:
-        import openai  # noqa: F401 - before the bar starts its clock: the import takes half a second
-    except ImportError:
-        raise InputError.at("openai", "is not installed", "pip install 'rsd-bench[judge]'") from None
+    load_sdk()  # before the bar starts its clock
     run_local(lanes, store, run.asking, run.budget, tally)
     return tally

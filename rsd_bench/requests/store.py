@@ -17,8 +17,9 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rsd_bench.types import InputError
 FILE = "requests.sqlite"
 _VERSION = 1
 _COLUMNS = tuple(field.name for field in fields(Answer))
+_row_of = attrgetter(*_COLUMNS)
 _SCHEMA = """
 CREATE TABLE answers (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, status TEXT NOT NULL, text TEXT, detail TEXT, served_model TEXT,
@@ -53,7 +55,7 @@ class AnswerStore:
     def put(self, answer: Answer) -> None:
         """Commit one answer; it survives the death of the process from here on."""
         with self._guard():
-            self._connection.execute(_PUT, astuple(answer))
+            self._connection.execute(_PUT, _row_of(answer))
 
     def get(self, key: str) -> Answer | None:
         """The answer or recorded failure of a key."""
