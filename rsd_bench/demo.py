@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from rsd_bench.board.build import build_board, write_board
+from rsd_bench.board.build import collect_board, write_board
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -37,6 +36,6 @@ def run_demo(out: Path) -> Demo:
     submissions, leaderboard = out / "submissions", out / "leaderboard"
     for name in tqdm(SHOWN, desc="routers", unit="router", disable=None):
         submit_trained(submissions / name, ROUTERS[name], benchmark, features, tracks=[IN_DOMAIN])
-    files = build_board(submissions, benchmark)
-    write_board(files, leaderboard)
-    return Demo(submissions, leaderboard, json.loads(files["leaderboard.json"]))
+    board = collect_board(submissions, benchmark)
+    write_board(board.files(), leaderboard)
+    return Demo(submissions, leaderboard, board.data)

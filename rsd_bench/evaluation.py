@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +74,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, numbers rounded to nine decimals; equal inputs give an equal dict."""
-        rounded: dict[str, Any] = _rounded(asdict(self))
-        return rounded
+        return {field.name: _rounded(getattr(self, field.name)) for field in fields(self)}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a track and scenario: the metrics with `_low` and `_high`, and the diagnostics."""
@@ -181,12 +180,12 @@ class _Cell:
         return metrics_of(self.samples[:, : len(TERMS)], self.scenario)
 
     def intervals(self) -> dict[str, dict[str, float]]:
-        return {name: asdict(interval(float(self.values[name]), self.resampled[name])) for name in METRICS}
+        return {name: interval(float(self.values[name]), self.resampled[name]).to_dict() for name in METRICS}
 
     def gain(self) -> dict[str, float]:
         """RCS minus that of the fixed policy, paired."""
         fixed, resampled = (metrics_of(s[..., len(TERMS) :], self.scenario)["rcs"] for s in (self.sums, self.samples))
-        return asdict(interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled))
+        return interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled).to_dict()
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,8 @@ def simultaneous_margins(samples: FloatArray) -> FloatArray:
     very many, that quantile is read from fewer of the samples. A standard error below 1e-7 is rounding: its margin is
     _SAME. Source: Romano & Wolf, Econometrica 73 (2005).
     """
-    centred = np.ascontiguousarray((samples - samples.mean(axis=0, dtype=np.float64)).T)
+    each = np.ascontiguousarray(samples.T, np.float64)
+    centred = each - each.mean(axis=1, keepdims=True)
     n_routers, n_boot = centred.shape
     with _blas().limit(limits=1, user_api="blas"):
         covariance = centred @ centred.T / n_boot
@@ -171,10 +172,12 @@ def simultaneous_margins(samples: FloatArray) -> FloatArray:
     errors = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
     scale = np.divide(1, errors, out=np.zeros_like(errors), where=errors > _ROUNDING)
     few = centred[:, : max(_MIN_PAIR_SAMPLES, _PAIR_CELLS // n_routers**2)].astype(np.float32)
-    largest = np.zeros(few.shape[1], np.float32)
+    largest, deviations, scale = np.zeros(few.shape[1], np.float32), np.empty_like(few), scale.astype(np.float32)
     for i in range(n_routers - 1):
-        deviations = np.abs(few[i + 1 :] - few[i]) * scale[i, i + 1 :, None].astype(np.float32)
-        np.maximum(largest, deviations.max(axis=0), out=largest)
+        later = np.subtract(few[i + 1 :], few[i], out=deviations[i + 1 :])
+        np.abs(later, out=later)
+        later *= scale[i, i + 1 :, None]
+        np.maximum(largest, later.max(axis=0), out=largest)
     return np.asarray(np.maximum(np.quantile(largest, CONFIDENCE) * errors, _SAME))
 
 

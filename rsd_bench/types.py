@@ -58,7 +58,7 @@ class RoutingScore:
     rcs: float
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Interval:
     high: float
 
     def to_dict(self) -> dict[str, float]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Problem:
         return f"{self.where}: {self.what}" + (f" -> {self.mend}" if self.mend else "")
 
     def to_dict(self) -> dict[str, str]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 class InputError(ValueError):

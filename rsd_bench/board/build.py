@@ -5,31 +5,28 @@
     leaderboard/leaderboard.csv, .md     the same rows for a spreadsheet and for people
     leaderboard/index.html               the same board as one static page
 
-Ranks are bands: routers whose paired interval contains 0 share one. `check_board` says which committed files differ.
+`check_board` says which committed files differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsd_bench.board.flags import DECLARED, decision_flags, duplicate_flags
+from rsd_bench.board.flags import DECLARED, duplicate_flags
 from rsd_bench.board.lines import to_json
 from rsd_bench.board.page import to_html
 from rsd_bench.board.render import to_csv, to_markdown
 from rsd_bench.board.scored import Scored, score_folders
-from rsd_bench.board.sensitivity import sensitivity
-from rsd_bench.board.what_if import domain_frames, statistics_of
+from rsd_bench.board.tables import board_tables
 from rsd_bench.config import MES_LEVELS, N_BOOT, SCENARIOS
-from rsd_bench.dataset.benchmark import Benchmark, Part
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.folders import write_file
-from rsd_bench.metrics import reference_scores
-from rsd_bench.stats import rank_bands
-from rsd_bench.types import InputError, Problem, Scenario
+from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
 RESULTS = "results"
@@ -37,10 +34,34 @@ PAGE = "index.html"
 _DECIMALS = 9
 
 
-def build_board(
+@dataclass(frozen=True)
+class Board:
+    """The board as plain data, and results/<slug>.json as scoring gave them."""
+
+    data: dict[str, Any]
+    results: dict[str, bytes]
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the board by relative path."""
+        tables = [{k: v for k, v in table.items() if k != "curves"} for table in self.data["tables"]]  # see results/
+        return {
+            **self.results,
+            "leaderboard.json": to_json(self.data | {"tables": tables}, depth=4),
+            "leaderboard.csv": to_csv(self.data).encode(),
+            "leaderboard.md": to_markdown(self.data).encode(),
+            PAGE: to_html(self.data),
+        }
+
+
+def build_board(submissions: Path, benchmark: Benchmark, **options: Any) -> dict[str, bytes]:
+    """Every file of the board by relative path; arguments as `collect_board`."""
+    return collect_board(submissions, benchmark, **options).files()
+
+
+def collect_board(
     submissions: Path, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0, cached: Path | None = None
-) -> dict[str, bytes]:
-    """Every file of the board by relative path, from the folders below `submissions` (names with _ or . are skipped).
+) -> Board:
+    """The board of the folders below `submissions` (names with _ or . are skipped).
 
     A submission with problems is not scored; the board lists it with them. cached: a folder that keeps scores between
     calls. InputError where there is no folder at all.
@@ -55,14 +76,8 @@ def build_board(
         for folder, outcome in zip(folders, outcomes, strict=True)
         if not isinstance(outcome, Scored)
     ]
-    board = _board(accepted, benchmark, n_boot, seed) | {"refused": refused}
-    files = {f"{RESULTS}/{scored.slug}.json": scored.result_json for scored in accepted}
-    tables = [{k: v for k, v in table.items() if k != "sweeps"} for table in board["tables"]]  # results/ has them
-    files["leaderboard.json"] = to_json(board | {"tables": tables}, depth=4)
-    files["leaderboard.csv"] = to_csv(board).encode()
-    files["leaderboard.md"] = to_markdown(board).encode()
-    files[PAGE] = to_html(board)
-    return files
+    data = _facts(accepted, benchmark, n_boot, seed) | {"tables": board_tables(accepted, benchmark), "refused": refused}
+    return Board(data, {f"{RESULTS}/{scored.slug}.json": scored.result_json for scored in accepted})
 
 
 def write_board(files: dict[str, bytes], out: Path) -> None:
@@ -98,14 +113,9 @@ def _relative(problem: Problem, submissions: Path) -> dict[str, str]:
     return asdict(Problem(problem.where.replace(f"{submissions}/", ""), problem.what, problem.mend))
 
 
-def _board(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int) -> dict[str, Any]:
+def _facts(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int) -> dict[str, Any]:
+    """What holds for all tables: the dataset, the settings, who submitted."""
     manifest = benchmark.manifest
-    tables = []
-    for track in benchmark.tracks:
-        for scenario in SCENARIOS.values():
-            entered = [s for s in accepted if s.row(track, scenario.name)]
-            if entered:
-                tables.append(_table(entered, benchmark, track, scenario))
     duplicates = duplicate_flags((s.slug, s.digest) for s in accepted)
     return {
         "dataset": {k: manifest[k] for k in ("name", "version", "pair", "queries")}
@@ -125,15 +135,14 @@ def _board(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
                 "url": s.meta.get("url"),
                 "description": s.meta.get("description", ""),
                 "tau": s.meta["tau"],
-                "router_latency": s.result["router_latency"],
+                "router_latency": s.router_latency,
                 "flags": [
                     *duplicates.get(s.slug, []),
-                    *([DECLARED] if s.result["router_latency"]["basis"] == "declared" else []),
+                    *([DECLARED] if s.router_latency["basis"] == "declared" else []),
                 ],
             }
             for s in accepted
         ],
-        "tables": tables,
     }
 
 
@@ -148,71 +157,3 @@ def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         flip = float(np.interp(scenario.mes, levels, [float(flips[str(mes)]) for mes in levels]))
         ceiling[scenario.name] = {"flip_prob": round(flip, _DECIMALS), "agreement_ceiling": round(1 - flip, _DECIMALS)}
     return ceiling
-
-
-def _table(entered: list[Scored], benchmark: Benchmark, track: str, scenario: Scenario) -> dict[str, Any]:
-    """One ranking: rows from the best band down, then reference policies without a rank."""
-    part = benchmark.part(track, "test")
-    rows = {s.slug: s.row(track, scenario.name) or {} for s in entered}
-    frames = domain_frames(part)
-    bands = _bands(entered, track, scenario, None, {slug: row["rcs"]["value"] for slug, row in rows.items()})
-    by_domain = {f["domain"]: bands for f in frames}
-    if len(frames) > 1:
-        for position, frame in enumerate(frames):
-            values = {slug: row["domains"][position]["rcs"]["value"] for slug, row in rows.items()}
-            by_domain[frame["domain"]] = _bands(entered, track, scenario, frame["domain"], values)
-    order = sorted(rows, key=lambda slug: (bands[slug], -rows[slug]["rcs"]["value"], slug))
-    statistics = {s.slug: s.statistics[track][scenario.name] for s in entered}
-    fixed = {
-        name: statistics_of(np.full(len(part), name == "all-edge"), part, 0.0) for name in ("all-edge", "all-cloud")
-    }
-    names = {s.slug: s.meta["name"] for s in entered}
-    left_out = ("track", "scenario", "references", "sweep")
-    return {
-        "track": track,
-        "scenario": scenario.name,
-        "n": len(part),
-        "rows": [
-            {
-                "band": bands[slug],
-                "slug": slug,
-                "name": names[slug],
-                **{k: v for k, v in rows[slug].items() if k not in left_out},
-                "domains": [d | {"band": by_domain[d["domain"]][slug]} for d in rows[slug]["domains"]],
-                "flags": decision_flags(rows[slug]),
-            }
-            for slug in order
-        ],
-        "references": [r for r in rows[order[0]]["references"] if r["policy"] != "random"],
-        "domain_references": _domain_references(part, scenario),
-        "random": {s.slug: _random(rows[s.slug]) for s in entered},
-        "sweeps": {s.slug: rows[s.slug]["sweep"] for s in entered},
-        "what_if": {"domains": frames, "statistics": statistics, "fixed": fixed},
-        "sensitivity": sensitivity(frames, statistics, fixed, scenario),
-    }
-
-
-def _domain_references(part: Part, scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
-    """Reference policies within each domain."""
-    found = {}
-    for domain, inside in part.by_domain.items():
-        references = reference_scores(part.outcomes.take(inside), scenario)
-        found[domain] = [
-            {"policy": name, **{k: round(v, _DECIMALS) for k, v in row.to_dict().items()}}
-            for name, row in references.items()
-        ]
-    return found
-
-
-def _bands(
-    entered: list[Scored], track: str, scenario: Scenario, domain: str | None, values: Mapping[str, float]
-) -> dict[str, int]:
-    """Rank band of each slug on a track, or within one domain of it, from paired samples."""
-    samples = np.column_stack([s.samples[track, scenario.name, domain] for s in entered]).astype(np.float64)
-    bands = rank_bands(np.array([values[s.slug] for s in entered]), samples)
-    return {s.slug: int(band) for s, band in zip(entered, bands, strict=True)}
-
-
-def _random(row: dict[str, Any]) -> dict[str, Any]:
-    """The random policy at the CA of a row."""
-    return next(dict(reference) for reference in row["references"] if reference["policy"] == "random")

@@ -15,24 +15,24 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 def to_csv(board: Mapping[str, Any]) -> str:
     """One line per track, scenario and router; reference policies have an empty band."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for table in board["tables"]:
         key = {"track": table["track"], "scenario": table["scenario"]}
         rows += [{**key, **flat_row(row), "flags": "; ".join(row["flags"])} for row in table["rows"]]
         rows += [{**key, "slug": f"({row['policy']})", **flat_row(row)} for row in table["references"]]
     columns = list(dict.fromkeys(name for row in rows for name in row if name != "policy"))
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        cells = map(row.get, columns)
+        writer.writerow([_cell(value) if isinstance(value, str) else value for value in cells])
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(text: str) -> str:
     """Text on one line; one that a spreadsheet would run as a formula gets an apostrophe in front."""
-    if not isinstance(value, str):
-        return value
-    flat = " ".join(value.split())
+    flat = " ".join(text.split())
     return f"'{flat}" if flat.startswith(_FORMULA) else flat
 
 

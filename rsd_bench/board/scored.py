@@ -1,9 +1,9 @@
 """Score a folder of submissions, each one once: what follows from a submission's files is kept in a cache.
 
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
-seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (meta, statistics, digests,
-sample keys), `<key>.result.json` (the published result) and `<key>.npy` (float32 samples, one row a key); the first is
-written last.
+seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored` holds),
+`<key>.result.json` (the published result, only ever copied) and `<key>.npy` (float32 samples, one row a key); the first
+is written last.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from rsd_bench.board.curves import pack_curve
 from rsd_bench.board.lines import to_json
 from rsd_bench.board.what_if import statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
@@ -32,33 +33,34 @@ from rsd_bench.folders import write_file
 from rsd_bench.submission.check import ALLOWED_FILES, check_submission
 from rsd_bench.types import Problem
 
+_OWN_FILE = ("result_json", "samples")  # fields that are kept in files of their own
 _MAX_BYTES = 256 << 20  # a larger submission is checked and scored each time
 _WORTH_A_POOL = 8
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What the board keeps of a submission. `samples` maps (track, scenario, domain or None) to resampled RCS."""
+    """What the board keeps of a submission; the dicts by track hold dicts by scenario, for what was entered.
+
+    `samples` maps (track, scenario, domain or None) to resampled RCS.
+    """
 
     meta: dict[str, Any]
-    result_json: bytes  # results/<slug>.json
-    statistics: dict[str, dict[str, list[list[float]]]]  # track -> scenario -> statistics_of
+    router_latency: dict[str, Any]
+    rows: dict[str, dict[str, dict[str, Any]]]  # scores without sweep; of the references, `random` only
+    curves: dict[str, dict[str, str]]  # pack_curve
+    statistics: dict[str, dict[str, list[list[float]]]]  # statistics_of
     digest: str  # of the probabilities
     sha256: str  # of the files
+    result_json: bytes  # results/<slug>.json
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
-
-    @cached_property
-    def result(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.result_json)
-        return parsed
 
     @property
     def slug(self) -> str:
         return str(self.meta["slug"])
 
-    def row(self, track: str, scenario: str) -> dict[str, Any] | None:
-        """The score of a track and scenario; None where the submission did not enter."""
-        return next((r for r in self.result["scores"] if (r["track"], r["scenario"]) == (track, scenario)), None)
+    def enters(self, track: str, scenario: str) -> bool:
+        return scenario in self.rows.get(track, ())
 
 
 Outcome = Scored | list[Problem]
@@ -84,14 +86,18 @@ def score_folders(
     return [outcome for outcome in outcomes if outcome is not None]
 
 
+def processors() -> int:
+    """How many processors this process may use, at most 8."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+
+
 def _score_all(folders: list[Path], benchmark: Benchmark, n_boot: int, seed: int) -> Any:
     bar: dict[str, Any] = {"desc": "scoring", "unit": "submission", "disable": None, "total": len(folders)}
     if len(folders) < _WORTH_A_POOL:
         yield from tqdm((_score(folder, benchmark, n_boot, seed) for folder in folders), **bar)
         return
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (benchmark, n_boot, seed)) as pool:
+    with ProcessPoolExecutor(processors(), context, _start_worker, (benchmark, n_boot, seed)) as pool:
         yield from tqdm(pool.map(_in_worker, folders, chunksize=4), **bar)
 
 
@@ -112,20 +118,30 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
     if submission is None:
         return problems
     result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)
+    data = result.to_dict()
+    rows: dict[str, dict[str, Any]] = {}
+    curves: dict[str, dict[str, str]] = {}
     statistics: dict[str, dict[str, list[list[float]]]] = {}
-    digest = hashlib.sha256()
-    for track, scenario in submission.p_edge:
+    for row in data["scores"]:
+        track, scenario = row["track"], row["scenario"]
         route, part = route_of(submission, track, scenario), benchmark.part(track, "test")
-        rows = statistics_of(route, part, submission.router_latency_s)
-        statistics.setdefault(track, {})[scenario] = rows
+        random = next(r for r in row["references"] if r["policy"] == "random")
+        slim = {k: v for k, v in row.items() if k not in ("track", "scenario", "references", "sweep")}
+        rows.setdefault(track, {})[scenario] = slim | {"random": random}
+        curves.setdefault(track, {})[scenario] = pack_curve(row["sweep"], float(part.outcomes.large_latency.mean()))
+        statistics.setdefault(track, {})[scenario] = statistics_of(route, part, submission.router_latency_s)
+    digest = hashlib.sha256()
     for key in sorted(submission.p_edge):
         digest.update(repr(key).encode() + submission.p_edge[key].tobytes())
     return Scored(
         meta=dict(submission.meta),
-        result_json=to_json(result.to_dict()),
+        router_latency=data["router_latency"],
+        rows=rows,
+        curves=curves,
         statistics=statistics,
         digest=digest.hexdigest(),
         sha256=files_sha256(folder),
+        result_json=to_json(data),
         samples=dict(samples),
     )
 
@@ -179,7 +195,7 @@ def _load(cached: Path, key: str) -> Scored | None:
 
 
 def _keep(cached: Path, key: str, scored: Scored) -> None:
-    kept = {name: getattr(scored, name) for name in ("meta", "statistics", "digest", "sha256")}
+    kept = {field.name: getattr(scored, field.name) for field in fields(scored) if field.name not in _OWN_FILE}
     kept["sample_keys"] = list(scored.samples)
     cached.mkdir(parents=True, exist_ok=True)
     rows = cached / f".{key}.{os.getpid()}.npy"

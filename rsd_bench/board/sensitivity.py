@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from rsd_bench.board.what_if import what_if
+from rsd_bench.board.what_if import stacked, what_if
 from rsd_bench.config import SCORE_MAX
 from rsd_bench.types import Scenario
 
@@ -33,11 +34,11 @@ def sensitivity(
     every router counts under that policy's name in parentheses. Ties go to the first slug in order.
     """
     candidates = dict(sorted(statistics.items())) | {f"({name})": value for name, value in fixed.items()}
-    figures = {name: what_if(frames, rows, scenario) for name, rows in candidates.items()}
+    figures = what_if(frames, stacked(candidates.values()), scenario)
     large = sum(frame["large_latency"] for frame in frames) / sum(frame["n"] for frame in frames)
-    parts = np.array([(f["apsp"], f["ca"], 1 - f["ail"] / large) for f in figures.values()])
+    parts = (figures["apsp"], figures["ca"], 1 - figures["ail"] / large)
     weights = np.array(simplex())
-    scores = np.round(sum(weights[:, k, None] * parts[:, k] for k in range(3)), _DECIMALS)
+    scores = np.round(sum(weights[:, k, None] * parts[k] for k in range(3)), _DECIMALS)
     names = list(candidates)
     leads = Counter(names[i] for i in scores.argmax(axis=1))
     return {
@@ -51,10 +52,12 @@ def _mes_range(
 ) -> dict[str, Any]:
     """The winner at the scenario's MES and the range (low, high] of MES in which it stays first; low null = any."""
 
+    slugs = sorted(statistics)
+    rows = stacked(statistics[slug] for slug in slugs)
+
     def winner(mes: float) -> str:
-        moved = Scenario(mes=mes, alpha=scenario.alpha, beta=scenario.beta, gamma=scenario.gamma)
-        rcs = {slug: round(what_if(frames, rows, moved)["rcs"], _DECIMALS) for slug, rows in sorted(statistics.items())}
-        return max(rcs, key=lambda slug: rcs[slug])
+        moved = replace(scenario, mes=mes)
+        return slugs[int(np.round(what_if(frames, rows, moved)["rcs"], _DECIMALS).argmax())]
 
     tops = sorted({level for frame in frames for level in frame["levels"]} | {SCORE_MAX})
     here = next(i for i, level in enumerate(tops) if level >= scenario.mes)

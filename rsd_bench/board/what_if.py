@@ -7,7 +7,7 @@ a sum. The page ships these figures and recomputes with the formulas below; `tes
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,14 +58,24 @@ def statistics_of(route: BoolArray, part: Part, router_latency: float) -> list[l
 
 
 def what_if(
-    frames: Sequence[Mapping[str, Any]], statistics: Sequence[Sequence[float]], scenario: Scenario
-) -> dict[str, float]:
-    """apsp, ca, ail and rcs of fixed decisions under another MES and other weights, over the given domains."""
+    frames: Sequence[Mapping[str, Any]], statistics: Sequence[Any], scenario: Scenario
+) -> dict[str, FloatArray]:
+    """apsp, ca, ail and rcs of fixed decisions under another MES and other weights, over the given domains.
+
+    statistics: a row of `statistics_of` for each domain -> scalars, or the same rows of R routers, shape (R, 2 + L), ->
+    arrays of shape (R,).
+    """
+    rows = [np.asarray(row) for row in statistics]
     n = sum(frame["n"] for frame in frames)
-    solved = 0.0
-    for frame, row in zip(frames, statistics, strict=True):
+    solved: Any = 0.0
+    for frame, row in zip(frames, rows, strict=True):
         level = bisect_left(frame["levels"], scenario.mes)
-        solved += row[2 + level] if level < len(frame["levels"]) else 0
-    apsp, ca, ail = solved / n, sum(row[0] for row in statistics) / n, sum(row[1] for row in statistics) / n
+        solved = solved + (row[..., 2 + level] if level < len(frame["levels"]) else 0)
+    apsp, ca, ail = solved / n, sum(row[..., 0] for row in rows) / n, sum(row[..., 1] for row in rows) / n
     large = sum(frame["large_latency"] for frame in frames) / n
-    return {"apsp": apsp, "ca": ca, "ail": ail, "rcs": float(rcs(apsp, ca, ail, large, scenario))}
+    return {"apsp": apsp, "ca": ca, "ail": ail, "rcs": rcs(apsp, ca, ail, large, scenario)}
+
+
+def stacked(statistics: Iterable[Sequence[Sequence[float]]]) -> list[FloatArray]:
+    """Statistics of R routers as `what_if` takes them: per domain an array of shape (R, 2 + L)."""
+    return [np.array(rows) for rows in zip(*statistics, strict=True)]

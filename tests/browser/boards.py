@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rsd_bench.board.build import build_board, write_board
+from rsd_bench.board.build import collect_board, write_board
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -91,9 +90,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     (root / "submissions" / "<b>refused").mkdir()
     path = root / "submissions" / "router-1-again" / "submission.json"
     path.write_text(path.read_text().replace('"router-1"', '"router-1-again"'))
-    files = build_board(root / "submissions", benchmark, n_boot=300)
-    write_board(files, root / "board")
-    return Built(root / "board" / "index.html", json.loads(files["leaderboard.json"]))
+    board = collect_board(root / "submissions", benchmark, n_boot=300)
+    write_board(board.files(), root / "board")
+    return Built(root / "board" / "index.html", board.data)
 
 
 @pytest.fixture(scope="module")  # a live playwright keeps an event loop running, which later tests would meet

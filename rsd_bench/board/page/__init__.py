@@ -5,7 +5,7 @@ is no script, with <, > and & escaped; the scripts only ever set text, never HTM
 nothing but the hashes of our own style and script. So no text of a submitter can run.
 
 Figures are packed to keep 200 submissions under 1.5 MB: scores follow from the sufficient statistics (see what_if.py),
-a threshold curve is three 12-bit figures per threshold.
+threshold curves are short texts (see curves.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import base64
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ from rsd_bench.config import DROP_AT_CA, IN_DOMAIN, TAU_GRID
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = ("model.js", "dom.js", "charts.js", "sections.js", "main.js")
-_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_FULL = 64 * 64 - 1
 _DECIMALS = 4
 
 
@@ -99,7 +97,6 @@ def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, A
     frames = table["what_if"]["domains"]
     many = len(frames) > 1
     flags = sorted({flag for row in table["rows"] for flag in row["flags"]})
-    large = sum(f["large_latency"] for f in frames) / table["n"]
     return {
         "track": table["track"],
         "scenario": table["scenario"],
@@ -125,7 +122,7 @@ def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, A
                 [flags.index(flag) for flag in row["flags"]],
                 table["what_if"]["statistics"][row["slug"]],
                 [[d["band"], *(_short(d["rcs"][k]) for k in ("low", "high"))] for d in row["domains"]] if many else 0,
-                _curve(table["sweeps"][row["slug"]], large),
+                table["curves"][row["slug"]],
             ]
             for row in table["rows"]
         ],
@@ -138,10 +135,3 @@ def _policy(row: Mapping[str, Any]) -> list[float]:
 
 def _short(value: float | None) -> float | None:
     return None if value is None else round(value, _DECIMALS) + 0.0
-
-
-def _curve(sweep: Sequence[Mapping[str, float]], large: float) -> str:
-    """APSP, CA and (1 + latency saved) / 2 per threshold, two characters each; saved = 1 - AIL / AIL_all-large."""
-    figures = [(row["apsp"], row["ca"], 1 - row["ail"] / large / 2) for row in sweep]
-    whole = [min(max(round(value * _FULL), 0), _FULL) for row in figures for value in row]
-    return "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)
