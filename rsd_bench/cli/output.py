@@ -13,6 +13,8 @@ import typer
 from rsd_bench.types import InputError, Problem
 
 LEDGER = Path("ledger.jsonl")
+LEDGER_HELP = "With --private-outcomes: who was scored how often; keep it as private as the outcomes."
+AUTHOR_HELP = "With --private-outcomes: the account that asks, as the code host verified it."
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Data = Annotated[
     str | None,

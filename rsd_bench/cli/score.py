@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rsd_bench.cli.output import AsJson, Data, interval, print_json, say, table
+from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, interval, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 
 Boots = Annotated[int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.")]
@@ -15,6 +15,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
 
 
 def evaluate(
+    context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
     data: Data = None,
     n_boot: Boots = N_BOOT,
@@ -22,15 +23,16 @@ def evaluate(
     private_outcomes: Annotated[
         str | None, typer.Option(metavar="DIR|REPO", help="Private test outcomes: a folder or a gated Hub repository.")
     ] = None,
-    ledger: Annotated[Path, typer.Option(help="With --private-outcomes: who was scored how often.")] = Path(
-        "ledger.jsonl"
-    ),
-    author: Annotated[list[str] | None, typer.Option(help="With --private-outcomes: who asks.")] = None,
+    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP)] = LEDGER,
+    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a submission on every track and scenario it enters, with intervals."""
     if private_outcomes:
-        private = evaluate_privately(path, data, private_outcomes, ledger, author or [], n_boot, seed)
+        sources = [context.get_parameter_source(name) for name in ("n_boot", "seed")]
+        if any(source and source.name == "COMMANDLINE" for source in sources):
+            raise typer.BadParameter("private outcomes are not resampled", param_hint="--n-boot, --seed")
+        private = evaluate_privately(path, data, private_outcomes, ledger, author)
         if as_json:
             print_json(private)
         else:
@@ -56,10 +58,10 @@ def evaluate(
     say(table(rows))
 
 
-def evaluate_privately(
-    path: Path, data: str | None, private: str, ledger: Path, authors: list[str], n_boot: int, seed: int
-) -> dict[str, Any]:
+def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path, author: str | None) -> dict[str, Any]:
     """The public result of a submission on private outcomes; InputError where it may not be given."""
+    if author is None:
+        raise typer.BadParameter("private outcomes need the account that asks", param_hint="--author")
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.dataset.private import open_private_benchmark
     from rsd_bench.private import score_private
@@ -67,12 +69,13 @@ def evaluate_privately(
 
     benchmark = open_private_benchmark(dataset_folder(data), dataset_folder(private))
     submission = open_submission(path, benchmark)
-    return score_private(submission, benchmark, ledger, authors=authors, n_boot=n_boot, seed=seed)
+    return score_private(submission, benchmark, ledger, author=author)
 
 
 def _say_private(result: dict[str, Any]) -> None:
     terms = result["private"]
-    say(f"{result['slug']} on private outcomes, {terms['used']} of {terms['budget']} scorings used\n")
+    noise = f"noise of {terms['noise_queries']:g} queries added to each count"
+    say(f"{result['slug']} on private outcomes, {noise}; {terms['used']} of {terms['budget']} scorings used\n")
     rows: list[tuple[Any, ...]] = [
         ("scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s")
     ]

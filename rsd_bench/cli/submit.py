@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rsd_bench.cli.output import LEDGER, AsJson, Data, fail, print_json, say
+from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
 
 app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=True, rich_markup_mode=None)
@@ -128,8 +128,8 @@ def ci(
     private_outcomes: Annotated[
         str | None, typer.Option(metavar="DIR|REPO", help="Score on private test outcomes instead.")
     ] = None,
-    ledger: Annotated[Path, typer.Option(help="With --private-outcomes: who was scored how often.")] = LEDGER,
-    author: Annotated[list[str] | None, typer.Option(help="With --private-outcomes: who asks.")] = None,
+    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP)] = LEDGER,
+    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
@@ -139,7 +139,7 @@ def ci(
 
     def score(folder: Path) -> dict[str, Any]:
         if private_outcomes:
-            return evaluate_privately(folder, data, private_outcomes, ledger, author or [], n_boot, 0)
+            return evaluate_privately(folder, data, private_outcomes, ledger, author)
         return evaluate(folder, data, n_boot=n_boot).to_dict()
 
     report = report_proposal(repository, base, head, score)

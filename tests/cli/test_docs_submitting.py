@@ -49,7 +49,7 @@ def test_every_command_works_and_a_row_appears_within_five_minutes(tmp_path: Pat
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
-    from rsd_bench.config import MIN_CELL, SCORING_BUDGET
+    from rsd_bench.config import NOISE_QUERIES, SCORING_BUDGET
 
-    assert f"on no query or on {MIN_CELL} at least" in PAGE
-    assert f"author has {SCORING_BUDGET} scorings" in " ".join(PAGE.split())
+    assert f"standard deviation of {NOISE_QUERIES:g} queries" in " ".join(PAGE.split())
+    assert f"account has {SCORING_BUDGET} scorings" in " ".join(PAGE.split())

@@ -61,8 +61,10 @@ def test_score_waits_for_a_label_and_an_environment() -> None:
     text, parsed = workflow("score")
     job = parsed["jobs"]["score"]
     assert "label.name == 'score'" in job["if"] and job["environment"] == "private-outcomes"
-    order = [step.get("name") for step in job["steps"]]
-    assert order.index("Keep the ledger") < order.index("Post"), "nothing is told before the ledger is kept"
+    steps = {step.get("name"): step for step in job["steps"]}
+    assert "Keep the ledger" in steps and parsed["jobs"]["comment"]["needs"] == "score", "nothing is told before"
+    assert "secrets." not in str(steps["Score"]), "the step that reads the proposal holds no token"
+    assert job["permissions"] == {"contents": "read"}
     assert "pull_request.base.sha" in text and "head.ref" not in text
 
 
