@@ -84,16 +84,15 @@ def endpoints_of(values: Sequence[str], key_env: Sequence[str] | None) -> list[E
     return endpoints
 
 
-_RESERVED = {"model", "messages", "stream", "stream_options", "n"}
-
-
 def params_of(values: Sequence[str] | None, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """--param NAME=JSON over defaults; a usage error for anything that is no such pair."""
+    from rsd_bench.requests.model import RESERVED
+
     params = dict(defaults)
     for value in values or ():
         name, equals, text = value.partition("=")
         try:
-            if not equals or not name or name in _RESERVED:
+            if not equals or not name or name in RESERVED:
                 raise ValueError
             params[name] = json.loads(text, parse_constant=_refuse)
         except ValueError:

@@ -28,6 +28,11 @@ STATUSES = (*FINAL, "error")
 _OPENAI_HOST, OPENAI_KEY_VARIABLE = "api.openai.com", "OPENAI_API_KEY"
 NO_KEY = "none"
 
+#: What a request says by itself: a parameter of one of these names would ask another question, or of another model.
+RESERVED = {"model", "messages", "stream", "stream_options", "n"}
+
+_MAX_LINE = 500  # characters of a detail or a model name
+
 _ENDPOINT = re.compile(r"(?P<model>[^\s@]+(?:@[^\s@]+)*?)@(?P<url>https?://\S+)")
 _IMAGE = re.compile(r'"url":"sha256:([0-9a-f]{64})"')
 _MAGIC = (
@@ -53,6 +58,12 @@ class Endpoint:
         """The key, read when it is needed and kept nowhere; a placeholder where the endpoint needs none."""
         return os.environ[self.key_variable] if self.key_variable else NO_KEY
 
+    @property
+    def is_openai(self) -> bool:
+        """Whether this is OpenAI itself, which alone gets what the environment holds for it."""
+        parts = urlsplit(self.base_url)
+        return parts.hostname == _OPENAI_HOST and parts.scheme == "https"
+
 
 def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
     """An Endpoint from "ID@BASE_URL". key_variables: model id -> environment variable of its key.
@@ -73,10 +84,13 @@ def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
         mend = "put the key into an environment variable and name it with --key-env ID=VARIABLE"
         raise InputError.at(f"endpoint of {model}", "the base URL holds more than a place", mend)
     variable = key_variables.get(model)
-    if variable is None and parts.hostname == _OPENAI_HOST and parts.scheme == "https":
+    if variable is None and Endpoint(model, url).is_openai:
         variable = OPENAI_KEY_VARIABLE
     if variable is not None and not os.environ.get(variable):
         raise InputError.at(f"endpoint of {model}", f"environment variable {variable} is not set", "export the key")
+    if variable is not None and not (os.environ[variable].isascii() and os.environ[variable].isprintable()):
+        what = f"environment variable {variable} holds what no HTTP header can"
+        raise InputError.at(f"endpoint of {model}", what, "export the key alone, without line ends")
     return Endpoint(model, url, variable)
 
 
@@ -97,8 +111,16 @@ class Request:
 def make_request(
     model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], prompt_version: str, sample: int = 0
 ) -> Request:
-    """The Request of these key parts. Images in `messages` are made by `image_part`."""
-    body = _canonical({"model": model, "messages": messages, **params})
+    """The Request of these key parts. Images in `messages` are made by `image_part`.
+
+    InputError for parameters that no request can have: `RESERVED` names, values that JSON lacks.
+    """
+    if reserved := RESERVED & params.keys():
+        raise InputError.at("parameters", f"{', '.join(sorted(reserved))} cannot be set", "leave it out")
+    try:
+        body = _canonical({"model": model, "messages": messages, **params})
+    except (TypeError, ValueError) as error:
+        raise InputError.at("parameters", f"are no JSON: {error}", "use text, finite numbers, tables") from None
     key = hashlib.sha256(_canonical([body, prompt_version, sample]).encode()).hexdigest()
     return Request(key, model, body)
 
@@ -145,6 +167,8 @@ class Answer:
 
     first_token_s, latency_s: seconds of the attempt that succeeded, monotonic clock. Tokens come from the endpoint's
     usage, None where it sent none. cost_usd: all attempts of this request at the run's prices, None without a price.
+    Whatever an endpoint sends, an answer can be stored and printed: `text` is valid Unicode without NUL, `detail` and
+    `served_model` are one line each.
     """
 
     key: str
@@ -162,6 +186,26 @@ class Answer:
     attempts: int = 1
     cost_usd: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, mend in (("text", _unicode), ("detail", _line), ("served_model", _line)):
+            if value := getattr(self, name):
+                object.__setattr__(self, name, mend(value))
+
     @property
     def final(self) -> bool:
         return self.status in FINAL
+
+
+def _unicode(text: str) -> str:
+    """Without what cannot be encoded or would end the text in C: JSON can hold lone surrogates and NUL."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a pair that was sent in two pieces is whole again
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", "\ufffd")
+
+
+def _line(text: str) -> str:
+    """At most a line that moves no cursor."""
+    text = text[:_MAX_LINE]
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in _unicode(text))
