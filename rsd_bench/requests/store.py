@@ -4,7 +4,8 @@
     runs      one row a run: when, which command, endpoint, hardware note, parameters; never a key of an endpoint
 
 Contract: WAL, one transaction per answer, so an answer is either whole in the file or was never acknowledged, also
-after `kill -9`. A final state is never overwritten. A row with status `error` is a failure that is asked for again.
+after `kill -9`. A final state is never overwritten. A row with status `error` is a failure that is asked for again;
+what it cost is added to what comes in its place.
 `synchronous=NORMAL`: a killed process loses nothing; a power cut may lose the last answers, never the file.
 One process at a time: a lock file says so. Only the process that opened the store writes, or the one writer of its Ray
 run, which joins it.
@@ -40,7 +41,8 @@ CREATE TABLE runs (started TEXT NOT NULL, command TEXT NOT NULL, settings TEXT N
 """
 _PUT = (
     f"INSERT INTO answers ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-    f"ON CONFLICT(key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[1:])} "
+    f"ON CONFLICT(key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[1:-1])}, "
+    "cost_usd = coalesce(answers.cost_usd + excluded.cost_usd, answers.cost_usd, excluded.cost_usd) "
     "WHERE answers.status = 'error'"
 )
 _GET = f"SELECT {', '.join(_COLUMNS)} FROM answers WHERE key = ?"
