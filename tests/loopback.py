@@ -7,7 +7,8 @@ N is even. Judging: a system message that grades; the candidate is read between 
 prompt would read it, and gets 10 where it holds the reference as a word, else 2.
 
 Failing: a question with `fault=NAME` fails in that way, each time, or with `fault=NAME-once` the first time only. A key
-that comes with a request is echoed in error messages, as some proxies do. GET /stats counts requests and deliveries.
+that comes with a request is echoed in error messages, as some proxies do. GET /stats counts requests, deliveries, and
+headers that are meant for OpenAI.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from urllib.request import urlopen
 
 _MARKED = re.compile(r"<candidate (?P<code>[0-9a-f]{16})>\n(?P<text>.*)\n</candidate (?P=code)>", re.DOTALL)
 _REFERENCE = re.compile(r"Reference answer:\n(?P<text>.*?)\n\nCandidate answer, from", re.DOTALL)
-_FAULT = re.compile(r"fault=([a-z0-9]+)(-once)?")
+_FAULT = re.compile(r"fault=(\w+)(-once)?")
 HANG_S = 3600
 
 
@@ -70,6 +71,7 @@ class Server(asyncio.Protocol):
                 self.send(200, json.dumps(self.stats).encode())
             else:
                 self.stats["requests"] += 1
+                self.stats["headers for OpenAI"] += len(re.findall(r"(?i)\r\n(?:openai-|x-own)", head))
                 self.respond(head, json.loads(body))
 
     def when_due(self, do: Any, *arguments: Any) -> None:
@@ -158,6 +160,8 @@ class Server(asyncio.Protocol):
             self.send(429, error, "application/json", "retry-after: 1")
         elif kind == "429long":
             self.send(429, error, "application/json", "retry-after: 86400")
+        elif kind == "301":
+            self.send(301, b"", "text/plain", "location: http://user:secret@127.0.0.1:9/v2/chat?key=secret")
         elif kind.isdigit():
             self.send(int(kind), error)
         elif kind == "hang":
@@ -187,8 +191,21 @@ class Server(asyncio.Protocol):
             self.deliver("m", "", stream, finish="content_filter")
         elif kind == "filter400":
             self.send(400, json.dumps({"error": {"message": "filtered", "code": "content_filter"}}).encode())
-        elif kind == "length":
-            self.deliver("m", "It is a long st", stream, finish="length")
+        elif kind in ("length", "max_tokens"):
+            self.deliver("m", "It is a long st", stream, finish=kind)
+        elif kind in ("abort", "SAFETY"):  # half a text: the server broke off, a filter did
+            self.deliver("m", "half an ans", stream, finish=kind)
+        elif kind == "event" and stream:  # an error that only the type of the event tells
+            half = b'data: {"choices":[{"index":0,"delta":{"content":"half"}}]}\n\n'
+            self.send_chunks([half, b'event: error\ndata: {"message":"overloaded"}\n\n', b"data: [DONE]\n\n"])
+        elif kind == "event":
+            self.send(200, error)
+        elif kind == "echo":
+            self.deliver(message, message, stream)
+        elif kind == "echolong":  # the key stands where a detail of 500 characters ends
+            self.send(400, json.dumps({"error": {"message": "y" * 455 + message}}).encode())
+        elif kind == "surrogate":
+            self.deliver("m\ud800", "half \ud83d of a pair, and \0", stream)
         elif kind == "list":
             self.send(200, json.dumps({"choices": [{"message": {"content": ["x"]}, "finish_reason": "stop"}]}).encode())
         elif kind == "error200":

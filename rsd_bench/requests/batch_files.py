@@ -7,19 +7,17 @@ under the same keys, so that it makes no difference how an answer came.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from rsd_bench.records.jsonl import parse_json
 from rsd_bench.requests.model import Answer, Request, wire_body
 from rsd_bench.requests.prices import Budget
 from rsd_bench.requests.reply import CallFailed, parse_completion
-from rsd_bench.requests.retry import outcome
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem
 
@@ -64,23 +62,34 @@ def write_batch(
 def read_batch(
     paths: Iterable[Path], requests: Iterable[Request], answers: AnswerStore, budget: Budget
 ) -> Counter[str]:
-    """Store the answers of batch output files; return how many ended how. `unknown`: answers to nothing asked here.
+    """Store the answers of batch output files; return how many ended how. `unknown`: lines that answer nothing asked.
 
-    InputError listing every line that is no batch output; nothing of a file with such a line is stored.
+    What the store holds already, from this file or before, is neither counted nor paid for again. InputError listing
+    every line that is no batch output; nothing of a file with such a line is stored.
     """
     known = {request.key: request for request in requests}
-    counts: Counter[str] = Counter()
+    ended: dict[str, str] = {}
+    unknown = 0
     for path in paths:
-        for answer in _answers(path, known, budget, counts):
-            if not answers.has_final(answer.key):
+        for key, response, failure in _lines(path):
+            if key not in known:
+                unknown += 1
+                continue
+            held = answers.get(key)
+            if held and held.final:
+                continue
+            answer = _answer(known[key], response, failure, budget)
+            if held is None or (held.status, held.detail) != (answer.status, answer.detail):
                 answers.put(answer)
-            counts[answer.status] += 1
-    return counts
+                ended[key] = answer.status
+    counts = Counter(ended.values())
+    return counts + Counter(unknown=unknown)
 
 
-def _answers(path: Path, known: Mapping[str, Request], budget: Budget, counts: Counter[str]) -> list[Answer]:
+def _lines(path: Path) -> list[tuple[str, Any, Any]]:
+    """(custom_id, response, error) of each line. Read as endpoints are, not as records: a text may be anything."""
     problems: list[Problem] = []
-    found: list[Answer] = []
+    found: list[tuple[str, Any, Any]] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -89,34 +98,38 @@ def _answers(path: Path, known: Mapping[str, Request], budget: Budget, counts: C
         if not raw.strip():
             continue
         try:
-            line = parse_json(raw.decode("utf-8-sig"))
+            line = json.loads(raw)
             key, response, failure = line["custom_id"], line.get("response"), line.get("error")
             if not isinstance(key, str) or not (isinstance(response, dict) or failure):
                 raise ValueError("needs custom_id, and response or error")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found.append((key, response, failure))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             what = f"is no line of batch output: {error}"
             problems.append(Problem(f"{path}:{number}", what, "use the file as the provider gave it"))
-            continue
-        if key not in known:
-            counts["unknown"] += 1
-            continue
-        found.append(_answer(known[key], response, failure, budget))
     if problems:
         raise InputError(problems)
     return found
 
 
 def _answer(request: Request, response: Any, failure: Any, budget: Budget) -> Answer:
+    key, model = request.key, request.model
     if failure or response.get("status_code") != 200:
         body = failure or response.get("body")
         said = body.get("error", body) if isinstance(body, dict) else body
         detail = said.get("message") if isinstance(said, dict) else said
-        return Answer(request.key, request.model, "error", detail=f"batch: {detail}"[:500])
+        return Answer(key, model, "error", detail=f"batch: {detail}")
     try:
         reply = parse_completion(response.get("body"))
     except CallFailed as error:
-        return Answer(request.key, request.model, "error", detail=f"batch: {error.what}")
-    status, text, detail = outcome(reply)
-    answer = Answer(request.key, request.model, status, text, detail, reply.served_model)
+        return Answer(key, model, "error", detail=f"batch: {error.what}")
+    served = reply.served_model
+    if served and not _is_version(served, model):
+        return Answer(key, model, "error", detail=f"batch: answered by {served}", served_model=served)
     cost = budget.cost(request, reply.input_tokens, reply.output_tokens, reply.text, batch=True)
-    return replace(answer, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, cost_usd=cost)
+    tokens = reply.input_tokens, reply.output_tokens
+    return Answer(key, model, *reply.outcome, served, *tokens, cost_usd=cost)
+
+
+def _is_version(served: str, model: str) -> bool:
+    """Whether a served name is that of `model` or of a version of it: gpt-4o is served as gpt-4o-2024-08-06."""
+    return served.rpartition("/")[2].lower().startswith(model.rpartition("/")[2].lower())

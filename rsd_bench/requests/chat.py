@@ -17,15 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from rsd_bench.requests.model import Endpoint
-from rsd_bench.requests.reply import (
-    CallFailed,
-    EventReader,
-    Reply,
-    bounded,
-    parse_completion,
-    parse_object,
-    parse_refusal,
-)
+from rsd_bench.requests.reply import CallFailed, EventReader, Reply, bounded, parse_body, parse_refusal
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
@@ -60,16 +52,22 @@ def load_sdk() -> ssl.SSLContext:
 
 
 def open_client(endpoint: Endpoint, concurrency: int) -> ChatClient:
-    """A client whose pool has a connection for each of `concurrency` calls. InputError where the SDK is missing."""
+    """A client whose pool has a connection for each of `concurrency` calls. InputError where the SDK is missing.
+
+    No redirect is followed: it would send pictures and question to a place that nobody named, or turn POST into GET.
+    What the environment holds for OpenAI (organization, project, own headers) goes to OpenAI only, as its key does.
+    """
     certificates = load_sdk()
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient, Omit
 
-    http = DefaultAioHttpClient(limits=httpx2.Limits(max_connections=concurrency), verify=certificates)
+    limits = httpx2.Limits(max_connections=concurrency)
+    http = DefaultAioHttpClient(limits=limits, verify=certificates, follow_redirects=False)
     sdk = AsyncOpenAI(api_key=endpoint.api_key, base_url=endpoint.base_url, max_retries=0, http_client=http)
-    stated = {name: value for name, value in sdk.default_headers.items() if not isinstance(value, Omit)}
+    own = sdk.default_headers if endpoint.is_openai else {"User-Agent": sdk.user_agent}
+    stated = {name: value for name, value in own.items() if not isinstance(value, Omit)}
     headers = httpx2.Headers(http.headers)
-    headers.update({**stated, **sdk.auth_headers, "Content-Type": "application/json"})
+    headers.update({**stated, **sdk.auth_headers, "Accept": "application/json", "Content-Type": "application/json"})
     return ChatClient(http, sdk.base_url.join("chat/completions"), headers, sdk.api_key)
 
 
@@ -98,7 +96,7 @@ async def call(client: ChatClient, body: bytes, stream: bool) -> Reply:
     try:
         if not response.is_success:
             raise parse_refusal(response.status_code, response.headers, await _body(response))
-        if stream and response.headers.get("content-type", "").startswith("text/event-stream"):
+        if stream and response.headers.get("content-type", "").lower().startswith("text/event-stream"):
             return await _read_events(response, start)
         return await _read_whole(response, start)
     except broken as error:
@@ -119,7 +117,7 @@ async def _body(response: httpx2.Response) -> bytes:
 async def _read_whole(response: httpx2.Response, start: float) -> Reply:
     body = await _body(response)
     latency = time.perf_counter() - start
-    reply = parse_completion(parse_object(body))
+    reply = parse_body(body)
     reply.latency_s = latency
     return reply
 

@@ -2,7 +2,8 @@
 
 Requests are pulled from an iterator by as many workers as may have a call in flight, so memory holds the calls in
 flight and nothing else. A run stops early, cleanly, on Ctrl-C (calls in flight are finished and stored; a second Ctrl-C
-drops them), at the cost cap, and where an endpoint answers nothing at all. Running again asks only what is missing.
+drops them) and at the cost cap; an endpoint that is down is given up, the others go on. Running again asks only what is
+missing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from rsd_bench.requests.retry import Asking, ask
 from rsd_bench.requests.store import AnswerStore
 
 _KEY_DIGITS = 15  # of a key, to tell requests apart in a set of plain integers
-_HOPELESS = 10  # requests in error before any other ending: the endpoint is down or refuses us
+_HOPELESS = 10  # requests that an endpoint failed, before any sign of life: it is down or refuses us
+INTERRUPTED = "interrupted"
 
 Requests = Callable[[], Iterable[Request]]  # each call gives the same requests again
 
@@ -41,23 +43,45 @@ class Lane:
 
 @dataclass
 class Tally:
-    """What became of a run. `asked` counts endings of this run by (model, status); `cached` what the store had."""
+    """What became of a run. `asked` counts endings of this run by (model, status); `cached` what the store had.
+
+    ended: why the whole run ended early. given_up: why an endpoint is asked no more, by model.
+    """
 
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     cached: Counter[str] = field(default_factory=Counter)
     pending: int = 0
     estimate_usd: float = 0.0
-    stopped: str | None = None  # why the run ended early
+    ended: str | None = None
+    given_up: dict[str, str] = field(default_factory=dict)
     last_error: dict[str, str] = field(default_factory=dict)  # by model
+    _failed: Counter[str] = field(default_factory=Counter)  # requests by model, until it shows a sign of life
+    _alive: set[str] = field(default_factory=set)
 
-    def count(self, answer: Answer) -> None:
-        """Count an ending, and stop where an endpoint has given nothing but errors."""
-        self.asked[answer.model, answer.status] += 1
+    @property
+    def stopped(self) -> str | None:
+        """Why something was not asked; None where nothing stood in the way."""
+        return "; ".join(filter(None, [self.ended, *self.given_up.values()])) or None
+
+    def over(self, model: str) -> bool:
+        """Whether nothing more is to be asked of a model."""
+        return self.ended is not None or model in self.given_up
+
+    def count(self, answer: Answer, of_request: bool = False) -> None:
+        """Count an ending, and give up an endpoint that has done nothing but fail.
+
+        of_request: the error is of this request alone. However many requests are refused so, those after them may pass.
+        """
+        model = answer.model
+        self.asked[model, answer.status] += 1
         if answer.status == "error":
-            self.last_error[answer.model] = answer.detail or ""
-            endings = {status: n for (model, status), n in self.asked.items() if model == answer.model}
-            if set(endings) == {"error"} and endings["error"] >= _HOPELESS and not self.cached[answer.model]:
-                self.stopped = f"{answer.model}: {_HOPELESS} requests, {_HOPELESS} errors; the last: {answer.detail}"
+            self.last_error[model] = answer.detail or ""
+        if answer.status != "error" or (of_request and answer.attempts):
+            self._alive.add(model)
+        elif not of_request and model not in self._alive and not self.cached[model]:
+            self._failed[model] += 1
+            if self._failed[model] >= _HOPELESS:
+                self.given_up[model] = f"{model}: {_HOPELESS} requests, {_HOPELESS} errors; the last: {answer.detail}"
 
     @property
     def failures(self) -> int:
@@ -84,12 +108,13 @@ def count_pending(lanes: list[Lane], store: AnswerStore, budget: Budget, output_
 
 @contextmanager
 def progress_bar(tally: Tally, budget: Budget) -> Iterator[Callable[[], None]]:
-    """A bar with rate, ETA, cost and failures; call the function it gives to show where `tally` and `budget` stand."""
+    """A bar with rate, ETA, cost where there are prices, and failures; it shows where `tally` stands when called."""
     with tqdm(total=tally.pending, desc="asking", unit="call", disable=None) as bar:
 
         def show() -> None:
             if not bar.disable:
-                bar.set_postfix_str(f"${budget.spent_usd:.4f}, {tally.failures} not ok", refresh=False)
+                spent = f"${budget.spent_usd:.4f}, " if tally.estimate_usd else ""
+                bar.set_postfix_str(f"{spent}{tally.failures} not ok", refresh=False)
                 bar.update(sum(tally.asked.values()) - bar.n)
 
         yield show
@@ -101,7 +126,7 @@ def run_local(lanes: list[Lane], store: AnswerStore, asking: Asking, budget: Bud
         try:
             asyncio.run(_run(lanes, store, asking, budget, tally, show))
         except asyncio.CancelledError:
-            pass  # the second Ctrl-C; `tally.stopped` says so
+            pass  # the second Ctrl-C; `tally.ended` says so
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
@@ -143,9 +168,9 @@ def _stoppable(tally: Tally) -> Iterator[None]:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def interrupt() -> None:
-        if tally.stopped == "interrupted" and task:
+        if tally.ended == INTERRUPTED and task:
             task.cancel()
-        tally.stopped = "interrupted"
+        tally.ended = INTERRUPTED
 
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
         yield
@@ -161,24 +186,24 @@ async def _drain(
     lane: Lane, store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, show: Callable[[], None]
 ) -> None:
     in_flight: set[str] = set()
-    requests = iter(lane.requests())
+    model, requests = lane.endpoint.model, iter(lane.requests())
     async with opened(lane.endpoint, lane.concurrency) as client:
 
         async def work() -> None:
             for request in requests:
-                if budget.exhausted and not tally.stopped:
-                    tally.stopped = f"reached --max-cost {budget.max_usd:g}"
-                if tally.stopped:
+                if budget.exhausted and not tally.ended:
+                    tally.ended = f"reached --max-cost {budget.max_usd:g}"
+                if tally.over(model):
                     return
                 if request.key in in_flight or store.has_final(request.key):
                     continue
                 in_flight.add(request.key)
                 try:
-                    answer = await ask(client, request, asking, budget, lambda: tally.stopped is not None)
+                    answer, of_request = await ask(client, request, asking, budget, lambda: tally.over(model))
                     store.put(answer)
                 finally:
                     in_flight.discard(request.key)
-                tally.count(answer)
+                tally.count(answer, of_request)
                 show()
 
         async with asyncio.TaskGroup() as group:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rsd_bench.requests.chat import ChatClient, open_client
-from rsd_bench.requests.engine import Lane, Tally, progress_bar
+from rsd_bench.requests.engine import INTERRUPTED, Lane, Tally, progress_bar
 from rsd_bench.requests.model import Answer, Endpoint, Request
 from rsd_bench.requests.prices import Budget, Prices
 from rsd_bench.requests.retry import Asking, RetryPolicy, ask
@@ -52,9 +51,9 @@ class Desk:
     def __init__(self, path: Path, image: Any, budget: Budget, tally: Tally) -> None:
         self._store, self._image, self._budget, self._tally = join_answers(path), image, budget, tally
 
-    def missing(self, keys: list[str]) -> set[str]:
-        """The keys that still need an answer; none where the run is stopping."""
-        return {key for key in keys if not self._store.has_final(key)} if self._may_go_on() else set()
+    def missing(self, model: str, keys: list[str]) -> set[str]:
+        """The keys of a model that still need an answer; none where nothing more is asked of it."""
+        return {key for key in keys if not self._store.has_final(key)} if self._may_go_on(model) else set()
 
     def image(self, sha256: str) -> bytes | None:
         """Original bytes of an image; None where it cannot be read."""
@@ -63,21 +62,21 @@ class Desk:
         except OSError:
             return None
 
-    def put(self, answer: Answer, estimated: int) -> bool:
-        """Commit an answer; return whether to go on."""
+    def put(self, answer: Answer, estimated: int, of_request: bool = False) -> bool:
+        """Commit an answer; return whether to go on with its model."""
         self._store.put(answer)
-        self._tally.count(answer)
+        self._tally.count(answer, of_request)
         self._budget.spent_usd += answer.cost_usd or 0.0
         self._budget.estimated += estimated
-        return self._may_go_on()
+        return self._may_go_on(answer.model)
 
-    def _may_go_on(self) -> bool:
+    def _may_go_on(self, model: str) -> bool:
         if self._budget.exhausted:
             self.stop(f"reached --max-cost {self._budget.max_usd:g}")
-        return not self._tally.stopped
+        return not self._tally.over(model)
 
     def stop(self, why: str) -> None:
-        self._tally.stopped = self._tally.stopped or why
+        self._tally.ended = self._tally.ended or why
 
     def state(self) -> tuple[Tally, Budget]:
         return self._tally, self._budget
@@ -93,7 +92,7 @@ class Worker:
         self._asking = Asking(_no_image, policy, stream)
         self._loop = asyncio.new_event_loop()
         self._clients: dict[str, ChatClient] = {}
-        self._stopping = False
+        self._over: set[str] = set()  # models of which nothing more is asked
 
     def __call__(self, shard: pa.Table) -> pa.Table:
         """Ask what is missing of a shard (columns key, model, body); return it as (model, asked)."""
@@ -104,9 +103,9 @@ class Worker:
         return pa.table({"asked": [asked]})
 
     async def _shard(self, requests: list[Request]) -> int:
-        missing = await self._desk.missing.remote([request.key for request in requests])
-        todo = iter([request for request in requests if request.key in missing])
         model = requests[0].model
+        missing = await self._desk.missing.remote(model, [request.key for request in requests])
+        todo = iter([request for request in requests if request.key in missing])
         async with asyncio.TaskGroup() as group:
             for _ in range(self._endpoints[model][1]):
                 group.create_task(self._work(todo))
@@ -114,27 +113,28 @@ class Worker:
 
     async def _work(self, requests: Iterator[Request]) -> None:
         for request in requests:
-            if self._stopping:
+            if request.model in self._over:
                 return
-            answer, estimated = await self._ask(request)
-            if not await self._desk.put.remote(answer, estimated):
-                self._stopping = True
+            if not await self._desk.put.remote(*await self._ask(request)):
+                self._over.add(request.model)
 
-    async def _ask(self, request: Request) -> tuple[Answer, int]:
+    async def _ask(self, request: Request) -> tuple[Answer, int, bool]:
+        """What `Desk.put` takes."""
         images = {sha256: await self._desk.image.remote(sha256) for sha256 in request.images}
         if None in images.values():
-            return Answer(request.key, request.model, "error", detail="image: cannot be read", attempts=0), 0
+            return Answer(request.key, request.model, "error", detail="image: cannot be read", attempts=0), 0, True
         endpoint, concurrency = self._endpoints[request.model]
         if request.model not in self._clients:
             try:
                 self._clients[request.model] = open_client(endpoint, concurrency)
             except KeyError:
                 detail = f"environment variable {endpoint.key_variable} is not set on this node"
-                return Answer(request.key, request.model, "error", detail=detail, attempts=0), 0
+                return Answer(request.key, request.model, "error", detail=detail, attempts=0), 0, False
         budget = Budget(self._prices)
         asking = replace(self._asking, image=images.__getitem__)
-        answer = await ask(self._clients[request.model], request, asking, budget, lambda: self._stopping)
-        return answer, budget.estimated
+        client = self._clients[request.model]
+        answer, of_request = await ask(client, request, asking, budget, lambda: request.model in self._over)
+        return answer, budget.estimated, of_request
 
 
 def _no_image(sha256: str) -> bytes:
@@ -263,9 +263,9 @@ def follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
                 if not thread.is_alive():
                     break
             except KeyboardInterrupt:
-                if tally.stopped == "interrupted":
+                if tally.ended == INTERRUPTED:
                     raise
-                ray.get(desk.stop.remote("interrupted"))
+                ray.get(desk.stop.remote(INTERRUPTED))
     if failures:
         what = f"the work failed: {_last_line(failures[0])}"
         raise InputError.at("--engine ray", what, "run again to go on") from None
@@ -276,5 +276,6 @@ def _last_line(error: BaseException) -> str:
 
 
 def _take(theirs: Tally, spent: Budget, budget: Budget, tally: Tally) -> None:
-    tally.asked, tally.last_error, tally.stopped = Counter(theirs.asked), theirs.last_error, theirs.stopped
+    tally.asked, tally.last_error = theirs.asked, theirs.last_error
+    tally.ended, tally.given_up = theirs.ended, theirs.given_up
     budget.spent_usd, budget.estimated = spent.spent_usd, spent.estimated

@@ -1,7 +1,8 @@
 """What an endpoint sent, read strictly: a Reply, or CallFailed saying what kind of failure it is. Pure, no I/O.
 
 A chat completion comes whole (over HTTP, in a Batch file) or as server-sent events; an HTTP error status has a body of
-its own. Whatever is no answer of a model - malformed, empty, an error inside a 200 - is a failure, never a text.
+its own. Whatever is no answer of a model - malformed, empty, broken off, an error inside a 200 - is a failure, never a
+text. Only finish reasons that are known to end an answer make one: servers name new ways to break off all the time.
 """
 
 from __future__ import annotations
@@ -12,11 +13,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 _MAX_BYTES = 32 << 20  # of one reply: an endpoint that never stops must not fill the memory
-_MAX_DETAIL = 500
 _TRANSIENT = {408, 409, 425, 429}
+_OF_REQUEST = {400, 413, 414, 415, 422}  # HTTP statuses that refuse what was sent, not who sent it
 _FILTER_CODES = {"content_filter", "content_policy_violation"}
+
+#: How an answer with this finish reason, in lower case, ended: OpenAI, vLLM, Ollama, TGI, llama.cpp, Anthropic, Gemini
+#: (which adds its own reason after a colon), Mistral, Bedrock. None: small servers leave it out of a whole reply.
+_ENDINGS: dict[str | None, str] = {
+    None: "ok",
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "ok"),
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length"), "truncated"),
+    **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened", "refusal"), "filtered"),
+    **dict.fromkeys(("safety", "recitation", "blocklist", "prohibited_content", "spii"), "filtered"),
+    **dict.fromkeys(("image_safety", "image_recitation", "image_prohibited_content"), "filtered"),
+}
+_TOOLS = {"tool_calls", "tool_use", "function_call"}
+
+_BOM = b"\xef\xbb\xbf"
+_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 @dataclass(slots=True)
@@ -32,13 +49,22 @@ class Reply:
     first_token_s: float | None = None
     latency_s: float = 0.0
 
+    @property
+    def outcome(self) -> tuple[str, str | None, str | None]:
+        """(status, text, detail) of a usable reply. Only ok and truncated have text: the model's own."""
+        if self.refusal:
+            return "refused", None, self.refusal
+        status = _ENDINGS[_normal(self.finish_reason)]
+        text = self.text if status in ("ok", "truncated") else None
+        return status, text, None if status == "ok" else f"finish reason {self.finish_reason}"
+
 
 class CallFailed(Exception):  # noqa: N818 - an outcome, not a bug
     """A call without a usable reply.
 
     kind: `transient` may pass by itself, `deterministic` may well come again, `filtered` is the endpoint's last word.
     retry_after: seconds the endpoint asked to wait. reply: set where tokens were spent on it. billable: the request may
-    have been paid for although no usage came back.
+    have been paid for although no usage came back. of_request: the endpoint works, it is this request that failed.
     """
 
     def __init__(
@@ -49,10 +75,11 @@ class CallFailed(Exception):  # noqa: N818 - an outcome, not a bug
         retry_after: float | None = None,
         reply: Reply | None = None,
         billable: bool = False,
+        of_request: bool = False,
     ) -> None:
         super().__init__(what)
-        self.kind, self.what, self.retry_after = kind, what[:_MAX_DETAIL], retry_after
-        self.reply, self.billable = reply, billable
+        self.kind, self.what, self.retry_after = kind, what, retry_after
+        self.reply, self.billable, self.of_request = reply, billable, of_request
 
 
 def bounded(size: int) -> None:
@@ -62,7 +89,23 @@ def bounded(size: int) -> None:
 
 
 def parse_refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
-    """An HTTP error status as a CallFailed; `body` may be anything."""
+    """An HTTP status that is no success as a CallFailed; `body` may be anything."""
+    if 300 <= status < 400:
+        place = _place(headers.get("location", ""))
+        return CallFailed("deterministic", f"HTTP {status}: redirected to {place}, which is not followed")
+    said, code = _complaint(body)
+    what = f"HTTP {status}: {said}"
+    if status == 400 and isinstance(code, str) and code in _FILTER_CODES:
+        return CallFailed("filtered", what)
+    if code == "insufficient_quota":  # a 429 that no waiting mends
+        return CallFailed("deterministic", what)
+    if status >= 500 or status in _TRANSIENT:
+        return CallFailed("transient", what, retry_after=_retry_after(headers))
+    return CallFailed("deterministic", what, of_request=status in _OF_REQUEST)
+
+
+def _complaint(body: bytes) -> tuple[Any, Any]:
+    """(message, code) of an error, in any of the forms that endpoints have for it."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
@@ -70,14 +113,16 @@ def parse_refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallF
     error = data.get("error", data) if isinstance(data, dict) else {}
     error = error if isinstance(error, dict) else {"message": error}
     said = error.get("message") or error.get("detail") or body.decode("utf-8", "replace").strip() or "no reason given"
-    what = f"HTTP {status}: {said}"
-    code = error.get("code")
-    if status == 400 and isinstance(code, str) and code in _FILTER_CODES:
-        return CallFailed("filtered", what)
-    if code == "insufficient_quota":  # a 429 that no waiting mends
-        return CallFailed("deterministic", what)
-    transient = status >= 500 or status in _TRANSIENT
-    return CallFailed("transient" if transient else "deterministic", what, retry_after=_retry_after(headers))
+    return said, error.get("code")
+
+
+def _place(url: str) -> str:
+    """A URL without what may be secret in it: user, password, query, fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable place"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl() or "nowhere"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -88,38 +133,41 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return max(seconds, 0.0) if seconds == seconds else None
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
-    """The JSON object of a reply. Raises CallFailed."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise CallFailed("deterministic", "malformed JSON in the reply", billable=True) from None
-    if not isinstance(value, dict):
-        raise CallFailed("deterministic", "the reply is no JSON object", billable=True)
-    return value
+def parse_body(body: bytes) -> Reply:
+    """The Reply of a whole body: a completion, or events of a server that does not say so. Raises CallFailed."""
+    if body.removeprefix(_BOM).lstrip().startswith(_EVENT_STARTS):
+        events = EventReader()
+        events.feed(body)
+        return events.reply()
+    return parse_completion(_object(body))
 
 
 def parse_completion(data: Any) -> Reply:
     """The Reply of a whole chat completion object. Raises CallFailed."""
-    choice = _first_choice(data if isinstance(data, dict) else {})
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        raise CallFailed("deterministic", "reply without a message", billable=True)
+    choice = _choice(data) if isinstance(data, dict) else None
+    message = choice.get("message") if choice else None
+    if not choice or not isinstance(message, dict):
+        raise CallFailed("deterministic", "reply without choices or message", billable=True)
     texts = _text(message.get("content")), _text(message.get("refusal"))
     return _usable(_reply(data, *texts, choice.get("finish_reason")))
 
 
 class EventReader:
-    """A streamed chat completion, fed as its bytes come in. A stream that ends without a finish reason was cut."""
+    """A streamed chat completion, fed as its bytes come in: server-sent events as the HTML standard reads them.
+
+    A stream that ends without a finish reason was cut, with or without [DONE].
+    """
 
     def __init__(self) -> None:
         self.done = False  # [DONE] has come
-        self._rest, self._size = b"", 0
+        self._rest, self._size, self._after_cr = b"", 0, False
+        self._data: list[bytes] = []  # of the event that is being read, and its type
+        self._type = b""
         self._texts: list[str] = []
         self._refusals: list[str] = []
         self._finish: Any = None
@@ -132,34 +180,52 @@ class EventReader:
         return bool(self._texts)
 
     def feed(self, part: bytes) -> None:
-        """Read the lines that `part` completes. Raises CallFailed."""
+        """Read the lines that `part` completes; they end in LF, CR, or CRLF. Raises CallFailed."""
         self._size += len(part)
         bounded(self._size)
-        *lines, self._rest = (self._rest + part).split(b"\n")
+        half, self._after_cr = self._after_cr, part.endswith(b"\r")
+        if half:
+            part = part.removeprefix(b"\n")
+        data = (self._rest + part).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, self._rest = data.split(b"\n")
         for line in lines:
             self._line(line)
 
     def reply(self) -> Reply:
         """The Reply of a stream that has ended. Raises CallFailed."""
         self._line(self._rest)
-        if not (self.done or self._finish):
+        self._line(b"")
+        if not self._finish:
             raise CallFailed("transient", "the stream was cut", billable=True)
         data = self._head | {"usage": self._usage}
         return _usable(_reply(data, "".join(self._texts), "".join(self._refusals), self._finish))
 
     def _line(self, line: bytes) -> None:
-        if self.done or not line.startswith(b"data:"):
+        if not line:
+            self._event()
             return
-        payload = line[5:].strip()
+        name, _, value = line.removeprefix(_BOM).partition(b":")
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._type = value.strip()
+
+    def _event(self) -> None:
+        payload, kind = b"\n".join(self._data).strip(), self._type
+        self._data, self._type = [], b""
+        if not payload or self.done:
+            return
         if payload == b"[DONE]":
             self.done = True
             return
-        event = parse_object(payload)
-        self._head = self._head or event
-        self._usage = event.get("usage") or self._usage
-        if not event.get("choices") and "error" not in event:
+        if kind == b"error":
+            raise CallFailed("transient", f"error in the reply: {_complaint(payload)[0]}", billable=True)
+        chunk = _object(payload)
+        self._head = self._head or chunk
+        self._usage = chunk.get("usage") or self._usage
+        choice = _choice(chunk)
+        if choice is None:
             return
-        choice = _first_choice(event)
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
         if text := _text(delta.get("content")):
@@ -170,33 +236,59 @@ class EventReader:
 
 
 def _usable(reply: Reply) -> Reply:
-    """The reply, unless it holds nothing that a model said."""
-    if reply.finish_reason == "tool_calls":
-        raise CallFailed("deterministic", "the model called a tool instead of answering", reply=reply)
-    ended_badly = reply.refusal or reply.finish_reason in ("length", "content_filter")
-    if not reply.text.strip() and not ended_badly:
-        raise CallFailed("deterministic", "empty answer", reply=reply)
+    """The reply, unless it is no whole answer or holds nothing that a model said."""
+    if reply.refusal:
+        return reply
+    reason = _normal(reply.finish_reason)
+    if reason in _TOOLS:
+        what = "the model called a tool instead of answering"
+        raise CallFailed("deterministic", what, reply=reply, of_request=True)
+    if reason not in _ENDINGS:
+        raise CallFailed("transient", f"broken off, finish reason {reply.finish_reason}", reply=reply)
+    if _ENDINGS[reason] == "ok" and not reply.text.strip():
+        raise CallFailed("deterministic", "empty answer", reply=reply, of_request=True)
     return reply
 
 
-def _first_choice(data: dict[str, Any]) -> dict[str, Any]:
-    """The first choice of a reply or chunk; an error inside a 200 is a failure like any other."""
+def _normal(finish_reason: str | None) -> str | None:
+    return finish_reason and finish_reason.partition(":")[0].lower()
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """The JSON object of a reply or event. Raises CallFailed."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise CallFailed("deterministic", "malformed JSON in the reply", billable=True) from None
+    if not isinstance(value, dict):
+        raise CallFailed("deterministic", "the reply is no JSON object", billable=True)
+    return value
+
+
+def _choice(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Choice 0, the one that was asked for, where there is one; an error inside a 200 is a failure like any other."""
     if error := data.get("error"):
-        said = error.get("message") if isinstance(error, dict) else error
+        said = error.get("message") or error if isinstance(error, dict) else error
         raise CallFailed("transient", f"error in the reply: {said}", billable=True)
     choices = data.get("choices")
-    if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
-        raise CallFailed("deterministic", "reply without choices", billable=True)
-    return choices[0]
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and not choice.get("index"):
+            return choice
+    return None
 
 
 def _text(value: Any) -> str:
-    """A text field; null is empty, anything but text is malformed."""
+    """A text field: text, null, or a list of text parts; anything else is malformed."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
-    if not isinstance(value, str):
-        raise CallFailed("deterministic", f"content is a {type(value).__name__}, not text", billable=True)
-    return value
+    if isinstance(value, list):
+        parts = [part for part in value if isinstance(part, dict) and part.get("type") == "text"]
+        texts = [text for part in parts if isinstance(text := part.get("text"), str)]
+        if len(texts) == len(value):
+            return "".join(texts)
+    raise CallFailed("deterministic", f"content is a {type(value).__name__}, not text", billable=True)
 
 
 def _reply(data: Mapping[str, Any], text: str, refusal: str, finish: Any) -> Reply:
@@ -205,7 +297,7 @@ def _reply(data: Mapping[str, Any], text: str, refusal: str, finish: Any) -> Rep
     served = data.get("model")
     return Reply(
         text=text,
-        finish_reason=finish if isinstance(finish, str) else None,
+        finish_reason=str(finish) if finish else None,
         refusal=refusal,
         served_model=served if isinstance(served, str) else None,
         input_tokens=_count(usage.get("prompt_tokens")),

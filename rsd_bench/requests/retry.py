@@ -15,13 +15,15 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rsd_bench.requests.chat import ChatClient, call
-from rsd_bench.requests.model import NO_KEY, Answer, Request, wire_body
+from rsd_bench.requests.model import Answer, Request, wire_body
 from rsd_bench.requests.prices import Budget
 from rsd_bench.requests.reply import CallFailed, Reply
 
 _SAME_FAILURE = 3
 _NAP_S = 0.5
-_SECRET_SHOWN = "[key]"
+_KEY_SHOWN = "[key]"
+_KEY_LENGTH = 16  # characters of the shortest key that cannot be a word of an answer
+_NO_KEYS = {"none", "empty", "null", "dummy", "ollama", "vllm", "lm-studio", "not-needed", "sk-no-key-required"}
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,17 @@ class Asking:
 
 async def ask(
     client: ChatClient, request: Request, asking: Asking, budget: Budget, stopping: Callable[[], bool]
-) -> Answer:
+) -> tuple[Answer, bool]:
     """Ask until there is a reply or the policy gives up; every ending is an Answer. Cancellation passes through.
 
-    stopping: when it holds, a call in flight is finished and none is tried again.
+    stopping: when it holds, a call in flight is finished and none is tried again. Also returned: whether an error is of
+    this request alone, and no sign that the endpoint is down.
     """
     policy, meter = asking.policy, asking.meter
     try:
         body = wire_body(request, asking.image, asking.stream)
     except OSError as error:
-        return Answer(request.key, request.model, "error", detail=f"image: {error.strerror or error}", attempts=0)
+        return Answer(request.key, request.model, "error", detail=f"image: {error.strerror or error}", attempts=0), True
     deadline = time.monotonic() + policy.total_s
     seen: Counter[str] = Counter()
     costs: list[float | None] = []
@@ -81,7 +84,7 @@ async def ask(
                 reply, joules = await _metered(client, body, asking)
             costs.append(budget.cost(request, reply.input_tokens, reply.output_tokens, reply.text))
             answer = _answer(request, reply, attempt, costs, client.api_key)
-            return replace(answer, energy_j=joules, energy_basis=meter.basis) if meter else answer
+            return (replace(answer, energy_j=joules, energy_basis=meter.basis) if meter else answer), False
         except TimeoutError:
             failed = CallFailed("transient", f"no complete answer within {policy.timeout_s:g} s", billable=True)
         except CallFailed as error:
@@ -96,8 +99,9 @@ async def ask(
         late = attempt >= policy.attempts or time.monotonic() + wait >= deadline
         if hopeless or late or not await _slept(wait, stopping):
             status = "filtered" if failed.kind == "filtered" else "error"
-            detail = _without_secret(failed.what, client.api_key)
-            return Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
+            detail = _without_key(failed.what, client.api_key)
+            answer = Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
+            return answer, failed.of_request
 
 
 async def _metered(client: ChatClient, body: bytes, asking: Asking) -> tuple[Reply, float | None]:
@@ -126,15 +130,15 @@ def _wait(failed: CallFailed, attempt: int, policy: RetryPolicy) -> float:
     return failed.retry_after + backoff if failed.retry_after is not None else backoff
 
 
-def _answer(request: Request, reply: Reply, attempts: int, costs: list[float | None], secret: str) -> Answer:
-    status, text, detail = outcome(reply)
+def _answer(request: Request, reply: Reply, attempts: int, costs: list[float | None], key: str) -> Answer:
+    status, text, detail = reply.outcome
     return Answer(
         key=request.key,
         model=request.model,
         status=status,
-        text=_without_secret(text, secret),
-        detail=_without_secret(detail, secret),
-        served_model=reply.served_model,
+        text=_without_key(text, key, _KEY_LENGTH),
+        detail=_without_key(detail, key),
+        served_model=_without_key(reply.served_model, key),
         input_tokens=reply.input_tokens,
         output_tokens=reply.output_tokens,
         first_token_s=reply.first_token_s,
@@ -144,22 +148,16 @@ def _answer(request: Request, reply: Reply, attempts: int, costs: list[float | N
     )
 
 
-def outcome(reply: Reply) -> tuple[str, str | None, str | None]:
-    """(status, text, detail) of a usable reply. Only ok and truncated have text: the model's own."""
-    if reply.refusal:
-        return "refused", None, reply.refusal
-    if reply.finish_reason == "content_filter":
-        return "filtered", None, "finish reason content_filter"
-    if reply.finish_reason == "length":
-        return "truncated", reply.text, "finish reason length"
-    return "ok", reply.text, None
-
-
 def _total(costs: list[float | None]) -> float | None:
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
 
 
-def _without_secret(text: str | None, secret: str) -> str | None:
-    """An endpoint may echo the key that it was sent; it must not reach the disk."""
-    return text.replace(secret, _SECRET_SHOWN) if text and secret != NO_KEY else text
+def _without_key(text: str | None, key: str, shortest: int = 1) -> str | None:
+    """An endpoint may echo the key that it was sent, in any string; it must not reach the disk.
+
+    shortest: a key of fewer characters may be a word of what a model says, and stays. A placeholder is no secret.
+    """
+    if not text or len(key) < shortest or key.lower() in _NO_KEYS:
+        return text
+    return text.replace(key, _KEY_SHOWN)

@@ -6,11 +6,14 @@ Guards against cache keys that miss a parameter or the prompt (lm-eval#3881, lig
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import sqlite3
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,8 @@ from conftest import png
 from loopback import Loopback
 
 from rsd_bench.requests.batch_files import read_batch, write_batch
-from rsd_bench.requests.engine import Lane
+from rsd_bench.requests.chat import opened
+from rsd_bench.requests.engine import Lane, Tally, progress_bar
 from rsd_bench.requests.model import (
     Answer,
     Endpoint,
@@ -30,6 +34,7 @@ from rsd_bench.requests.model import (
     wire_body,
 )
 from rsd_bench.requests.prices import Budget, Price, Prices, load_prices
+from rsd_bench.requests.ray_engine import Desk
 from rsd_bench.requests.retry import Asking, RetryPolicy
 from rsd_bench.requests.run import Run, run_requests
 from rsd_bench.requests.store import open_answers
@@ -119,6 +124,8 @@ FAULTS = {
     "html-once": "ok",
     "empty-once": "ok",
     "error200-once": "ok",
+    "event-once": "ok",
+    "abort-once": "ok",
     "429long": "error",
     "500": "error",
     "400": "error",
@@ -129,10 +136,15 @@ FAULTS = {
     "html": "error",
     "empty": "error",
     "list": "error",
+    "event": "error",
+    "abort": "error",
+    "301": "error",
     "refusal": "refused",
     "filter": "filtered",
     "filter400": "filtered",
+    "SAFETY": "filtered",
     "length": "truncated",
+    "max_tokens": "truncated",
 }
 
 
@@ -199,6 +211,55 @@ def test_a_dead_endpoint_stops_the_run(tmp_path: Path) -> None:
     assert "no connection" in tally.stopped
 
 
+def test_refused_requests_block_nothing_behind_them(tmp_path: Path) -> None:
+    """25 pictures too large at the head of a store ended each run after ten errors, at the same place."""
+    requests = [question(f"fault=400 {i}") for i in range(25)] + [question(f"q{i}") for i in range(15)]
+    with Loopback() as server:
+        tally, _, _ = run(tmp_path, server.url, requests)
+    assert tally.stopped is None
+    assert tally.asked == {("m", "error"): 25, ("m", "ok"): 15}
+
+
+def test_a_dead_endpoint_does_not_stop_the_others(tmp_path: Path) -> None:
+    """One model that was down ended the run of all."""
+    asked = {
+        "dead": [question(f"fault=403 {i}", model="dead") for i in range(200)],
+        "m": [question(f"q{i}") for i in range(200)],
+    }
+    with Loopback(latency=0.02) as server, open_answers(tmp_path) as store:
+        lanes = [Lane(Endpoint(model, server.url), partial(asked.get, model), 4) for model in asked]
+        asking = Asking(lambda sha256: IMAGE, QUICK, stream=True)
+        tally = run_requests(lanes, store, Run(asking=asking, budget=Budget(PRICES), output_tokens=10))
+    assert tally.asked["m", "ok"] == 200
+    assert tally.asked["dead", "error"] < 20
+    assert tally.stopped.startswith("dead: 10 requests, 10 errors; the last: HTTP 403")
+
+
+def test_the_desk_of_a_ray_run_gives_up_one_model_only(tmp_path: Path) -> None:
+    with open_answers(tmp_path) as store:
+        desk = Desk(store.path, None, Budget(PRICES), Tally())
+        refused = [desk.put(Answer(f"r{i}", "m", "error"), 0, True) for i in range(20)]
+        failed = [desk.put(Answer(f"f{i}", "dead", "error"), 0) for i in range(10)]
+        assert refused == [True] * 20
+        assert failed == [True] * 9 + [False]
+        assert desk.missing("dead", ["new"]) == set()
+        assert desk.missing("m", ["new"]) == {"new"}
+        desk.stop("reached --max-cost 1")
+        assert desk.missing("m", ["new"]) == set()
+
+
+def test_the_bar_shows_dollars_only_where_there_is_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model without a price was shown to cost $0.0000."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    for estimate in (0.0, 0.5):
+        tally = Tally(Counter({("m", "ok"): 2}), pending=2, estimate_usd=estimate)
+        with progress_bar(tally, Budget(PRICES)) as show:
+            show()
+        assert ("$0.0000" in screen.getvalue()) == (estimate > 0)
+
+
 def test_cap_is_passed_by_no_more_than_the_calls_in_flight(tmp_path: Path) -> None:
     requests = [question(f"q{i}") for i in range(300)]
     with Loopback(latency=0.02) as server:
@@ -230,6 +291,95 @@ def test_no_key_is_stored_even_where_the_endpoint_echoes_it(tmp_path: Path, monk
     assert details == ["HTTP 400: bad request with Bearer [key]"]
     assert all(secret.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert secret not in repr(endpoint)
+
+
+def test_an_echoed_key_is_found_in_every_string_before_any_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that names its caller as the model brought the key into the database and from there into source.json;
+    a detail cut to length in the middle of a key kept the half that no longer matched."""
+    secret = "sk-test-0123456789abcdef"
+    monkeypatch.setenv("SOME_KEY", secret)
+    requests = [question("fault=echo"), question("fault=echolong")]
+    with Loopback() as server:
+        endpoint = parse_endpoint(f"m@{server.url}", {"m": "SOME_KEY"})
+        _, answers, _ = run(tmp_path, server.url, requests, endpoint=endpoint)
+    echo, long = (answers[request.key] for request in requests)
+    assert echo.text == "bad request with Bearer [key]"
+    assert echo.served_model == "bad request with Bearer [key]-2026-11-01"
+    assert long.detail.endswith("yyybad request with Bearer [key]")
+    assert all(secret[:8].encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("key", ["EMPTY", "boxes"])
+def test_a_short_key_takes_no_word_out_of_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """With the placeholder key EMPTY, as vLLM documents it, "The box is EMPTY" was stored as "The box is [key]"."""
+    monkeypatch.setenv("SOME_KEY", key)
+    request = question("Are the boxes EMPTY?")
+    with Loopback() as server:
+        endpoint = parse_endpoint(f"m@{server.url}", {"m": "SOME_KEY"})
+        _, answers, _ = run(tmp_path, server.url, [request, question("fault=400")], endpoint=endpoint)
+    assert answers.pop(request.key).text == "An answer to: Are the boxes EMPTY?"
+    (refused,) = answers.values()
+    assert refused.detail == f"HTTP 400: bad request with Bearer {'EMPTY' if key == 'EMPTY' else '[key]'}"
+
+
+def test_what_the_environment_holds_for_openai_goes_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Organization and project ids went to every endpoint with the default headers of the SDK."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Own: secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with Loopback() as server:
+        run(tmp_path, server.url, [question("q")])
+        assert server.stats()["headers for OpenAI"] == 0
+
+    async def headers_for(url: str) -> dict[str, str]:
+        async with opened(parse_endpoint(f"gpt@{url}", {}), 1) as client:
+            return dict(client.headers)
+
+    sent = asyncio.run(headers_for("https://api.openai.com/v1"))
+    assert (sent["openai-organization"], sent["openai-project"]) == ("org-secret", "proj-secret")
+    assert "secret" not in str(asyncio.run(headers_for("https://api.openai.com.example/v1")))
+
+
+def test_a_redirect_is_a_failure_that_names_the_place(tmp_path: Path) -> None:
+    """A 301 turned the POST into a GET, and loops ran for twenty hops."""
+    with Loopback() as server:
+        _, answers, _ = run(tmp_path, server.url, [question("fault=301")])
+    (answer,) = answers.values()
+    assert answer.detail == "HTTP 301: redirected to http://127.0.0.1:9/v2/chat, which is not followed"
+
+
+def test_nothing_that_an_endpoint_says_can_fail_to_be_stored(tmp_path: Path) -> None:
+    """A lone surrogate in an answer ended the run with UnicodeEncodeError, this one and every one after it."""
+    with Loopback() as server:
+        tally, answers, _ = run(tmp_path, server.url, [question("fault=surrogate"), question("q")])
+    assert tally.asked == {("m", "ok"): 2}
+    odd = next(a for a in answers.values() if a.text.startswith("half"))
+    assert (odd.text, odd.served_model) == ("half \ufffd of a pair, and \ufffd", "m\ufffd-2026-11-01")
+
+
+def test_what_failures_cost_stays_in_the_total(tmp_path: Path) -> None:
+    """The answer of a later run overwrote the row of an error, and with it what the error had cost."""
+    with open_answers(tmp_path) as store:
+        for cost in (0.25, None, 0.5):
+            store.put(Answer("k", "m", "error", cost_usd=cost))
+        store.put(Answer("k", "m", "ok", text="then", cost_usd=1.0))
+        assert (store.spent_usd(), store.get("k").cost_usd) == (1.75, 1.75)
+        store.put(Answer("free", "m", "error"))
+        assert store.get("free").cost_usd is None
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "n", "stream", "stream_options"])
+def test_a_parameter_cannot_ask_another_question(name: str) -> None:
+    """`model` in judge.toml asked another model under the name of the judge."""
+    with pytest.raises(InputError, match=f"{name} cannot be set"):
+        make_request("m", [], {name: 1}, "v1")
+    with pytest.raises(InputError, match="no JSON"):
+        make_request("m", [], {"temperature": float("nan")}, "v1")
 
 
 class Counter8Joules:
@@ -309,6 +459,15 @@ def test_the_openai_key_goes_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> 
     assert parse_endpoint("org/model@rev@http://x/v1/", {}) == Endpoint("org/model@rev", "http://x/v1")
 
 
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-sécret"])
+def test_a_key_that_no_header_can_carry_is_refused_before_the_run(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A line end behind a key, or a letter that is not ASCII, ended the run with a traceback at the first call."""
+    monkeypatch.setenv("SOME_KEY", key)
+    with pytest.raises(InputError, match="SOME_KEY holds what no HTTP header can") as error:
+        parse_endpoint("m@http://x/v1", {"m": "SOME_KEY"})
+    assert key[:3] not in str(error.value)
+
+
 def test_price_file_faults_are_all_listed(tmp_path: Path) -> None:
     path = tmp_path / "prices.toml"
     path.write_text("[models.a]\ninput = -1\noutput = 2\n[models.b]\ninput = 1\n[models.c]\ninput = 1\noutput = true\n")
@@ -385,3 +544,21 @@ def test_batch_files_go_out_and_come_in_under_the_same_keys(tmp_path: Path, monk
             read_batch([out], requests, store, budget)
         assert [p.where for p in error.value.problems] == [f"{out}:2", f"{out}:3"]
         assert store.get(keys[6]) is None
+
+
+def test_a_batch_file_is_counted_once(tmp_path: Path) -> None:
+    """Reading a file again, or a line that stands twice, was reported and paid for again."""
+    requests, budget = [question(f"q{i}") for i in range(4)], Budget(PRICES)
+    keys, out = [r.key for r in requests], tmp_path / "out.jsonl"
+    with open_answers(tmp_path) as store:
+        lines = [batch_line(keys[0], completion("one")), batch_line(keys[1], completion("half \ud800"))]
+        lines += [batch_line(keys[0], completion("another")), batch_line(keys[2], {}, status=500)]
+        out.write_text("\n".join(lines))
+        assert read_batch([out, out], requests, store, budget) == {"ok": 2, "error": 1}
+        assert read_batch([out], requests, store, budget) == {}
+        assert [store.get(key).text for key in keys[:2]] == ["one", "half \ufffd"]
+        assert budget.spent_usd == store.spent_usd() == pytest.approx(2 * 100e-6)
+        other = completion("of another model") | {"model": "other"}
+        out.write_text(batch_line(keys[3], other))
+        assert read_batch([out], requests, store, budget) == {"error": 1}
+        assert store.get(keys[3]).detail == "batch: answered by other"
