@@ -1,8 +1,9 @@
-"""Human scores: a CSV or JSONL file with query_id, model, score (0-10) and, where several people scored, annotator."""
+"""Human scores: a CSV, TSV or JSONL file with query_id, model, score (0-10) and, where several scored, annotator."""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rsd_bench.records.jsonl import parse_json
 from rsd_bench.types import InputError, Problem
 
 _NEEDED = ("query_id", "model", "score")
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}  # any other file is JSONL
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,41 @@ def read_human_scores(path: Path, known: Collection[tuple[str, str]]) -> list[Hu
 
 def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:
     text = path.read_text("utf-8-sig")
-    if path.suffix == ".csv":
-        reader = csv.DictReader(text.splitlines())
-        if lacking := [name for name in _NEEDED if name not in (reader.fieldnames or ())]:
-            problems.append(Problem(str(path), f"has no column {', '.join(lacking)}", ",".join(_NEEDED)))
-            return
-        yield from ((f"{path}:{reader.line_num}", row) for row in reader)
+    if separator := _SEPARATORS.get(path.suffix.lower()):
+        yield from _table(path, text, separator, problems)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a JSON text may hold U+2028
         if line.strip():
             try:
                 row = parse_json(line)
                 if not isinstance(row, dict):
                     raise ValueError("not a JSON object")
             except ValueError as error:
-                problems.append(Problem(f"{path}:{number}", str(error), "one JSON object a line"))
+                problems.append(Problem(f"{path}:{number}", str(error), "one JSON object a line, or a .csv file"))
                 continue
             yield f"{path}:{number}", row
+
+
+def _table(path: Path, text: str, separator: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a CSV or TSV; a header that does not name each column once is one Problem."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    names = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    mend = separator.join(_NEEDED)
+    if lacking := [name for name in _NEEDED if name not in names]:
+        other = next((s for s in ";\t," if s != separator and any(s in name for name in names)), None)
+        hint = f"; it is separated by {other!r}, not {separator!r}" if other else ""
+        problems.append(Problem(str(path), f"has no column {', '.join(lacking)}{hint}", mend))
+        return
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        problems.append(Problem(str(path), f"has column {', '.join(twice)} twice", mend))
+        return
+    for row in reader:
+        where = f"{path}:{reader.line_num}"
+        if None in row:
+            problems.append(Problem(where, "has more cells than the header", "quote cells that hold the separator"))
+        else:
+            yield where, row
 
 
 def _score(value: Any) -> float:

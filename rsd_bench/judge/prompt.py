@@ -7,7 +7,8 @@ The model under judgement is never named. Its text stands between two marks that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -15,6 +16,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from rsd_bench.config import read_toml
 from rsd_bench.records.jsonl import parse_json
@@ -109,8 +113,15 @@ def _check(folder: Path, settings: dict[str, Any], template: Template, problems:
         problems.append(Problem(path, f"name is {settings.get('name')!r}", 'name = "my-judge"'))
     if not (isinstance(settings.get("version"), str) and is_name(settings["version"])):
         problems.append(Problem(path, f"version is {settings.get('version')!r}", 'version = "1"'))
-    if not isinstance(settings.get("params", {}), dict) or not isinstance(settings.get("image", False), bool):
+    params = settings.get("params", {})
+    if not isinstance(params, dict) or not isinstance(settings.get("image", False), bool):
         problems.append(Problem(path, "params is no table, or image no boolean", "[params] temperature = 0"))
+    else:
+        problems += [
+            Problem(path, f"[params] {name} is no JSON value", "a text, a boolean or a finite number")
+            for name, value in params.items()
+            if not _is_json(value)
+        ]
     found = set(template.get_identifiers()) if template.is_valid() else set()
     if found != _FIELDS:
         what = f"uses {', '.join(sorted(found)) or 'no valid field'}"
@@ -118,11 +129,20 @@ def _check(folder: Path, settings: dict[str, Any], template: Template, problems:
         problems.append(Problem(str(folder / "prompt.md"), what, mend))
 
 
+def _is_json(value: Any) -> bool:
+    """Whether a value of TOML can be sent: dates, inf and nan cannot."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _schema(path: Path, text: str, problems: list[Problem]) -> dict[str, Any]:
     """The schema of a verdict: it must ask for a bounded number `score` and a string `rationale`."""
     try:
         schema = parse_json(text)
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
         score, rationale = (schema["properties"][name] for name in ("score", "rationale"))
         if not (
             score["type"] in ("integer", "number")
@@ -131,8 +151,30 @@ def _schema(path: Path, text: str, problems: list[Problem]) -> dict[str, Any]:
             and {"score", "rationale"} <= set(schema["required"])
         ):
             raise ValueError("score must be a required number from 0 to 10, rationale a required string")
-    except (ValueError, KeyError, TypeError, SchemaError) as error:
-        what = str(error).splitlines()[0] if isinstance(error, (ValueError, SchemaError)) else f"lacks {error}"
+        _try(schema)
+    except (ValueError, KeyError, TypeError, SchemaError, Unresolvable) as error:
+        what = f"lacks {error}" if isinstance(error, (KeyError, TypeError)) else str(error).splitlines()[0]
         problems.append(Problem(str(path), what, "see rsd_bench/judge/prompts/reference/verdict.json"))
         return {}
     return dict(schema)
+
+
+def _try(schema: dict[str, Any]) -> None:
+    """Raise Unresolvable for a reference that leads nowhere in this file, ValueError for one that never ends."""
+    resource = DRAFT202012.create_resource(schema)
+    name = resource.id() or ""
+    resolver = Registry().with_resource(name, resource).resolver(name)
+    for reference in _references(schema):
+        resolver.lookup(reference)
+    try:
+        list(Draft202012Validator(schema).iter_errors({"rationale": "any", "score": 0}))
+    except RecursionError:
+        raise ValueError("a $ref leads back to itself") from None
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Every $ref and $dynamicRef of a schema."""
+    if isinstance(schema, dict):
+        yield from (schema[name] for name in ("$ref", "$dynamicRef") if isinstance(schema.get(name), str))
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _references(part)
