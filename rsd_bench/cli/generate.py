@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, print_json, say
+from rsd_bench.cli.output import AsJson, fail, interruptible, one_line, print_json, say
+from rsd_bench.types import Problem
 
 
 class Energy(StrEnum):
@@ -19,6 +20,7 @@ class Energy(StrEnum):
     nvml = "nvml"
 
 
+@interruptible
 def generate(
     queries: Annotated[str, typer.Argument(metavar="QUERIES", help="A store, records folder, or dataset.")],
     out: Annotated[Path, typer.Option("--out", metavar="STORE", help="The store that gets queries and answers.")],
@@ -52,7 +54,7 @@ def generate(
     """Ask models the queries: measured latency and tokens, every answer stored as it comes, resumable."""
     from rsd_bench.generate.energy import open_meter
     from rsd_bench.generate.queries import bring_queries
-    from rsd_bench.generate.run import Plan, file_outcomes
+    from rsd_bench.generate.run import Plan, file_outcomes, require_live
     from rsd_bench.generate.vllm_batch import VllmEngine, run_vllm
     from rsd_bench.requests.engine import Lane, Tally
     from rsd_bench.requests.model import Endpoint
@@ -72,6 +74,7 @@ def generate(
     budget.require([endpoint.model for endpoint in endpoints])
     sources = bring_queries(queries, out)
     plan = Plan(out, sources, endpoints, params, live.text_of(system), notes, limit)
+    require_live(plan)
     asking = Asking(plan.image, RetryPolicy(attempts, timeout, total_time), stream=True, meter=meter)
     cluster = Cluster(workers, ray_address) if engine is live.Engine.ray else None
 
@@ -93,8 +96,11 @@ def generate(
         tally = run_requests(lanes, answers, run)
         counts = file_outcomes(plan, answers)
         total = answers.spent_usd()
+    failed = sum(n for (_, status), n in counts.items() if status == "error")
+    problem = live.stop_problem(tally)
+    if failed and problem is None:
+        problem = Problem("run", f"{failed} queries ended in error", "run again: it asks these and no others")
     if as_json:
-        problem = live.stop_problem(tally)
         print_json(
             {
                 "ok": problem is None,
@@ -109,6 +115,7 @@ def generate(
     else:
         say(live.summary_rows(counts))
         for name, what in tally.last_error.items():
-            say(f"last error of {name}: {what}")
+            say(one_line(f"last error of {name}: {what}"))
         say(f"{live.cost_line(budget, total)}\nstore     {out}")
-    live.finish(tally, as_json)
+    if problem:
+        raise typer.Exit(1) if as_json else fail([problem], as_json)

@@ -9,12 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, interval, print_json, say, table
+from rsd_bench.cli.output import AsJson, fail, interruptible, interval, one_line, print_json, say, table
+from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections import Counter
-
-    from rsd_bench.judge.run import ModelJudge, Scope
+    from rsd_bench.judge.run import Filed, ModelJudge, Scope
+    from rsd_bench.requests.engine import Tally
     from rsd_bench.requests.prices import Budget
     from rsd_bench.requests.store import AnswerStore
 
@@ -22,17 +22,25 @@ _DEFAULT = "run"
 
 
 class _DefaultCommand(TyperGroup):
-    """`judge STORE ...` is `judge run STORE ...`."""
+    """`judge STORE ...` is `judge run STORE ...`, and `judge --help` shows the options of both."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["STORE --judge ID@BASE_URL [OPTIONS]"]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        run = self.commands[_DEFAULT]
+        run.format_options(run.make_context(ctx.info_name, [], ctx, resilient_parsing=True), formatter)
+        self.format_commands(ctx, formatter)
+
 
 app = typer.Typer(
     cls=_DefaultCommand,
-    help="Score answers with a judge (`judge STORE --judge ...`), and audit the judge.",
+    help="Score answers with a judge (`judge STORE --judge ...`), and audit the judge (`judge audit STORE ...`).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -41,7 +49,8 @@ Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this s
 EXACT, NUMERIC = "exact-match", "numeric"
 
 
-@app.command(_DEFAULT)
+@app.command(_DEFAULT, hidden=True)
+@interruptible
 def run(
     store: Store,
     judge: Annotated[
@@ -73,14 +82,8 @@ def run(
     """Score answers against their references; published scores are left alone. Resumable."""
     from rsd_bench.judge.closed import exact_match, numeric
     from rsd_bench.judge.prompt import load_prompt
-    from rsd_bench.judge.run import (
-        JUDGE_PREFIX,
-        ModelJudge,
-        file_scores,
-        open_scope,
-        score_by_model,
-        score_closed,
-    )
+    from rsd_bench.judge.run import ModelJudge, file_scores, open_scope, score_by_model, score_closed
+    from rsd_bench.records.outcomes import JUDGE_PREFIX
     from rsd_bench.requests.engine import Tally
     from rsd_bench.requests.prices import Budget, load_prices
     from rsd_bench.requests.ray_engine import Cluster
@@ -88,12 +91,18 @@ def run(
     from rsd_bench.requests.run import Run
     from rsd_bench.requests.store import open_answers
 
+    closed = {EXACT: exact_match(), NUMERIC: numeric(tolerance)}.get(judge)
+    if batch_out and (closed or batch_in):
+        what = f"{judge} asks no model" if closed else "a run writes a Batch file or reads some"
+        raise typer.BadParameter(f"{what}: leave one out", param_hint="--batch-out")
+    if batch_in and closed:
+        raise typer.BadParameter(f"{judge} asks no model: leave one out", param_hint="--batch-in")
     scope = open_scope(store, source, model)
-    if judge in (EXACT, NUMERIC):
-        closed = exact_match() if judge == EXACT else numeric(tolerance)
-        with open_answers(store):  # one writer at a time
-            counts = file_scores(scope, JUDGE_PREFIX + closed.name, score_closed(closed), {})
-        _report(counts, Tally(), None, 0.0, store, as_json)
+    if closed:
+        with open_answers(store) as answers:  # one writer at a time
+            filed = file_scores(scope, JUDGE_PREFIX + closed.name, score_closed(closed), {})
+            total = answers.spent_usd()
+        _report(filed, 1, Tally(), None, total, store, as_json)
         return
     folder = load_prompt(prompt)
     endpoint = live.endpoints_of([judge], key_env)[0]
@@ -119,9 +128,9 @@ def run(
             if batch_in
             else _ask(asked, scope, answers, settings, concurrency)
         )
-        counts = file_scores(scope, asked.name, score_by_model(asked, answers), asked.provenance())
+        filed = file_scores(scope, asked.name, score_by_model(asked, answers), asked.provenance())
         total = answers.spent_usd()
-    _report(counts, tally, budget, total, store, as_json)
+    _report(filed, repeats, tally, budget, total, store, as_json)
 
 
 def _ask(judge: ModelJudge, scope: Scope, answers: AnswerStore, run: Any, concurrency: int) -> Any:
@@ -136,6 +145,7 @@ def _ask(judge: ModelJudge, scope: Scope, answers: AnswerStore, run: Any, concur
     repairs = Lane(judge.endpoint, lambda: repair_requests(judge, scope, answers), concurrency)
     again = run_requests([repairs], answers, run)
     again.asked.update(tally.asked)
+    again.last_error = tally.last_error | again.last_error
     return again
 
 
@@ -180,36 +190,51 @@ def _read_batch(
 
 
 def _report(
-    counts: Counter[tuple[str, str]], tally: Any, budget: Budget | None, total: float, store: Path, as_json: bool
+    filed: Filed, repeats: int, tally: Tally, budget: Budget | None, total: float, store: Path, as_json: bool
 ) -> None:
+    failed = sum(n for (_, status), n in tally.asked.items() if status == "error")
+    problem = live.stop_problem(tally)
+    if failed and problem is None:
+        problem = Problem("run", f"{failed} judge calls ended in error", "run again: it asks these and no others")
     if as_json:
-        problem = live.stop_problem(tally)
         print_json(
             {
                 "ok": problem is None,
                 "problems": [problem.to_dict()] if problem else [],
                 "store": str(store),
-                "models": live.as_counts(counts),
+                "models": live.as_counts(filed.counts),
+                "fewer_verdicts": filed.short,
                 "calls": sum(tally.asked.values()),
-                "cost_usd": budget.spent_usd if budget and not budget.unpriced else None,
+                "cost_usd": (None if budget.unpriced else budget.spent_usd) if budget else 0.0,
                 "store_cost_usd": total,
             }
         )
     else:
-        say(
-            live.summary_rows(counts)
-            if counts
-            else "nothing to judge: no answer with a text and without a published score"
-        )
+        _say_filed(filed, repeats)
         for name, what in tally.last_error.items():
-            say(f"last error of {name}: {what}")
+            say(one_line(f"last error of {name}: {what}"))
         if budget:
             say(live.cost_line(budget, total))
         say(f"store     {store}")
-    live.finish(tally, as_json)
+    if problem:
+        raise typer.Exit(1) if as_json else fail([problem], as_json)
+
+
+def _say_filed(filed: Filed, repeats: int) -> None:
+    from rsd_bench.judge.run import KEPT
+
+    if not filed.counts:
+        say("nothing to judge: no answer with a text and without a published score")
+        return
+    say(live.summary_rows(filed.counts))
+    if any(status == KEPT for _, status in filed.counts):
+        say("kept: this judge gave no verdict (yet), and the score of another judge stays")
+    if filed.short:
+        say(f"{filed.short} answers have fewer than {repeats} verdicts: calls failed, or replies were no verdict")
 
 
 @app.command()
+@interruptible
 def audit(
     store: Store,
     human: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or JSONL: query_id, model, score.")] = None,
@@ -224,7 +249,6 @@ def audit(
     from rsd_bench.judge.audit import audit_source, judged_answers
     from rsd_bench.judge.human import read_human_scores
     from rsd_bench.judge.run import open_scope
-    from rsd_bench.types import InputError
 
     if (small is None) != (large is None):
         raise typer.BadParameter("give both --small and --large", param_hint="--small")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,15 +51,29 @@ def fail(problems: Sequence[Problem], as_json: bool | None = None) -> typer.Exit
         print_json({"ok": False, "problems": [problem.to_dict() for problem in problems]})
     else:
         for problem in problems:
-            typer.echo(f"error: {_one_line(str(problem))}", err=True)
+            typer.echo(f"error: {one_line(str(problem))}", err=True)
         if len(problems) > 1:
             typer.echo(f"{len(problems)} problems", err=True)
     return typer.Exit(1)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without line breaks and control characters, which an input could smuggle in."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that Ctrl-C ends with one line, or JSON, and exit code 130."""
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        try:
+            command(**given)
+        except KeyboardInterrupt:
+            fail([Problem("run", "interrupted", "what was stored stays; run again to go on")], given["as_json"])
+            raise typer.Exit(130) from None
+
+    return run
 
 
 def refuse(problems: list[Problem]) -> None:

@@ -7,8 +7,9 @@ recipe's. An audit speaks of the scores it saw: new scores remove it.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ from rsd_bench.judge.agreement import (
     verbosity_slope,
 )
 from rsd_bench.judge.human import HumanScore
-from rsd_bench.judge.run import JUDGE_PREFIX
+from rsd_bench.judge.prompt import mark_code
 from rsd_bench.labels import label
-from rsd_bench.records.outcomes import AUDIT, rows_of
+from rsd_bench.records.outcomes import AUDIT, rows_of, scored_by_us
 from rsd_bench.types import InputError
 from rsd_bench.version import __version__
 
@@ -38,13 +39,24 @@ Key = tuple[str, str]  # query_id, model
 _COLUMNS = ["query_id", "model", "score", "judge", "response"]
 
 
-def judged_answers(store: Path, source: str) -> dict[Key, tuple[float, str, int]]:
-    """(score, judge, words) of every answer that a judge of this package scored."""
-    out: dict[Key, tuple[float, str, int]] = {}
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A scored answer. `code`: made from its text, so that equal answers can be told without keeping them."""
+
+    score: float
+    judge: str
+    words: int
+    code: str
+
+
+def judged_answers(store: Path, source: str) -> dict[Key, Judged]:
+    """Every answer that a judge of this package scored."""
+    out: dict[Key, Judged] = {}
     for row in rows_of(store, source, "responses", _COLUMNS):
-        if row["score"] is not None and (row["judge"] or "").startswith(JUDGE_PREFIX):
-            words = len((row["response"] or "").split())
-            out[row["query_id"], row["model"]] = row["score"], row["judge"], words
+        if scored_by_us(row):
+            text = row["response"] or ""
+            judged = Judged(row["score"], row["judge"], len(text.split()), mark_code(text))
+            out[row["query_id"], row["model"]] = judged
     return out
 
 
@@ -58,16 +70,16 @@ def audit_source(
 ) -> dict[str, Any]:
     """Compute and write the audit of a source. pair: (small, large), for flipped labels.
 
-    Raises InputError where nothing was judged, or by several judges.
+    Raises InputError where nothing was judged, or by several judges: another prompt, model or parameter is another.
     """
     answers = judged_answers(store, source)
-    judges = sorted({judge for _, judge, _ in answers.values()})
+    judges = sorted({answer.judge for answer in answers.values()})
     if not judges:
         raise InputError.at(f"{store}: {source}", "has no score of a judge", "run `rsd-bench judge` first")
     if len(judges) > 1:
-        raise InputError.at(
-            f"{store}: {source}", f"was scored by {', '.join(judges)}", "score all of it with one judge"
-        )
+        counts = Counter(answer.judge for answer in answers.values())
+        what = f"was scored by {', '.join(f'{judge} ({counts[judge]} answers)' for judge in judges)}"
+        raise InputError.at(f"{store}: {source}", what, "score all of it with one judge, one prompt, one --param")
     repeats = _repeats(store, source, judges[0])
     variance = repeat_variance(list(repeats.values()))
     audit = {
@@ -77,7 +89,7 @@ def audit_source(
         "repeats": None if variance is None else {"answers": variance[1], "variance": variance[0]},
         "human": _against_people(answers, [s for s in human if (s.query_id, s.model) in answers], n_boot, seed),
         "pair": {"small": pair[0], "large": pair[1]} if pair else None,
-        "flip_prob": _flips(repeats, pair) if pair else None,
+        "flip_prob": _flips(answers, repeats, pair) if pair else None,
         "label_disagreement": _disagreement(answers, human, pair) if pair else None,
         "bootstrap": {"n_boot": n_boot, "seed": seed, "unit": "query"},
         "rsd_bench": __version__,
@@ -97,19 +109,19 @@ def _repeats(store: Path, source: str, judge: str) -> dict[Key, FloatArray]:
 
 
 def _against_people(
-    answers: dict[Key, tuple[float, str, int]], human: Sequence[HumanScore], n_boot: int, seed: int
+    answers: dict[Key, Judged], human: Sequence[HumanScore], n_boot: int, seed: int
 ) -> dict[str, Any] | None:
     if not human:
         return None
     keys = sorted({(score.query_id, score.model) for score in human})
     people = sorted({score.annotator for score in human})
     ratings = np.full((1 + len(people), len(keys)), np.nan)
-    ratings[0] = [answers[key][0] for key in keys]
+    ratings[0] = [answers[key].score for key in keys]
     position = {key: i for i, key in enumerate(keys)}
     for score in human:
         ratings[1 + people.index(score.annotator), position[score.query_id, score.model]] = score.score
     judge, mean = ratings[0], np.nanmean(ratings[1:], axis=0)
-    words = np.array([answers[key][2] for key in keys], np.float64)
+    words = np.array([answers[key].words for key in keys], np.float64)
     groups = group_codes([key[0] for key in keys], len(keys))
     figures = {
         "quadratic_kappa": lambda i: quadratic_kappa(judge[i], mean[i]),
@@ -124,20 +136,22 @@ def _against_people(
     return {"answers": len(keys), "annotators": len(people), **shown}
 
 
-def _flips(repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> dict[str, Any] | None:
-    """Per MES: the chance that judging again flips a label, over all queries and over those near the MES."""
-    queries = [
-        (repeats[query, pair[0]], repeats[query, pair[1]])
-        for query, model in repeats
-        if model == pair[0] and (query, pair[1]) in repeats
-    ]
-    queries = [(s, large) for s, large in queries if min(len(s), len(large)) > 1]
+def _flips(answers: dict[Key, Judged], repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> dict[str, Any] | None:
+    """Per MES: the chance that judging again flips a label, over all queries and over those near the MES.
+
+    Equal answers share their judge calls: whatever the judge says, both score the same, and the label stays 1.
+    """
+    queries = []
+    for query in [query for query, model in repeats if model == pair[0] and (query, pair[1]) in repeats]:
+        small, large = ((query, model) for model in pair)
+        if min(len(repeats[small]), len(repeats[large])) > 1:
+            queries.append((repeats[small], repeats[large], answers[small].code == answers[large].code))
     if not queries:
         return None
-    mean = np.array([scores.mean() for scores, _ in queries])
+    mean = np.array([scores.mean() for scores, _, _ in queries])
     out: dict[str, Any] = {"queries": len(queries), "all": {}, "near": {}, "near_queries": {}}
     for mes in MES_LEVELS:
-        flips = np.array([flip_probability(s, large, mes) for s, large in queries])
+        flips = np.array([0.0 if same else flip_probability(s, large, mes) for s, large, same in queries])
         near = np.abs(mean - mes) <= NEAR
         out["all"][str(mes)] = float(flips.mean())
         out["near"][str(mes)] = float(flips[near].mean()) if near.any() else None
@@ -146,7 +160,7 @@ def _flips(repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> dict[str, A
 
 
 def _disagreement(
-    answers: dict[Key, tuple[float, str, int]], human: Sequence[HumanScore], pair: tuple[str, str]
+    answers: dict[Key, Judged], human: Sequence[HumanScore], pair: tuple[str, str]
 ) -> dict[str, Any] | None:
     """Per MES: the share of queries whose label by people differs from the label by the judge."""
     people: defaultdict[Key, list[float]] = defaultdict(list)
@@ -160,6 +174,6 @@ def _disagreement(
     if not both:
         return None
     people_s, people_l = ([float(np.mean(people[query, model])) for query in both] for model in pair)
-    judge_s, judge_l = ([answers[query, model][0] for query in both] for model in pair)
+    judge_s, judge_l = ([answers[query, model].score for query in both] for model in pair)
     share = {str(m): float((label(people_s, people_l, m) != label(judge_s, judge_l, m)).mean()) for m in MES_LEVELS}
     return {"queries": len(both), "all": share}

@@ -3,28 +3,34 @@
 Judged are answers that nobody scored and those that a judge of this package scored; published scores are left alone. K
 repeats are K requests that differ in their sample index. The score is the mean of the verdicts; an outcome without any
 verdict is `unparseable`, or stays `unscored` where calls failed or are still to be made.
+
+A score of ours gives way to another judge's only when that one is done with the answer, and to the same judge's only
+when it has more verdicts: a run that was stopped, or only an estimate, takes no score away.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rsd_bench.judge.closed import ClosedJudge
 from rsd_bench.judge.prompt import JudgePrompt
 from rsd_bench.judge.texts import query_texts
 from rsd_bench.judge.verdict import Verdict, read_verdict
-from rsd_bench.records.outcomes import Outcome, replace_outcomes, rows_of
+from rsd_bench.records.outcomes import JUDGE_PREFIX, Outcome, replace_outcomes, rows_of, scored_by_us
 from rsd_bench.records.store import image_path, source_info, sources_in, spread
 from rsd_bench.requests.model import Endpoint, Request, make_request
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 
-JUDGE_PREFIX = "rsd-bench:"  # of the `judge` of every score that this package gave
+_DIGEST_LENGTH = 8
 _REPEAT = "repeat-{}"
 
 
@@ -40,7 +46,10 @@ class ModelJudge:
 
     @property
     def name(self) -> str:
-        return f"{JUDGE_PREFIX}{self.prompt.name}@{self.prompt.version}/{self.endpoint.model}"
+        """Two judges have one name only where they ask the same: prompt files, model and parameters."""
+        asked = json.dumps([self.prompt.key, self.request_params], sort_keys=True)
+        digest = hashlib.sha256(asked.encode()).hexdigest()[:_DIGEST_LENGTH]
+        return f"{JUDGE_PREFIX}{self.prompt.name}@{self.prompt.version}:{digest}/{self.endpoint.model}"
 
     @property
     def request_params(self) -> dict[str, Any]:
@@ -73,18 +82,12 @@ class Scope:
 
     def covers(self, row: Mapping[str, Any]) -> bool:
         """Whether an outcome is to be judged: it has a text, and no score but one of ours."""
-        ours = row["judge"] is None or row["judge"].startswith(JUDGE_PREFIX)
         return (
             row["status"] in ("ok", "unscored", "unparseable")
             and bool(row["response"])
-            and ours
+            and (row["score"] is None or scored_by_us(row))
             and (self.models is None or row["model"] in self.models)
         )
-
-    def leaves(self, call: Mapping[str, Any]) -> bool:
-        """Whether an old judge call stays: it is not ours, or of a model out of scope."""
-        out_of_scope = self.models is not None and call["model"] not in self.models
-        return out_of_scope or not (call["judge"] or "").startswith(JUDGE_PREFIX)
 
     def image(self, sha256: str) -> bytes:
         return image_path(self.store, sha256).read_bytes()
@@ -131,7 +134,7 @@ def _messages(judge: ModelJudge, scope: Scope) -> Iterator[list[dict[str, Any]]]
                         yield judge.prompt.messages(question, reference, row["response"], image)
 
 
-_SCOPE_COLUMNS = ["query_id", "model", "status", "response", "judge"]
+_SCOPE_COLUMNS = ["query_id", "model", "status", "response", "score", "judge"]
 
 
 def _repair(judge: ModelJudge, messages: list[dict[str, Any]], repeat: int, answers: AnswerStore) -> Request | None:
@@ -148,7 +151,15 @@ def _verdict(judge: ModelJudge, text: str) -> Verdict | None:
         return None
 
 
-Scored = tuple[str, list[tuple[str, Verdict]]]  # status, and a verdict for each repeat that has one
+class Scored(NamedTuple):
+    """What a judge made of an outcome. Of the repeats without a verdict, `pending` are still to be asked."""
+
+    status: str
+    verdicts: list[tuple[str, Verdict]]  # with the name of the repeat
+    missing: int = 0
+    pending: int = 0
+
+
 Score = Callable[[Mapping[str, Any], str, str | None, str], Scored]  # outcome, question, reference, image
 
 
@@ -157,23 +168,24 @@ def score_by_model(judge: ModelJudge, answers: AnswerStore) -> Score:
 
     def score(row: Mapping[str, Any], question: str, reference: str | None, image: str) -> Scored:
         if not reference:
-            return "unscored", []
+            return Scored("unscored", [])
         messages = judge.prompt.messages(question, reference, row["response"], image)
         verdicts: list[tuple[str, Verdict]] = []
-        hopeless = True
+        pending = 0
         for repeat in range(judge.repeats):
             request: Request | None = judge.request(messages, repeat)
             for _ in range(2):  # the first try, then its repair
                 answer = answers.get(request.key) if request else None
                 if request and (answer is None or not answer.final):
-                    hopeless = False  # still to be asked, or to be asked again
+                    pending += 1  # to be asked, or to be asked again
                     break
                 found = _verdict(judge, answer.text) if answer and answer.text else None
                 if found:
                     verdicts.append((_REPEAT.format(repeat + 1), found))
                     break
                 request = _repair(judge, messages, repeat, answers)
-        return ("ok" if verdicts else "unparseable" if hopeless else "unscored"), verdicts
+        status = "ok" if verdicts else "unscored" if pending else "unparseable"
+        return Scored(status, verdicts, judge.repeats - len(verdicts), pending)
 
     return score
 
@@ -183,63 +195,95 @@ def score_closed(judge: ClosedJudge) -> Score:
 
     def score(row: Mapping[str, Any], question: str, reference: str | None, image: str) -> Scored:
         if not reference or not judge.usable(reference):
-            return "unscored", []
+            return Scored("unscored", [])
         verdict = judge.decide(reference, row["response"])
-        return ("ok", [(_REPEAT.format(1), verdict)]) if verdict else ("unparseable", [])
+        return Scored("ok", [(_REPEAT.format(1), verdict)]) if verdict else Scored("unparseable", [])
 
     return score
 
 
-def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str, Any]) -> Counter[tuple[str, str]]:
-    """Write scores and judge calls into the sources; return how many judged outcomes ended how, by (model, status)."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for source in scope.sources:
-        found = source_info(scope.store, source)
-        info = {
-            "judging": found.get("judging", {}) | {judge: dict(provenance)},
-            "score_rule": _score_rule(scope, source, found.get("score_rule", ""), judge),
-        }
+KEPT = "kept"  # in the counts: outcomes that keep the score of another judge of ours
 
-        outcomes = _rescored(scope, source, judge, score, counts)
-        replace_outcomes(scope.store, source, outcomes, keep=lambda row: False, keep_call=scope.leaves, info=info)
-    return counts
+
+@dataclass
+class Filed:
+    """How many judged outcomes ended how, by (model, status); `short`: those with fewer verdicts than repeats."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    short: int = 0
+
+
+@dataclass
+class _Judges:
+    """Whose scores a source holds as its outcomes now stand. `filed`: whether any of them took a new verdict."""
+
+    ours: set[str] = field(default_factory=set)
+    published: bool = False
+    filed: bool = False
+
+
+def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str, Any]) -> Filed:
+    """Write scores and judge calls into the sources."""
+    filed = Filed()
+    for source in scope.sources:
+        judges = _Judges()
+        outcomes = _rescored(scope, source, judge, score, filed, judges)
+        info = partial(_judging, source_info(scope.store, source), {judge: dict(provenance)}, judges)
+        replace_outcomes(scope.store, source, outcomes, info)
+    return filed
 
 
 _LIVE_RULE = "scored live by "
 
 
-def _score_rule(scope: Scope, source: str, held: str, judge: str) -> str:
-    """How the scores of a source came about: by the rule it came with, live, or both."""
-    rows = rows_of(scope.store, source, "responses", ["score", "judge"])
-    published = any(row["score"] is not None and not (row["judge"] or "").startswith(JUDGE_PREFIX) for row in rows)
-    before = held.split(_LIVE_RULE)[0].removesuffix("; ")
-    return f"{before}; {_LIVE_RULE}{judge}" if published and before else f"{_LIVE_RULE}{judge}"
+def _judging(held: Mapping[str, Any], provenance: Mapping[str, Any], judges: _Judges) -> dict[str, Any]:
+    """Entries of source.json: the judges that outcomes name and no others, and how the scores came about."""
+    entries: dict[str, Any] = {}
+    if known := held.get("judging", {}) | (provenance if judges.filed else {}):
+        entries["judging"] = {name: entry for name, entry in known.items() if name in judges.ours}
+    if judges.ours:
+        imported = held.get("score_rule", "").split(_LIVE_RULE)[0].removesuffix("; ") if judges.published else ""
+        entries["score_rule"] = "; ".join(filter(None, [imported, _LIVE_RULE + ", ".join(sorted(judges.ours))]))
+    return entries
 
 
-def _rescored(
-    scope: Scope, source: str, judge: str, score: Score, counts: Counter[tuple[str, str]]
-) -> Iterator[Outcome]:
-    """Every outcome of a source, in order, those in scope with their new score."""
+def _rescored(scope: Scope, source: str, judge: str, score: Score, filed: Filed, judges: _Judges) -> Iterator[Outcome]:
+    """Every outcome of a source, in order, those in scope with their new score where it takes the place of the old."""
     with query_texts(scope.store, source) as texts:
         for row in rows_of(scope.store, source, "responses"):
-            if not scope.covers(row):
-                yield row, ()
-                continue
-            status, verdicts = score(row, *texts(row["query_id"]))
-            counts[row["model"], status] += 1
-            given = [verdict.score for _, verdict in verdicts]
-            mean = sum(given) / len(given) if given else None
-            yield (
-                row | {"status": status, "score": mean, "judge": judge if given else None, **spread(given)},
-                [
-                    {
-                        "query_id": row["query_id"],
-                        "model": row["model"],
-                        "judge": judge,
-                        "repeat": repeat,
-                        "score": verdict.score,
-                        "verdict": verdict.rationale,
-                    }
-                    for repeat, verdict in verdicts
-                ],
-            )
+            calls = None
+            if scope.covers(row):
+                scored = score(row, *texts(row["query_id"]))
+                if _replaces(scored, judge, row):
+                    row, calls = _judged(row, judge, scored)
+                    judges.filed = judges.filed or bool(calls)
+                kept = row["score"] is not None and row["judge"] != judge
+                filed.counts[row["model"], KEPT if kept else row["status"]] += 1
+                filed.short += bool(scored.verdicts and scored.missing)
+            if scored_by_us(row):
+                judges.ours.add(row["judge"])
+            elif row["score"] is not None:
+                judges.published = True
+            yield row, calls
+
+
+def _replaces(scored: Scored, judge: str, row: Mapping[str, Any]) -> bool:
+    """Whether what a judge made of an outcome takes the place of the score that it has."""
+    if row["score"] is None:
+        return scored.status != "unscored"
+    if row["judge"] == judge:
+        return len(scored.verdicts) > int(row["n_judgments"])
+    return bool(scored.verdicts) and not scored.pending
+
+
+def _judged(row: Mapping[str, Any], judge: str, scored: Scored) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """An outcome with its new score, and its judge calls."""
+    given = [verdict.score for _, verdict in scored.verdicts]
+    mean = sum(given) / len(given) if given else None
+    outcome = {**row, "status": scored.status, "score": mean, "judge": judge if given else None, **spread(given)}
+    key = {"query_id": row["query_id"], "model": row["model"], "judge": judge}
+    calls = [
+        {**key, "repeat": repeat, "score": verdict.score, "verdict": verdict.rationale}
+        for repeat, verdict in scored.verdicts
+    ]
+    return outcome, calls

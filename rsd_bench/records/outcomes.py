@@ -24,8 +24,15 @@ _BATCH = 2_000
 _TABLES = ("responses.parquet", "judgments.parquet")
 AUDIT = "audit.json"
 
-#: One outcome and its judge calls, as rows of responses.parquet and judgments.parquet.
-Outcome = tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]
+JUDGE_PREFIX = "rsd-bench:"  # of the `judge` of every score that this package gave
+
+#: A row of responses.parquet with its new judge calls; None where it keeps those that the store holds.
+Outcome = tuple[Mapping[str, Any], Iterable[Mapping[str, Any]] | None]
+
+
+def scored_by_us(row: Mapping[str, Any]) -> bool:
+    """Whether a judge of this package gave the score of an outcome or of a judge call; others are published."""
+    return row["score"] is not None and (row["judge"] or "").startswith(JUDGE_PREFIX)
 
 
 def rows_of(store: Path, source: str, table: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -36,43 +43,44 @@ def rows_of(store: Path, source: str, table: str, columns: list[str] | None = No
 
 
 def replace_outcomes(
-    store: Path,
-    source: str,
-    outcomes: Iterable[Outcome],
-    keep: Callable[[Mapping[str, Any]], bool],
-    keep_call: Callable[[Mapping[str, Any]], bool],
-    info: Mapping[str, Any],
+    store: Path, source: str, outcomes: Iterable[Outcome], info: Callable[[], Mapping[str, Any]]
 ) -> None:
-    """Write the outcomes of which `keep` holds, then `outcomes`; of the judge calls, those of `keep_call`, then theirs.
+    """Write `outcomes`, all of the source in their new order, and their judge calls.
 
-    info: entries of source.json to set. Counts of scored answers are renewed. An audit stays only where both tables
-    come out as they were, byte for byte: it speaks of those scores and no others.
+    New calls of an outcome take the place of those that a judge of this package made about it; every other call stays.
+    info: gives the entries of source.json to set, once all outcomes are written. Counts of scored answers are renewed.
+    An audit stays only where both tables come out as they were, byte for byte: it speaks of those scores and no others.
     """
     old = store / "sources" / source
     with new_folder(old, may_replace=lambda folder: (folder / "source.json").is_file()) as folder:
         _link(old / "queries.parquet", folder / "queries.parquet")
         scored: Counter[str] = Counter()
         calls: list[Mapping[str, Any]] = []
+        renewed: set[tuple[str, str]] = set()
         with (
             pq.ParquetWriter(folder / "responses.parquet", RESPONSES, compression="zstd") as responses,
             pq.ParquetWriter(folder / "judgments.parquet", JUDGMENTS, compression="zstd") as judgments,
         ):
-            _write(filter(keep, rows_of(store, source, "responses")), responses, scored)
-            _write(filter(keep_call, rows_of(store, source, "judgments")), judgments)
 
             def rows() -> Iterator[Mapping[str, Any]]:
                 for outcome, its_calls in outcomes:
-                    calls.extend(its_calls)
+                    if its_calls is not None:
+                        renewed.add((outcome["query_id"], outcome["model"]))
+                        calls.extend(its_calls)
                     if len(calls) >= _BATCH:
                         _write(calls, judgments)
                         calls.clear()
                     yield outcome
 
+            def stays(call: Mapping[str, Any]) -> bool:
+                return (call["query_id"], call["model"]) not in renewed or not scored_by_us(call)
+
             _write(rows(), responses, scored)
             _write(calls, judgments)
+            _write(filter(stays, rows_of(store, source, "judgments")), judgments)
         if (old / AUDIT).is_file() and all(_same(old / name, folder / name) for name in _TABLES):
             _link(old / AUDIT, folder / AUDIT)
-        changed = source_info(store, source) | {"models": dict(sorted(scored.items()))} | dict(info)
+        changed = source_info(store, source) | {"models": dict(sorted(scored.items()))} | dict(info())
         write_file(folder / "source.json", (json.dumps(changed, indent=1, ensure_ascii=False) + "\n").encode())
 
 

@@ -65,7 +65,8 @@ def test_two_endpoints_and_a_judge_become_a_dataset(tmp_path: Path, monkeypatch:
     with Loopback() as server:
         options = ("--key-env", "tiny=TINY_KEY", "--hardware", "tiny=a toy", "--prices", tmp_path / "prices.toml")
         made = generate(server, store, store, *options)
-        assert made.returncode == 0, made.stderr
+        assert made.returncode == 1
+        assert made.stderr == "error: run: 2 queries ended in error -> run again: it asks these and no others\n"
         assert "120 calls to make, 0 answered already; at most about $" in made.stdout
         assert made.stdout.splitlines()[2].split() == ["tiny", "60", "57", "1", "1", "1"]
         judge = (
@@ -84,7 +85,7 @@ def test_two_endpoints_and_a_judge_become_a_dataset(tmp_path: Path, monkeypatch:
         assert run_cli(*judge).returncode == 0
         again = generate(server, store, store, *options)
         assert server.stats()["requests"] == before + 2 * 3  # the two 400s only
-        assert again.returncode == 0
+        assert again.returncode == 1
     table = outcomes(store)
     assert Counter(table["status"]) == {"ok": 115, "refused": 2, "error": 2, "truncated": 2}
     assert table[table["model"] == "published"]["judge"].tolist() == ["a test"]
@@ -287,13 +288,14 @@ def test_closed_answer_judges_need_no_endpoint(tmp_path: Path) -> None:
     queries, store = records_of(tmp_path / "toy"), tmp_path / "store"
     with Loopback() as server:
         assert generate(server, queries, store).returncode == 0
+    assert run_cli("judge", store, "--judge", "numeric", "--model", "tiny").returncode == 0
+    table = outcomes(store)
+    assert Counter(table[table["model"] == "tiny"]["status"]) == {"ok": 30, "unparseable": 30}
+    assert table[table["model"] == "huge"]["score"].isna().all()
     exact = run_cli("judge", store, "--judge", "exact-match")
     assert exact.returncode == 0, exact.stderr
     table = outcomes(store)
     assert table.groupby("model")["score"].mean().to_dict() == {"huge": 10.0, "tiny": 5.0}
-    assert run_cli("judge", store, "--judge", "numeric", "--model", "tiny").returncode == 0
-    table = outcomes(store)
-    assert Counter(table[table["model"] == "tiny"]["status"]) == {"ok": 30, "unparseable": 30}
     assert table[table["model"] == "huge"]["score"].tolist() == [10.0] * 60
 
 

@@ -1,14 +1,18 @@
 """Figures of the audit, against published values and closed forms.
 
-Guards against agreement that is quoted without its interval, and labels taken for true that judging again would flip.
+Guards against agreement that is quoted without its interval, labels taken for true that judging again would flip, flips
+that cannot happen (equal answers, 0.51 where the truth is 0), and files of human scores that are read in part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Records
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +25,12 @@ from rsd_bench.judge.agreement import (
     repeat_variance,
     verbosity_slope,
 )
+from rsd_bench.judge.audit import audit_source
+from rsd_bench.judge.human import HumanScore, read_human_scores
+from rsd_bench.records.native import open_records
+from rsd_bench.records.outcomes import JUDGE_PREFIX, Outcome, replace_outcomes, rows_of
+from rsd_bench.records.store import import_source
+from rsd_bench.types import InputError
 
 N = np.nan
 #: Krippendorff (2011), example C: four observers, twelve units; alpha of interval data is 0.849.
@@ -84,3 +94,62 @@ def test_bootstrap_resamples_groups_and_repeats_with_its_seed() -> None:
     assert first.low < values.mean() < first.high
     assert first.high - first.low == pytest.approx(2 * 1.96 / np.sqrt(200), rel=0.3)
     assert bootstrap(lambda i: None, groups, 5, 0) is None
+
+
+def test_equal_answers_never_flip(tmp_path: Path) -> None:
+    """They share their judge calls, so both sides score the same whatever the judge says, and the label is always 1."""
+    records = Records(tmp_path / "toy", n=4)
+    for row in records.responses:
+        row |= {"response": "the same", "score": 5.0, "judge": f"{JUDGE_PREFIX}x"}
+    records.responses[0]["response"] = "another text"
+    problems: list = []
+    import_source(open_records(records.write(), problems.append), tmp_path / "store", {}, problems)
+
+    def outcomes() -> Iterator[Outcome]:
+        for row in rows_of(tmp_path / "store", "toy", "responses"):
+            key = {"query_id": row["query_id"], "model": row["model"], "judge": row["judge"]}
+            yield row, [{**key, "repeat": str(i), "score": s, "verdict": ""} for i, s in enumerate((2.0, 8.0))]
+
+    replace_outcomes(tmp_path / "store", "toy", outcomes(), dict)
+    flips = audit_source(tmp_path / "store", "toy", pair=("tiny", "huge"), n_boot=10)["flip_prob"]
+    own = flip_probability(np.array([2.0, 8.0]), np.array([2.0, 8.0]), 9)
+    assert own > 0
+    assert flips["queries"] == 4
+    assert flips["all"]["9"] == pytest.approx(own / 4)  # of the one query with two texts
+
+
+KNOWN = [(f"q/{i}", "m") for i in range(3)]
+HEAD = "query_id,model,score"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", f"{HEAD}\nq/0,m,5\n"),
+        ("a.CSV", f"{HEAD}\r\nq/0,m,5\r\n"),
+        ("a.csv", "query_id, model, score\nq/0, m, 5\n"),
+        ("a.tsv", "query_id\tmodel\tscore\nq/0\tm\t5\n"),
+        ("a.csv", f'comment,{HEAD}\n"one\u2028two\nthree\x85",q/0,m,5\n'),
+        ("a.jsonl", '{"query_id": "q/0", "model": "m", "score": 5, "comment": "one\u2028two\x85"}\n'),
+    ],
+)
+def test_files_of_human_scores_that_are_read(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8", newline="")
+    assert read_human_scores(tmp_path / name, KNOWN) == [HumanScore("q/0", "m", 5.0, "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{HEAD}\nq/0,m,5\n".replace(",", ";"), "it is separated by ';'"),
+        (f"{HEAD},score\nq/0,m,5,9\n", "has column score twice"),
+        (f"{HEAD}\nq/0,m,5,9\n", "has more cells than the header"),
+        (f'{HEAD}\nq/0,m,"5\nq/1,m,5\n', "is no CSV"),
+    ],
+)
+def test_files_of_human_scores_that_are_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError) as error:
+        read_human_scores(tmp_path / "a.csv", KNOWN)
+    (problem,) = error.value.problems
+    assert says in str(problem)

@@ -1,7 +1,8 @@
 """Judges: what they read, what counts as a verdict, and answers that try to talk to them.
 
 Guards against a constant answer that tops a board by injecting the judge (AlpacaEval PR #414), a pattern that reads
-"CORRECT" as "C" (simple-evals), and failures graded as answers.
+"CORRECT" as "C" (simple-evals), failures graded as answers, and closed judges that guess: `\\frac{1}{2}` read as 1, the
+options "A. B. C. D." read as A.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def scored(folder: Path, model: str, candidates: list[str], structured: bool = T
         score = score_by_model(judge, store)
         out = []
         for text in candidates:
-            status, verdicts = score({"response": text}, "What is it?", "seven", "a" * 64)
+            status, verdicts, *_ = score({"response": text}, "What is it?", "seven", "a" * 64)
             assert (status == "ok") == bool(verdicts)
             out.append(verdicts[0][1].score if verdicts else None)
         return out
@@ -157,6 +158,7 @@ def test_verdicts_that_count(reply: str) -> None:
         '{"rationale": 3, "score": 7}',
         '{"rationale": "x", "score": 7',
         "[" * 100_000,
+        '{"rationale": "he said \\ud800", "score": 7}',  # once cached as final, no table could be written again
     ],
 )
 def test_replies_that_are_no_verdict(reply: str) -> None:
@@ -197,6 +199,52 @@ def test_faults_of_a_judge_folder_are_all_listed(tmp_path: Path) -> None:
     assert len(error.value.problems) == 5
 
 
+def test_another_prompt_or_parameter_is_another_judge(tmp_path: Path) -> None:
+    """Two prompts stood under one name, and an audit took them for one judge."""
+    shutil.copytree(SHIPPED / "reference", tmp_path / "mine")
+    (tmp_path / "mine" / "prompt.md").open("a").write("Be kind.\n")
+    endpoint = Endpoint("j", "http://x/v1")
+    judges = [
+        ModelJudge(endpoint, PROMPT),
+        ModelJudge(endpoint, load_prompt(str(tmp_path / "mine"))),
+        ModelJudge(endpoint, PROMPT, params={"temperature": 1}),
+        ModelJudge(endpoint, PROMPT, structured=False),
+        ModelJudge(Endpoint("k", "http://x/v1"), PROMPT),
+    ]
+    assert len({judge.name for judge in judges}) == 5
+    again = ModelJudge(Endpoint("j", "http://elsewhere/v1"), PROMPT, repeats=3)
+    assert again.name == judges[0].name
+    assert again.name.startswith("rsd-bench:reference@1:")
+
+
+@pytest.mark.parametrize("schema", [
+    {"rationale": {"type": "string", "$ref": "#/$defs/none"}},
+    {"rationale": {"type": "string"}, "why": {"$ref": "#/$defs/none"}},
+    {"rationale": {"type": "string"}, "why": {"$ref": "http://127.0.0.1:1/why.json"}},
+    {"rationale": {"type": "string", "$ref": "#/properties/rationale"}},
+    {"rationale": {"type": "string"}, "why": {"pattern": "("}},
+])  # fmt: skip
+def test_a_schema_that_cannot_be_used_is_refused_with_the_folder(tmp_path: Path, schema: dict) -> None:
+    """A reference to nowhere ended in a traceback at the first verdict, after the first paid call."""
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED / "reference", folder)
+    whole = json.loads((folder / "verdict.json").read_text())
+    whole["properties"] |= schema
+    (folder / "verdict.json").write_text(json.dumps(whole))
+    with pytest.raises(InputError, match=r"verdict\.json: "):
+        load_prompt(str(folder))
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "2026-11-24", "[1, nan]"])
+def test_parameters_that_are_no_json_are_refused_with_their_file_and_name(tmp_path: Path, value: str) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED / "reference", folder)
+    toml = (folder / "judge.toml").read_text()
+    (folder / "judge.toml").write_text(toml.replace("temperature = 0", f"temperature = {value}"))
+    with pytest.raises(InputError, match=r"judge\.toml: \[params\] temperature is no JSON value"):
+        load_prompt(str(folder))
+
+
 @pytest.mark.parametrize(
     ("reference", "candidate", "score"),
     [
@@ -215,6 +263,13 @@ def test_faults_of_a_judge_folder_are_all_listed(tmp_path: Path) -> None:
         ("A", "A cat sits there", None),
         ("B", "B or C", None),
         ("２", "2", 10.0),
+        ("A", "A. B. C. D.", None),
+        ("B", "Answer: B. No wait, it is C.", None),
+        ("B", "(B) or (C)", None),
+        ("B", "B. A cat", 10.0),
+        ("B", "B. the U.S. flag", 10.0),
+        ("B", "\\boxed{\\text{B}}", 10.0),
+        ("B", "\\boxed{B", None),
     ],
 )  # fmt: skip
 def test_exact_match(reference: str, candidate: str, score: float | None) -> None:
@@ -244,6 +299,19 @@ def test_exact_match(reference: str, candidate: str, score: float | None) -> Non
         ("7", "1/0", None),
         ("7", "First 3, then 4. Answer: 7", 10.0),
         ("7", "x7", None),
+        ("1", "So \\boxed{\\frac{1}{2}}", 0.0),
+        ("0.5", "So \\boxed{\\frac{1}{2}}", 10.0),
+        ("-0.75", "Answer: $-\\dfrac{3}{4}$", 10.0),
+        ("31", "3\\frac{1}{2}", None),
+        ("2", "\\sqrt{2}", None),
+        ("45", "45^\\circ", 10.0),
+        ("5", "5 + 5", None),
+        ("5", "5\u00b2", None),
+        ("5", "not 5", None),
+        ("1.234", "1.234.567", None),
+        ("5", "Answer: 1e999", None),
+        ("1", "1e999 and 1", None),
+        ("7", "7" * 400, None),
     ],
 )
 def test_numeric(reference: str, candidate: str, score: float | None) -> None:
