@@ -1,7 +1,6 @@
 """Seconds that the query statistics take, one query at a time: `python benchmarks/query_statistics.py DATASET_DIR`.
 
-DATASET_DIR is a full edition (images and questions). Prints p50 and p95 over its test queries; the p50 is what the
-statistics baseline declares as its router latency.
+DATASET_DIR is a full edition (images and questions). Prints p50 and p95 over its test queries.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ from rsd_bench.query_statistics import image_statistics, text_statistics
 
 
 def main(folder: str) -> None:
-    table = read_table(Path(folder), "pairs", ["image", "question"])
-    rows = table.slice(len(table) - 600).to_pylist()  # the test split stands last
+    splits = read_table(Path(folder), "splits", ["query_id", "split"]).to_pylist()
+    test = {row["query_id"] for row in splits if row["split"] == "test"}
+    table = read_table(Path(folder), "pairs", ["query_id", "image", "question"])
+    rows = [row for batch in table.to_batches() for row in batch.to_pylist() if row["query_id"] in test]
     for row in rows[:20]:
         image_statistics(row["image"]["bytes"])
     seconds = []

@@ -14,6 +14,7 @@ from rsd_bench.config import DEFAULT_PROFILE, IN_DOMAIN, load_profile, read_toml
 from rsd_bench.splits import Track
 from rsd_bench.types import InputError, Problem
 
+_VERSION = re.compile(r"^\d+\.\d+\.\d+$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
 _KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks", "card"}
 
@@ -60,6 +61,8 @@ def read_recipe(path: Path) -> Recipe:
     for key in ("version", "title", "latency_profile"):
         if not isinstance(data.get(key, ""), str):
             wrong(f"{key} is not a string", f'{key} = "..."')
+    if isinstance(data.get("version"), str) and not _VERSION.match(data["version"]):
+        wrong(f"version is {data['version']!r}", 'version = "1.0.0"')
     sources = data.get("sources")
     if sources is not None and not (_strings(sources) and sources and len(set(sources)) == len(sources)):
         wrong("sources is not a list of different names", 'sources = ["NAME", ...]')
@@ -83,7 +86,10 @@ def read_recipe(path: Path) -> Recipe:
         try:
             load_profile(data["latency_profile"])
         except InputError as error:
-            problems += error.problems
+            problems += [
+                Problem(f"{path}: latency_profile", str(p), "name a shipped profile, or a TOML file")
+                for p in error.problems
+            ]
     if problems:
         raise InputError(problems)
     return Recipe(
@@ -114,7 +120,8 @@ def _tracks(value: Any, wrong: Any) -> tuple[Track, ...]:
         if not (
             isinstance(name, str) and _NAME.match(name) and _strings(item.get("train")) and _strings(item.get("test"))
         ):
-            wrong(f"track {name!r} needs name, train and test", 'name = "a-to-b", train = ["a"], test = ["b"]')
+            what = f"track {name!r} needs a name of small letters, digits, . _ -, and lists train and test"
+            wrong(what, 'name = "a-to-b", train = ["a"], test = ["b"]')
         elif name in {IN_DOMAIN, "query_id", "split"} or name in {track.name for track in tracks}:
             wrong(f"track name {name!r} is taken", "choose another")
         elif set(item["train"]) & set(item["test"]) or not item["train"] or not item["test"]:

@@ -142,6 +142,8 @@ def submit(
     features: FeatureStore = None,
     track: Tracks = None,
     seed: Seed = 0,
+    name: Annotated[str | None, typer.Option(help="Name on the board; default: the router's title.")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="An author; may be repeated.")] = None,
     latency: Latency = None,
 ) -> None:
     """Train a router on every scenario and track and write its submission."""
@@ -150,7 +152,10 @@ def submit(
 
     entry = router_entry(router)
     benchmark, read = open_all(data, features)
-    folder = submit_trained(out, entry, benchmark, read, seed=seed, tracks=track, **_declared(latency, entry.blocks))
+    declared = _declared(latency, entry.blocks)
+    folder = submit_trained(
+        out, entry, benchmark, read, seed=seed, tracks=track or None, name=name, authors=author, **declared
+    )
     say(f"submission  {folder}")
 
 

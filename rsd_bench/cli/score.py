@@ -56,6 +56,9 @@ def evaluate(
         key = (row["track"], row["scenario"], row["n"])
         rows.append((*key, interval(row["rcs"]), interval(row["gain"]), *figures, worst))
     say(table(rows))
+    for row in (r for r in result["scores"] if r["track"] == IN_DOMAIN):
+        known = ", ".join(f"{r['policy']} {r['rcs']:.4f}" for r in row["references"])
+        say(f"\n{row['scenario']}: RCS of {known.replace('random', 'random at this CA')}")
 
 
 def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path, author: str | None) -> dict[str, Any]:

@@ -68,11 +68,7 @@ def _files(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     if not isinstance(listed, dict):
         yield Problem(str(folder / MANIFEST), "lists no files", _REBUILD)
         return
-    try:
-        found = file_entries(folder)
-    except (pa.ArrowInvalid, OSError) as error:
-        yield Problem(str(folder), f"holds a Parquet file that cannot be read: {error}", _REBUILD)
-        return
+    found = file_entries(folder)
     for name in sorted(listed.keys() - found.keys()):
         yield Problem(str(folder / name), "is missing", _REBUILD)
     for name in sorted(found.keys() - listed.keys()):

@@ -94,6 +94,8 @@ def load(
         parts = {name: _on_track(part, folder, track, name) for name, part in parts.items()}
     pair = manifest["pair"]
     chosen = {"small": small or pair["small"], "large": large or pair["large"]}
+    if chosen["small"] == chosen["large"]:
+        raise ValueError(f"small, large: both are {chosen['small']!r}; name two models")
     if chosen != pair:
         outcomes = _pair_outcomes(folder, chosen, manifest["latency_profile"])
         parts = {name: _with_pair(part, outcomes, chosen) for name, part in parts.items()}

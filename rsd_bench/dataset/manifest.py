@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.dataset.layout import MANIFEST
@@ -37,9 +38,17 @@ def file_entries(folder: Path, known: Mapping[str, dict[str, Any]] | None = None
             continue
         entry: dict[str, Any] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
         if path.suffix == ".parquet":
-            entry["rows"] = pq.read_metadata(path).num_rows
+            entry["rows"] = _rows(path)
         entries[name] = entry
     return entries
+
+
+def _rows(path: Path) -> int | None:
+    """Rows of a Parquet file; None where it is damaged, which no manifest says."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except pa.ArrowException:
+        return None
 
 
 def to_bytes(manifest: dict[str, Any]) -> bytes:

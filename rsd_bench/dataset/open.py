@@ -29,14 +29,17 @@ def dataset_folder(
     """The local folder of a dataset: nothing = the embedded lite edition; a Hub id is fetched into the Hub's cache.
 
     tables: fetch only these (and card and manifest); None: everything.
-    Raises InputError where it is neither a folder nor a Hub id, or cannot be fetched.
+    Raises InputError where it is neither a folder nor a Hub id, or cannot be fetched; ValueError for a revision that
+    cannot be.
     """
-    if path_or_repo is None:
-        return LITE
-    folder = Path(path_or_repo).expanduser()
+    folder = LITE if path_or_repo is None else Path(path_or_repo).expanduser()
     if folder.is_dir():
+        if revision is not None:
+            raise ValueError(f"revision: {folder} is a folder; only a Hub repository has revisions")
         return folder.absolute()  # `datasets` names a dataset after its folder: "." has no name
     repo, at = split_revision(str(path_or_repo))
+    if revision and at and revision != at:
+        raise ValueError(f"revision: {revision!r} is not that of {path_or_repo}")
     if not is_hub_id(repo):
         raise InputError.at(path_or_repo, "is neither a folder nor a Hub id", "name a dataset folder, or org/name")
     patterns = None if tables is None else [CARD, MANIFEST, *(f"{table}/*" for table in tables)]

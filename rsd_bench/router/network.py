@@ -15,10 +15,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub.constants import CONFIG_NAME
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from rsd_bench.arrays import FloatArray
+from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.features.table import BLOCKS, Features, FeatureSpec
 from rsd_bench.types import InputError
 from rsd_bench.version import ROUTER_SCHEMA_VERSION
@@ -119,6 +121,11 @@ class ReferenceRouter(
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Self:
         """Load a checkpoint folder or Hub id. InputError where a file is missing, damaged or of another version."""
         where = pretrained_model_name_or_path
+        folder = Path(where)
+        if folder.is_dir() and not (folder / CONFIG_NAME).is_file():
+            raise InputError.at(where, f"has no {CONFIG_NAME}", "name a folder that `rsd-bench router train` wrote")
+        if not folder.is_dir() and not is_hub_id(str(where)):
+            raise InputError.at(where, "is neither a folder nor a Hub id", "name a checkpoint folder, or org/name")
         try:
             with redirect_stdout(io.StringIO()):  # the mixin prints
                 router: Self = super().from_pretrained(where, strict=True, **options)

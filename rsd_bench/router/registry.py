@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from rsd_bench.features.table import BLOCKS
+import numpy as np
+
+from rsd_bench.arrays import FloatArray
+from rsd_bench.config import TAU_ALL_CLOUD
+from rsd_bench.features.table import BLOCKS, Features
 from rsd_bench.router import rivals
 from rsd_bench.router.cross_fit import CrossFitted
-from rsd_bench.router.interface import Router
+from rsd_bench.router.interface import Lesson, Router
 from rsd_bench.router.rivals import ScaledRouter
 from rsd_bench.types import InputError
 
@@ -26,6 +31,7 @@ class Entry:
     title: str
     make: Make
     blocks: tuple[str, ...] = BLOCKS
+    own: bool = False  # from a file of the user's
 
 
 def _reference(seed: int) -> Router:
@@ -74,7 +80,9 @@ def router_entry(name_or_file: str) -> Entry:
     if name_or_file in ROUTERS:
         return ROUTERS[name_or_file]
     path = Path(name_or_file)
-    if path.suffix != ".py" or not path.is_file():
+    if path.suffix == ".py" and not path.is_file():
+        raise InputError.at(path, "is no file", "name the file that defines make_router(seed)")
+    if path.suffix != ".py":
         mend = f"use {', '.join(ROUTERS)}, or a .py file that defines make_router(seed)"
         raise InputError.at(name_or_file, "is no router", mend)
     module_spec = importlib.util.spec_from_file_location(f"rsd_bench_user_{path.stem}", path)
@@ -87,4 +95,46 @@ def router_entry(name_or_file: str) -> Entry:
     make = getattr(module, "make_router", None)
     if not callable(make):
         raise InputError.at(path, "defines no make_router(seed)", "see docs/routers.md")
-    return Entry(path.stem, str(getattr(module, "TITLE", path.stem)), make)
+    title = str(getattr(module, "TITLE", path.stem))
+    return Entry(path.stem, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), own=True)
+
+
+@dataclass(frozen=True)
+class _OwnRouter:
+    """A router of the user's own file: whatever it does wrong is a problem of that file, and never a number."""
+
+    path: Path
+    router: Any
+
+    def fit(self, train: Lesson, validation: Lesson) -> Self:
+        self._ask("fit", train, validation)
+        return self
+
+    def predict_p_edge(self, features: Features) -> FloatArray:
+        found = np.asarray(self._ask("predict_p_edge", features))
+        if found.dtype.kind not in "fiub" or found.shape != (len(features),):
+            what = f"predict_p_edge gives {found.dtype} of shape {found.shape}, not {len(features)} numbers"
+            raise InputError.at(self.path, what, "one probability a row of the features")
+        p_edge = found.astype(np.float64)
+        if not ((p_edge >= 0) & (p_edge <= 1)).all():
+            raise InputError.at(self.path, "predict_p_edge gives something outside [0, 1]", "give probabilities")
+        return p_edge
+
+    def threshold(self, validation: Lesson) -> float:
+        tau = self._ask("threshold", validation)
+        if not isinstance(tau, Real) or not 0 <= float(tau) <= TAU_ALL_CLOUD:
+            raise InputError.at(self.path, f"threshold gives {tau!r:.80}", f"a number in [0, {TAU_ALL_CLOUD}]")
+        return float(tau)
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        method = getattr(self.router, name, None)
+        if not callable(method):
+            raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
+        return _run(self.path, name, method, *arguments)
+
+
+def _run(path: Path, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except Exception as error:  # as above: a problem of that file
+        raise InputError.at(path, f"{name} fails: {error!r:.300}", "mend the file") from error

@@ -30,15 +30,20 @@ def submit_trained(
     *,
     seed: int = 0,
     tracks: Sequence[str] | None = None,
+    name: str | None = None,
+    authors: Sequence[str] | None = None,
     router_latency_s: float = ROUTER_LATENCY_S,
     hardware: str = "not stated",
 ) -> Path:
-    """Train a registered router on tracks and scenarios and write its submission to `folder` (its name: the slug)."""
+    """Train a router on tracks and scenarios and write its submission to `folder` (its name: the slug).
+
+    name, authors: default those of a router of the package; a router of the user's own is nobody's until stated.
+    """
     trained = train_and_predict(benchmark, features, entry.make, seed, tracks)
-    description = (
-        f"`{entry.name}` of rsd_bench, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}"
-    )
-    return _write(folder, trained, benchmark, entry.title, ["rsd_bench"], description, router_latency_s, hardware)
+    origin = "" if entry.own else " of rsd_bench"
+    description = f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}"
+    by = list(authors or (["not stated"] if entry.own else ["rsd_bench"]))
+    return _write(folder, trained, benchmark, name or entry.title, by, description, router_latency_s, hardware)
 
 
 def submit_checkpoints(

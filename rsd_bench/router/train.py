@@ -19,7 +19,7 @@ from rsd_bench.features.table import Features
 from rsd_bench.router.interface import Lesson
 from rsd_bench.router.registry import Make
 from rsd_bench.submission.model import COLUMNS
-from rsd_bench.types import Scenario
+from rsd_bench.types import InputError, Scenario
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ def train_and_predict(
     benchmark: Benchmark, features: Features, make: Make, seed: int = 0, tracks: Iterable[str] | None = None
 ) -> TrainedPredictions:
     """Fit one router per track and scenario on `features` (one row a query) and predict its test rows."""
-    jobs = [(track, scenario) for track in tracks or benchmark.tracks for scenario in SCENARIOS.values()]
+    wanted = list(benchmark.tracks if tracks is None else tracks)
+    if unknown := [track for track in wanted if track not in benchmark.tracks]:
+        raise InputError.at(unknown[0] or "--track", "is no track", f"use {', '.join(benchmark.tracks)}")
+    jobs = [(track, scenario) for track in wanted for scenario in SCENARIOS.values()]
     tau: dict[str, dict[str, float]] = {name: {} for name in SCENARIOS}
     tables: list[Any] = []
     for track, scenario in tqdm(jobs, desc="training", unit="router", disable=None):

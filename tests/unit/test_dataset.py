@@ -160,10 +160,19 @@ def test_latency_is_clocked_only_where_both_sides_are(tmp_path: Path) -> None:
 
 def test_recipe_problems_are_all_listed(tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
-    recipe.write_text('name = "Bad Name"\npair = { small = "a", large = "a" }\nsorces = []\nlatency_profile = "none"\n')
+    recipe.write_text(
+        'name = "Bad Name"\npair = { small = "a", large = "a" }\nsorces = []\nversion = "one"\n'
+        'latency_profile = "none"\n'
+    )
     run = run_cli("data", "build", recipe, "--out", tmp_path / "d")
     assert run.returncode == 1
-    for what in ("name is 'Bad Name'", "names 'a' twice", "key 'sorces' is unknown", "no such latency profile"):
+    for what in (
+        "name is 'Bad Name'",
+        "names 'a' twice",
+        "key 'sorces' is unknown",
+        "version is 'one'",
+        "latency_profile: none: no such latency profile",
+    ):
         assert what in run.stderr
 
 
@@ -230,6 +239,25 @@ def test_load_gives_any_mes_pair_split_and_track(toy_dataset: Path) -> None:
             rsd.load(toy_dataset, **wrong)
     with pytest.raises(rsd.InputError, match="neither a folder nor a Hub id"):
         rsd.load("/no/such/folder")
+
+
+def test_load_refuses_what_it_would_have_to_ignore(toy_dataset: Path) -> None:
+    """A revision of a folder and a pair of one model were taken without a word."""
+    for path in (toy_dataset, None):
+        with pytest.raises(ValueError, match="revision: "):
+            rsd.load(path, revision="v1.0.0")
+    with pytest.raises(ValueError, match="revision: 'b' is not that of org/name@a"):
+        rsd.load("org/name@a", revision="b")
+    with pytest.raises(ValueError, match="small, large: both are"):
+        rsd.load(small="gemini-1.5-pro", large="gemini-1.5-pro")
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path, toy_dataset: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(toy_dataset, copy)
+    shard = next((copy / "outcomes").glob("train-*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-20])
+    assert any(p.where == str(shard) and "rows is None" in p.what for p in check_dataset(copy))
 
 
 def test_load_reads_the_folder_it_is_given_and_no_other_of_that_name(tmp_path: Path) -> None:

@@ -389,13 +389,53 @@ def test_a_router_of_ones_own(lite: tuple[Benchmark, Features], tmp_path: Path) 
     )
     entry = router_entry(str(file))
     folder = submit_trained(tmp_path / "half", entry, *lite, tracks=["in-domain"])
-    assert open_submission(folder, lite[0]).tau("in-domain", "high_quality") == 0.5
+    submission = open_submission(folder, lite[0])
+    assert submission.tau("in-domain", "high_quality") == 0.5
+    assert submission.meta["authors"] == ["not stated"] and "rsd_bench" not in submission.meta["description"]
+    options = {"tracks": ["in-domain"], "name": "Mine", "authors": ["Ada Lovelace"]}
+    mine = open_submission(submit_trained(tmp_path / "mine", entry, *lite, **options), lite[0])
+    assert (mine.meta["name"], mine.meta["authors"]) == ("Mine", ["Ada Lovelace"])
+    with pytest.raises(InputError, match="leave-charts-out: is no track -> use in-domain"):
+        submit_trained(tmp_path / "half", entry, *lite, tracks=["leave-charts-out"])
     for text, message in (("1/0", "cannot be run"), ("x = 1", "defines no make_router")):
         file.write_text(text)
         with pytest.raises(InputError, match=message):
             router_entry(str(file))
     with pytest.raises(InputError, match="is no router"):
         router_entry("no-such-router")
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("threshold = None", "its router has no threshold"),
+        ("def threshold(self, validation): return 'half'", "threshold gives 'half'"),
+        ("def threshold(self, validation): return 2", "threshold gives 2"),
+        ("def fit(self, train, validation): 1 / 0", "fit fails: ZeroDivisionError"),
+        ("def predict_p_edge(self, features): return np.full(3, 0.5)", "of shape"),
+        ("def predict_p_edge(self, features): return ['x'] * len(features)", "not 613 numbers"),
+        ("def predict_p_edge(self, features): return np.full(len(features), np.nan)", "outside"),
+        ("def predict_p_edge(self, features): return np.full(len(features), 1.5)", "outside"),
+    ],
+)
+def test_what_a_router_of_ones_own_does_wrong_is_said_of_its_file(
+    lite: tuple[Benchmark, Features], tmp_path: Path, method: str, message: str
+) -> None:
+    """A traceback, or a number from predictions of another length, would be the package's word for a user's slip."""
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "import numpy as np\n"
+        "class Wrong:\n"
+        "    def fit(self, train, validation): return self\n"
+        "    def predict_p_edge(self, features): return np.full(len(features), 0.5)\n"
+        "    def threshold(self, validation): return 0.5\n"
+        f"    {method}\n"
+        "def make_router(seed): return Wrong()\n"
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        submit_trained(tmp_path / "wrong", router_entry(str(file)), *lite, tracks=["in-domain"])
+    assert caught.value.problems[0].where == str(file)
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
@@ -406,6 +446,9 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
         (("router", "train", "--threshold", "guess", "--out", tmp_path / "x"), 2),
         (("router", "predict", tmp_path / "absent", "--out", tmp_path / "y"), 1),
         (("router", "bench", tmp_path / "absent"), 1),
+        (("router", "push", "absent", "org/name"), 1),
+        (("router", "submit", "absent.py", "--out", tmp_path / "z"), 1),
+        (("router", "submit", "knn", "--track", "", "--out", tmp_path / "z"), 1),
         (("router", "sweep", "--mes", "4..99", "--out", tmp_path / "z"), 2),
         (("router", "tracks", tmp_path / "absent", "--out", tmp_path / "z"), 1),
         (("router", "submit", "no-such", "--out", tmp_path / "z"), 1),
