@@ -30,10 +30,10 @@ def sensitivity(
 ) -> dict[str, Any]:
     """Shares of the weights' simplex by leading router, and the MES range over which the winner stays first.
 
-    statistics: slug -> `statistics_of`; fixed: the same of all-edge and all-cloud. A point where a fixed policy beats
-    every router counts under that policy's name in parentheses. Ties go to the first slug in order.
+    statistics: slug -> `statistics_of`; fixed: the same of all-edge and all-cloud. A point where a fixed policy is
+    at least as good as every router counts under that policy's name in parentheses. Routers that tie: the first slug.
     """
-    candidates = dict(sorted(statistics.items())) | {f"({name})": value for name, value in fixed.items()}
+    candidates = {f"({name})": value for name, value in fixed.items()} | dict(sorted(statistics.items()))
     figures = what_if(frames, stacked(candidates.values()), scenario)
     large = sum(frame["large_latency"] for frame in frames) / sum(frame["n"] for frame in frames)
     parts = (figures["apsp"], figures["ca"], 1 - figures["ail"] / large)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 
 from rsd_bench.board.build import collect_board, write_board
+from rsd_bench.board.page import to_html
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -26,6 +29,7 @@ FLAGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
+TABLE = "#rows tbody:not(.policies) tr"
 NASTY = [
     "<script>window.hacked=1</script>",
     "<img src=x onerror=window.hacked=1>",
@@ -74,10 +78,9 @@ class Built:
     board: dict[str, Any]
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Six routers on the embedded data, two of them hostile in every text field."""
-    root, benchmark = tmp_path_factory.mktemp("browser"), open_benchmark(dataset_folder())
+@cache  # the fixture is one of each module that imports it
+def _build(root: Path) -> Built:
+    benchmark = open_benchmark(dataset_folder())
     for seed in range(4):
         synthetic(root / "submissions" / f"router-{seed}", benchmark, seed)
     for seed in (4, 5):
@@ -93,6 +96,34 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     board = collect_board(root / "submissions", benchmark, n_boot=300)
     write_board(board.files(), root / "board")
     return Built(root / "board" / "index.html", board.data)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Six routers on the embedded data, two of them hostile in every text field."""
+    return _build(tmp_path_factory.getbasetemp() / "browser")
+
+
+@pytest.fixture
+def altered(built: Any, tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], None]], Path]:
+    """altered(change) -> the page of the board after change(board)."""
+
+    def build(change: Callable[[dict[str, Any]], None]) -> Path:
+        board = copy.deepcopy(built.board)
+        change(board)
+        (tmp_path / "index.html").write_bytes(to_html(board))
+        return tmp_path / "index.html"
+
+    return build
+
+
+def home(board: dict[str, Any]) -> dict[str, Any]:
+    return next(t for t in board["tables"] if (t["track"], t["scenario"]) == ("in-domain", "fast_response"))
+
+
+def text(page: Any, at: str) -> str:
+    """Text of the one element at a selector; minus signs as Python writes them."""
+    return str(page.locator(at).text_content()).replace("−", "-")
 
 
 @pytest.fixture(scope="module")  # a live playwright keeps an event loop running, which later tests would meet

@@ -153,9 +153,10 @@ def test_sensitivity_by_hand() -> None:
     statistics = {"careful": [[0, 10.0, 10, 8]], "bold": [[10, 1.0, 10, 5]]}
     fixed = {"all-edge": [[10, 1.0, 10, 4]], "all-cloud": [[0, 10.0, 10, 7]]}
     found = sensitivity(frames, statistics, fixed, SCENARIOS["fast_response"])
-    # careful leads where 0.3 alpha > beta + 0.9 gamma; fixed policies never lead
+    # careful leads where 0.3 alpha > beta + 0.9 gamma; at alpha = 0 bold only ties with all-edge, which then leads
     share = sum(0.3 * a > b + 0.9 * c + 1e-9 for a, b, c in simplex()) / len(simplex())
-    assert found["simplex"] == pytest.approx({"careful": share, "bold": 1 - share})
+    tied = sum(a == 0 for a, _, _ in simplex()) / len(simplex())
+    assert found["simplex"] == pytest.approx({"(all-edge)": tied, "careful": share, "bold": 1 - share - tied})
     assert found["mes"] == {"winner": "bold", "low": None, "high": 10.0}
 
 

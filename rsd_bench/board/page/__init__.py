@@ -14,15 +14,19 @@ import base64
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN, TAU_GRID
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("model.js", "dom.js", "charts.js", "sections.js", "main.js")
+_SCRIPTS = (
+    *("model.js", "dom.js", "table.js", "verdict.js", "plane.js", "across.js", "sensitivity.js", "what_if.js"),
+    *("notes.js", "main.js"),
+)
 _DECIMALS = 4
+_PROBLEM_LENGTH = 300
 
 
 def to_html(board: Mapping[str, Any]) -> bytes:
@@ -88,27 +92,38 @@ def page_data(board: Mapping[str, Any]) -> dict[str, Any]:
             }
             for s in submissions
         ],
-        "refused": [{"slug": _plain(r["slug"]), "problems": len(r["problems"])} for r in board["refused"]],
+        "refused": [
+            {"slug": _plain(r["slug"]), "problems": len(r["problems"]), "first": _first(r["problems"])}
+            for r in board["refused"]
+        ],
         "tables": [_table(table, position) for table in board["tables"]],
     }
+
+
+def _first(problems: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
+    """What is wrong first and how to mend it, short enough for a list."""
+    return {k: _plain(problems[0][k])[:_PROBLEM_LENGTH] for k in ("what", "mend")} if problems else None
 
 
 def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, Any]:
     frames = table["what_if"]["domains"]
     many = len(frames) > 1
+    groups = [domain["groups"] for domain in table["rows"][0]["domains"]]
     flags = sorted({flag for row in table["rows"] for flag in row["flags"]})
     return {
         "track": table["track"],
         "scenario": table["scenario"],
         "n": table["n"],
-        "frames": [[f["domain"], f["n"], f["levels"], f["large_latency"]] for f in frames],
+        "groups": table["rows"][0]["groups"],
+        "frames": [
+            [f["domain"], f["n"], f["levels"], f["large_latency"], g] for f, g in zip(frames, groups, strict=True)
+        ],
         "fixed": table["what_if"]["fixed"],
         "oracles": {r["policy"]: _policy(r) for r in table["references"] if r["policy"].endswith("oracle")},
         "domainOracles": {
             domain: {r["policy"]: _policy(r) for r in rows if r["policy"].endswith("oracle")}
             for domain, rows in (table["domain_references"].items() if many else ())
         },
-        "bestFixed": table["rows"][0]["best_fixed"],
         "sensitivity": table["sensitivity"],
         "flags": flags,
         "rows": [
@@ -119,6 +134,7 @@ def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, A
                 *(_short(row["rcs"][k]) for k in ("low", "high")),
                 *(_short(row["gain"][k]) for k in ("low", "high")),
                 *(_short(row[k]) for k in ("auroc", "brier", "ece", "area_apsp_ca", f"apsp_drop_at_ca_{DROP_AT_CA:g}")),
+                _short(row["mean_score"]["value"]),
                 [flags.index(flag) for flag in row["flags"]],
                 table["what_if"]["statistics"][row["slug"]],
                 [[d["band"], *(_short(d["rcs"][k]) for k in ("low", "high"))] for d in row["domains"]] if many else 0,

@@ -1,80 +1,91 @@
+// The state of the page, kept in the address, and when which part is drawn again.
 (() => {
   const d = board.data, scenarios = Object.keys(d.scenarios);
-  const DEFAULT = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "" };
-  let state = { ...DEFAULT };
+  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "" };
+  let state = { ...HOME };
+  const weights = () => d.scenarios[state.scenario], own = (w) => SLIDERS.map(([key]) => w[key]);
 
+  // What does not hold in this board, or with the rest of the state, falls back.
+  function settled(next) {
+    const known = (slug) => (d.submissions.some((s) => s.slug === slug) ? slug : ""), values = next.if.split(",").map(Number);
+    const scenario = scenarios.includes(next.scenario) ? next.scenario : HOME.scenario, track = board.tracks.includes(next.track) ? next.track : HOME.track;
+    const column = sortable(next.sort) || COLUMNS[0];
+    return { ...next, scenario, track, domain: board.domains(track, scenario).some((f) => f.domain === next.domain) ? next.domain : "",
+      sort: column.key, dir: ["asc", "desc"].includes(next.dir) ? next.dir : column.first, router: known(next.router), curve: known(next.curve),
+      if: values.length === 4 && values.every((v, i) => v >= 0 && v <= SLIDERS[i][2]) ? next.if : "" };
+  }
   function read() {
-    const given = new URLSearchParams(location.hash.slice(1)), next = { ...DEFAULT };
-    for (const key of Object.keys(DEFAULT)) if (given.has(key)) next[key] = given.get(key);
-    if (!scenarios.includes(next.scenario)) next.scenario = DEFAULT.scenario;
-    if (!board.tracks.includes(next.track)) next.track = DEFAULT.track;
-    const t = board.table(next.track, next.scenario);
-    if (!t || !t.frames.some((f) => f.domain === next.domain)) next.domain = "";
-    if (!COLUMNS.some((c) => c.key === next.sort)) next.sort = DEFAULT.sort;
-    if (!["asc", "desc"].includes(next.dir)) next.dir = DEFAULT.dir;
-    if (!d.submissions.some((s) => s.slug === next.router)) next.router = "";
-    state = next;
+    const given = new URLSearchParams(location.hash.slice(1)), next = { ...HOME, dir: "" };
+    for (const key of Object.keys(HOME)) if (given.has(key)) next[key] = given.get(key);
+    state = settled(next);
+    slidersTo(state.if ? state.if.split(",") : own(weights()));
   }
   function keep() {
-    const given = new URLSearchParams(Object.entries(state).filter(([key, value]) => value !== DEFAULT[key]));
-    history.replaceState(null, "", "#" + given);
+    const usual = { ...HOME, dir: sortable(state.sort).first };
+    history.replaceState(null, "", "#" + new URLSearchParams(Object.entries(state).filter(([key, value]) => value !== usual[key])));
   }
-  function set(changes) {
+  function set(changes, drawn = draw) {
     const moved = "scenario" in changes && changes.scenario !== state.scenario;
-    state = { ...state, ...changes };
-    const t = board.table(state.track, state.scenario);
-    if (!t || !t.frames.some((f) => f.domain === state.domain)) state.domain = "";
-    if (moved) slidersTo(d.scenarios[state.scenario]);
+    state = settled({ ...state, ...changes, ...(moved ? { if: "" } : {}) });
+    if (moved) slidersTo(own(weights()));
     keep();
-    draw();
+    drawn();
   }
-  function select(slug) {
+
+  let from = "rows"; // where the open detail was asked for: there its reader goes back to
+  function select(slug, origin) {
+    from = origin;
     set({ router: slug });
-    const detail = byId("detail");
-    detail.querySelector("button")?.focus({ preventScroll: true });
-    detail.scrollIntoView({ block: "nearest" });
+    byId("detail").querySelector("button")?.focus({ preventScroll: true });
+    byId("detail").scrollIntoView({ block: "nearest" });
+  }
+  function close() {
+    const slug = state.router;
+    set({ router: "" });
+    (document.querySelector(`#${from} [data-opens="${CSS.escape(slug)}"]`) || byId("ranking")).focus();
   }
   const actions = { select, sort: (c) => {
-    const first = c.down ? "desc" : "asc";
-    set({ sort: c.key, dir: state.sort !== c.key ? first : state.dir === "asc" ? "desc" : "asc" });
+    set({ sort: c.key, dir: state.sort !== c.key ? c.first : state.dir === "asc" ? "desc" : "asc" }, drawRows);
     document.querySelector(`#rows th button[data-key="${c.key}"]`).focus();
   } };
-  const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
 
+  const view = () => [state.track, state.scenario, state.domain];
+  // What sorting and filtering change: the table, and the map in its order.
+  function drawRows(every = board.rows(...view()), policies = board.policies(...view())) {
+    const rows = every.filter((r) => matches(r, state.q)).sort(compare(state));
+    byId("caption").textContent = caption(every);
+    drawTable(state, rows, every, policies, actions);
+    drawHeat(state, rows, actions);
+  }
+  function caption(every) {
+    const t = board.table(state.track, state.scenario), w = weights(), part = board.domains(state.track, state.scenario).find((f) => f.domain === state.domain) || t;
+    const shown = [words(state.scenario), words(state.track), state.domain ? `only ${words(state.domain)}` : "", state.q ? `filter “${state.q}”` : ""].filter(Boolean).join(", ");
+    if (!every.length) return state.track ? `${capital(shown)}: no router entered.` : "No router entered yet.";
+    return `${capital(shown)}: ${counted(part.n, "test query")} in ${counted(part.groups, "group")}${part.n < 50 ? "; under 50 queries differences are rarely certain" : ""}. `
+      + `RCS = ${w.alpha} solved + ${w.beta} on the edge + ${w.gamma} time saved, at MES ${w.mes}. Brackets: 95 % interval over groups of queries. Routers of one band cannot be told apart, all pairs considered at once.`;
+  }
+  const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
   function draw() {
-    const t = board.table(state.track, state.scenario), weights = d.scenarios[state.scenario];
-    const every = board.rows(state.track, state.scenario, state.domain), policies = board.policies(state.track, state.scenario, state.domain);
-    const rows = every.filter((r) => matches(r, state.q)).sort(compare(state)), best = policies.length ? Math.max(policies[0].rcs, policies[1].rcs) : 0;
+    const every = board.rows(...view()).sort(byRank), policies = board.policies(...view());
+    byId("main").classList.toggle("empty", !every.length);
     for (const input of document.querySelectorAll("#scenarios input")) input.checked = input.value === state.scenario;
     fill(byId("track"), board.tracks.map((name) => option(name, words(name), state.track)));
-    fill(byId("domain"), option("", "all domains", state.domain), (t ? t.frames : []).map((f) => option(f.domain, `${words(f.domain)} (${f.n})`, state.domain)));
+    fill(byId("domain"), option("", "all domains", state.domain), board.domains(state.track, state.scenario).map((f) => option(f.domain, `${words(f.domain)} (${f.n})`, state.domain)));
     if (byId("filter").value !== state.q) byId("filter").value = state.q;
-    const n = t ? (state.domain ? t.frames.find((f) => f.domain === state.domain).n : t.n) : 0;
-    byId("caption").textContent = `${n} test queries. RCS = ${weights.alpha} solved + ${weights.beta} on the edge + ${weights.gamma} time saved, at MES ${weights.mes}. Brackets: 95 % interval over groups of queries. Routers of one band cannot be told apart, all pairs considered at once.`;
-    drawTable(state, rows, policies, best, actions);
-    byId("shown").textContent = rows.length === every.length ? counted(rows.length) : `${rows.length} of ${counted(every.length)} match “${state.q}”`;
+    for (const node of document.querySelectorAll(".scope")) node.textContent = state.domain ? `Whole track, not only ${words(state.domain)}. ` : "";
     drawHeadline(state, every, policies);
-    const chosen = every.find((r) => r.slug === state.router);
-    drawDetail(state, chosen, () => { set({ router: "" }); byId("ranking").focus({ preventScroll: true }); });
-    drawPlane(state, every, policies, select);
-    const traced = chosen || [...every].sort((a, b) => a.band - b.band || b.rcs - a.rcs)[0];
-    fill(byId("curve-router"), every.map((r) => option(r.slug, r.name, traced && traced.slug)));
-    drawCurve(traced, weights);
-    drawHeat(state, rows, select);
+    drawRows(every, policies);
+    drawDetail(state, every.find((r) => r.slug === state.router), policies, close);
+    drawPlane(state, every, policies, weights(), actions);
+    const traced = every.find((r) => r.slug === (state.curve || state.router)) || every[0];
+    fill(byId("curve-router"), every.map((r) => option(r.slug, r.name, traced.slug)));
+    drawCurve(traced, weights());
     drawWhatIf(state);
-    drawSimplex(state);
-    drawMes(state);
+    drawSensitivity(state);
+    const bar = byId("bar"); // what the reader jumps to must not end up below the bar that stays on top
+    document.documentElement.style.scrollPaddingTop = (getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + 12 + "px";
   }
 
-  function notes() {
-    const list = [`Latency basis: ${d.basis.join(", ")}${d.basis.some((b) => b.startsWith("profile:")) ? " (a profile is modelled, not measured)" : ""}. Router latencies are what their authors declare.`,
-      `Bands: routers are taken from the highest RCS down; one whose paired bootstrap interval against the leader of the band contains 0 shares the band. Intervals hold for all pairs at once (max-t).`,
-      `Oracles know every score and cannot be reached; “gain” is RCS above the better of all-edge and all-cloud.`,
-      d.noise ? "Noise ceiling: from the judge audit of this dataset." : "No judge audit of this dataset yet, so the noise ceiling of its labels is unknown.",
-      `The same data: leaderboard.csv, leaderboard.json, leaderboard.md, results/. Rebuild: rsd-bench board build.`];
-    fill(byId("notes"), el("h2", {}, "How to read this page"), el("ul", {}, list.map((text) => el("li", {}, text))),
-      d.refused.length ? el("p", { class: "note" }, "Refused: ", d.refused.map((r, i) => [i ? ", " : "", bidi(r.slug), ` (${r.problems} problems)`]).flat()) : null);
-  }
   const THEMES = ["auto", "light", "dark"];
   function theme(name) {
     if (name === "auto") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = name;
@@ -86,19 +97,24 @@
   theme(THEMES.includes(stored) ? stored : "auto");
   byId("theme").addEventListener("click", (e) => theme(THEMES[(THEMES.indexOf(e.target.textContent.split(" ")[1]) + 1) % 3]));
 
-  byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${d.dataset.queries} queries. Metrics version ${d.versions.metrics}, latency ${d.basis.join(", ")}.`;
+  byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${counted(d.dataset.queries, "query")}. Metrics version ${d.versions.metrics}, ${latencyBasis(d)}.`;
+  byId("bar").hidden = !board.tracks.length;
   byId("scenarios").append(...scenarios.map((name) => el("span", {}, el("input", { type: "radio", name: "scenario", id: "s-" + name, value: name, onchange: () => set({ scenario: name }) }), el("label", { for: "s-" + name }, words(name)))));
-  byId("track").addEventListener("change", (e) => set({ track: e.target.value }));
-  byId("domain").addEventListener("change", (e) => set({ domain: e.target.value }));
-  byId("filter").addEventListener("input", (e) => set({ q: e.target.value }));
-  byId("curve-router").addEventListener("change", (e) => set({ router: e.target.value }));
-  makeSliders(() => drawWhatIf(state), () => { slidersTo(d.scenarios[state.scenario]); drawWhatIf(state); });
-  addEventListener("hashchange", () => { read(); slidersTo(d.scenarios[state.scenario]); draw(); });
-  addEventListener("keydown", (e) => { if (e.key === "Escape") hideTip(); });
+  for (const key of ["track", "domain"]) byId(key).addEventListener("change", (e) => set({ [key]: e.target.value }));
+  byId("curve-router").addEventListener("change", (e) => set({ curve: e.target.value }));
+  const filtered = later(() => { keep(); drawRows(); }, 120), kept = later(keep, 200);
+  byId("filter").addEventListener("input", (e) => { state.q = e.target.value; filtered(); });
+  const slide = () => { state.if = slid().join(); drawWhatIf(state); kept(); };
+  makeSliders(slide, () => { slidersTo(own(weights())); state.if = ""; drawWhatIf(state); kept(); });
+  addEventListener("hashchange", () => { if (location.hash === "#ranking") return keep(); read(); draw(); });
+  addEventListener("keydown", (e) => {
+    if (e.key !== "Escape") return;
+    if (!byId("tip").hidden) hideTip();
+    else if (state.router && !e.target.matches("input, select")) close();
+  });
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; draw(); } });
   read();
-  slidersTo(d.scenarios[state.scenario]);
-  notes();
+  drawNotes(d);
   draw();
 })();

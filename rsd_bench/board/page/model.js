@@ -4,18 +4,33 @@ const board = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const FULL = 64 * 64 - 1;
+  const FIXED = ["all-edge", "all-cloud"], ORACLES = ["label-oracle", "rcs-oracle"];
   const sum = (values) => values.reduce((a, b) => a + b, 0);
+  const round9 = (value) => Math.round(value * 1e9) / 1e9;
   const rcs = (apsp, ca, ail, large, w) => w.alpha * apsp + w.beta * ca + w.gamma * (1 - ail / large);
-  const tables = new Map(data.tables.map((t) => [t.track + "/" + t.scenario, t]));
-  const frame = ([domain, n, levels, large]) => ({ domain, n, levels, large });
-  for (const t of data.tables) t.frames = t.frames.map(frame);
 
+  const times = new Map(), alike = (name) => name.normalize("NFKC").trim().toLowerCase();
+  for (const { name } of data.submissions) times.set(alike(name), (times.get(alike(name)) || 0) + 1);
+  for (const s of data.submissions) if (times.get(alike(s.name)) > 1) s.name += ` (${s.slug})`;
+
+  function unpack(t, row) {
+    const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, flags, statistics, domains, packed] = row;
+    const submission = data.submissions[at], { slug, name } = submission;
+    return { slug, name, submission, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean,
+      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics, domains, packed };
+  }
+  for (const t of data.tables) {
+    t.frames = t.frames.map(([domain, n, levels, large, groups]) => ({ domain, n, levels, large, groups }));
+    t.rows = t.rows.map((row) => unpack(t, row));
+  }
+  const tables = new Map(data.tables.map((t) => [t.track + "/" + t.scenario, t]));
   const table = (track, scenario) => tables.get(track + "/" + scenario);
-  const picked = (t, domain) => t.frames.map((_, i) => i).filter((i) => !domain || t.frames[i].domain === domain);
+  // The domains that can be looked at alone: none where the track is one domain.
+  const domains = (track, scenario) => { const t = table(track, scenario); return t && t.frames.length > 1 ? t.frames : []; };
 
   // Fixed decisions under any MES and weights, over the picked domains (what_if.py: what_if).
   function whatIf(t, statistics, domain, w) {
-    const at = picked(t, domain);
+    const at = t.frames.map((_, i) => i).filter((i) => !domain || t.frames[i].domain === domain);
     const n = sum(at.map((i) => t.frames[i].n));
     const solved = sum(at.map((i) => {
       const level = t.frames[i].levels.findIndex((value) => value >= w.mes);
@@ -35,51 +50,40 @@ const board = (() => {
     });
   }
 
-  // One object a router, for the whole track or one domain of it.
-  function rows(track, scenario, domain) {
-    const t = table(track, scenario), w = data.scenarios[scenario];
-    const best = t ? whatIf(t, t.fixed[t.bestFixed], domain, w).rcs : 0;
-    return !t ? [] : t.rows.map((r) => {
-      const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, flags, statistics, domains, packed] = r;
-      const submission = data.submissions[at], figures = whatIf(t, statistics, domain, w);
-      const inside = domain && domains ? domains[t.frames.findIndex((f) => f.domain === domain)] : null;
-      const whole = !inside;
-      return { slug: submission.slug, name: submission.name, submission, statistics, packed, tau, ...figures,
-        band: inside ? inside[0] : band, low: inside ? inside[1] : low, high: inside ? inside[2] : high,
-        gain: figures.rcs - best, gainLow: whole ? gainLow : null, gainHigh: whole ? gainHigh : null,
-        auroc: whole ? auroc : null, brier, ece, area, drop: whole ? drop : null,
-        flags: [...flags.map((k) => t.flags[k]), ...submission.flags] };
-    });
-  }
-
+  // all-edge, all-cloud, label oracle, RCS oracle: of the whole track or one domain of it.
   function policies(track, scenario, domain) {
     const t = table(track, scenario), w = data.scenarios[scenario];
     if (!t) return [];
-    const of = (name, [apsp, ca, ail, rcs]) => ({ policy: name, apsp, ca, ail, rcs });
     const oracles = (domain && t.domainOracles[domain]) || t.oracles;
-    return [...["all-edge", "all-cloud"].map((name) => ({ policy: name, ...whatIf(t, t.fixed[name], domain, w) })),
-      ...["label-oracle", "rcs-oracle"].map((name) => of(name, oracles[name]))];
+    return [...FIXED.map((policy) => ({ policy, ...whatIf(t, t.fixed[policy], domain, w) })),
+      ...ORACLES.map((policy) => { const [apsp, ca, ail, value] = oracles[policy]; return { policy, apsp, ca, ail, rcs: value }; })];
+  }
+  const bestFixed = ([edge, cloud]) => (edge.rcs > cloud.rcs ? edge : cloud);
+
+  // One object a router. Inside a domain, what is only known of the whole track is null, and so are intervals of gains.
+  function rows(track, scenario, domain) {
+    const t = table(track, scenario), w = data.scenarios[scenario];
+    if (!t) return [];
+    const known = policies(track, scenario, domain), [edge, cloud, , oracle] = known, best = bestFixed(known).rcs;
+    const part = domains(track, scenario).findIndex((f) => f.domain === domain);
+    return t.rows.map((r) => {
+      const figures = whatIf(t, r.statistics, domain, w), { ca } = figures;
+      const row = { ...r, ...figures, gain: figures.rcs - best, regret: oracle.rcs - figures.rcs, random: ca * edge.rcs + (1 - ca) * cloud.rcs };
+      if (part < 0) return row;
+      const [band, low, high] = r.domains[part];
+      return { ...row, band, low, high, gainLow: null, gainHigh: null, auroc: null, drop: null, flags: r.flags.filter((f) => !f.startsWith("below ")) };
+    });
   }
 
-  const round9 = (value) => Math.round(value * 1e9) / 1e9;
-  // The best of {name: statistics} under weights; ties go to the first name (sensitivity.py).
-  function leader(t, candidates, w) {
-    let best = null;
-    for (const [name, statistics] of candidates) {
-      const value = round9(whatIf(t, statistics, null, w).rcs);
-      if (best === null || value > best.value) best = { name, value };
-    }
-    return best && best.name;
-  }
-  const candidates = (t, fixed) => [
-    ...t.rows.map((r) => [data.submissions[r[0]].slug, r[13]]).sort((a, b) => (a[0] < b[0] ? -1 : 1)),
-    ...(fixed ? ["all-edge", "all-cloud"].map((name) => ["(" + name + ")", t.fixed[name]]) : [])];
+  // By name: fixed policies, then routers by slug. The first of those that tie leads (sensitivity.py).
+  const candidates = (t) => [...FIXED.map((name) => [`(${name})`, t.fixed[name]]),
+    ...t.rows.map((r) => [r.slug, r.statistics]).sort((a, b) => (a[0] < b[0] ? -1 : 1))];
 
   const STEPS = 20;
   // Who leads at each point of the simplex of weights: [[alpha, beta, gamma, name], ...].
   function simplex(t, mes) {
     const w0 = { mes, alpha: 1, beta: 0, gamma: 0 };
-    const parts = candidates(t, true).map(([name, s]) => { const f = whatIf(t, s, null, w0); return [name, f.apsp, f.ca, 1 - f.ail / f.large]; });
+    const parts = candidates(t).map(([name, s]) => { const f = whatIf(t, s, null, w0); return [name, f.apsp, f.ca, 1 - f.ail / f.large]; });
     const points = [];
     for (let a = 0; a <= STEPS; a++) for (let b = 0; b <= STEPS - a; b++) {
       const [x, y, z] = [a / STEPS, b / STEPS, (STEPS - a - b) / STEPS];
@@ -93,6 +97,7 @@ const board = (() => {
     return points;
   }
 
-  return { data, table, rows, policies, whatIf, curve, leader, candidates, simplex, tracks: [...new Set(data.tables.map((t) => t.track))] };
+  const tracks = [...new Set(data.tables.map((t) => t.track))];
+  return { data, tracks, table, domains, rows, policies, bestFixed, whatIf, curve, simplex, round9 };
 })();
 window.board = board;

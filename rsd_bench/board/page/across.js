@@ -1,0 +1,31 @@
+// The threshold curve of one router, and all routers over all tracks.
+function drawCurve(row, weights) {
+  const node = byId("curve");
+  if (!row) return fill(node);
+  const frame = framed(node, 54), points = board.curve(row.packed, weights);
+  const x = scale(0, 1.01, frame.left, frame.w - frame.right), y = scale(0, 1, frame.h - frame.bottom, frame.top), at = x(row.tau);
+  const KINDS = [["apsp", "APSP solved"], ["ca", "CA on the edge"], ["rcs", "RCS"]];
+  const texts = points.map((p) => [x(p.tau), `τ ${p.tau.toFixed(2)}: APSP ${number(p.apsp, 3)}, CA ${number(p.ca, 3)}, RCS ${number(p.rcs, 3)}`]);
+  fill(node, readAlong(frame, `APSP, CA and RCS of ${row.name} at every threshold`, texts,
+    axes(x, y, frame, "threshold τ: small model if p ≥ τ", ""),
+    KINDS.map(([k, name], i) => svg("text", { class: "t-" + k, x: frame.left + i * 118, y: 16 }, "● " + name)),
+    svg("line", { class: "mark", x1: at, x2: at, y1: frame.top - 8, y2: frame.h - frame.bottom }),
+    svg("text", { class: "label", x: at, y: frame.top - 10, "text-anchor": row.tau > 0.8 ? "end" : "middle" }, `submitted τ ${+row.tau.toFixed(4)}`),
+    ["ca", "apsp", "rcs"].map((k) => svg("path", { class: "line l-" + k, d: path(points.map((p) => [x(p.tau), y(p[k])])) }))));
+}
+
+// Up to 45 % of the tone over the card: text stays readable on every cell, in both themes.
+const shade = (gain, most) => Math.round(45 * Math.min(1, Math.abs(gain) / most)) + "%";
+const HEAT_ROWS = 40;
+function drawHeat(state, order, actions) {
+  const grid = board.tracks.map((track) => new Map(board.rows(track, state.scenario, "").map((r) => [r.slug, r])));
+  const shown = order.slice(0, HEAT_ROWS), here = (i) => (board.tracks[i] === state.track ? " here" : "");
+  const most = Math.max(0.01, ...shown.flatMap((r) => grid.map((m) => Math.abs(m.get(r.slug)?.gain || 0))));
+  const cell = (r, i) => (r ? el("td", { class: ({ up: "gains", down: "loses" }[tone(r)] || "") + here(i), "--k": shade(r.gain, most),
+    title: `${words(board.tracks[i])}: RCS ${number(r.rcs)}, gain ${signed(r.gain)} ${between(r.gainLow, r.gainHigh)}` }, signed(r.gain, 3)) : el("td", { class: "none" + here(i) }, "not entered"));
+  const lines = shown.map((r) => el("tr", {}, el("th", { class: "name", scope: "row" }, opened(r, actions, "heat")), grid.map((m, i) => cell(m.get(r.slug), i))));
+  const ramp = el("div", { class: "ramp" }, el("span", {}, signed(-most, 3)), el("i"), el("span", {}, signed(most, 3)));
+  fill(byId("heat"), el("table", { class: "heat", "aria-labelledby": "heat-title" },
+    el("thead", {}, el("tr", {}, th("Router", true), board.tracks.map((t) => th(words(t))))), el("tbody", {}, lines)));
+  fill(byId("heat-key"), ramp, order.length > shown.length ? ` The first ${shown.length} of ${order.length} routers shown above.` : "");
+}

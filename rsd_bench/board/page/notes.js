@@ -1,0 +1,38 @@
+// How to read the page, and what its abbreviations stand for.
+const GLOSSARY = [
+  ["MES", "minimal expectation score: a delivered answer satisfies the user if its judge score, 0 to 10, is at least this"],
+  ["APSP", "average problem-solving probability: share of queries whose delivered answer scores at least MES"],
+  ["Mean score", "mean score of the delivered answers, divided by 10: the other reading of problem-solving probability"],
+  ["CA", "share of queries that the small model answers, on the edge"],
+  ["AIL", "average inference latency: seconds to an answer, those of the router and of the model that answered"],
+  ["RCS", "routing composite score: α APSP + β CA + γ (1 − AIL / AIL of all-cloud), weights of the scenario"],
+  ["Gain", "RCS above the better of all-edge and all-cloud; its interval is of the paired difference"],
+  ["Regret", "RCS below that of the RCS oracle"],
+  ["Band", "routers that cannot be told apart: from the highest RCS down, one whose paired interval against the leader of the band contains 0 shares the band; intervals hold for all pairs at once (max-t)"],
+  ["τ", "threshold: a query goes to the small model where the router's p, its belief that the small model is enough, is at least τ"],
+  ["AUROC", "chance that p is higher for a query on which the small model is enough than for one on which it is not; 0.5 is guessing"],
+  ["Brier, ECE", "mean squared error of p, and its expected calibration error; lower is better"],
+  ["Drop", "APSP lost against all-cloud when 80 % of the queries stay on the edge"],
+  ["Area under APSP over CA", "APSP along the threshold curve, averaged over the share on the edge"],
+  ["all-edge, all-cloud", "fixed policies: every query to the small or to the large model"],
+  ["random", "a random share of the queries, as large as the router's CA, goes to the small model: the expected value"],
+  ["Oracles", "decide with the scores of both answers in hand, which no router has: the label oracle stays on the edge wherever the small model is enough, the RCS oracle takes the decision of higher RCS"]];
+
+// What stands behind the seconds; of a profile, the mean seconds of both models on the first track.
+function latencyBasis(d) {
+  const profiles = d.basis.filter((b) => b.startsWith("profile:")).map((b) => b.slice(8)), t = d.tables[0];
+  if (!profiles.length || profiles.length < d.basis.length) return `latency ${d.basis.join(", ")}`;
+  const [edge, cloud] = t ? board.policies(t.track, t.scenario, "") : [];
+  return `modelled latency${t ? `: ${+edge.ail.toFixed(2)} s small, ${+cloud.ail.toFixed(2)} s large` : ""} (profile ${profiles.join(", ")})`;
+}
+
+function drawNotes(d) {
+  const link = (name) => el("a", { href: name }, name);
+  const list = [`${capital(latencyBasis(d))}${d.basis.some((b) => b.startsWith("profile:")) ? "; a profile is not measured" : ""}. Router latencies are what their authors declare.`,
+    d.noise ? "Noise ceiling: from the judge audit of this dataset." : "No judge audit of this dataset yet, so the noise ceiling of its labels is unknown.",
+    ["The same data: ", link("leaderboard.csv"), ", ", link("leaderboard.json"), ", ", link("leaderboard.md"), ", results/. Rebuild: ", el("code", {}, "rsd-bench board build"), "."]];
+  const refused = (r) => el("li", {}, bidi(r.slug), `: ${counted(r.problems, "problem")}`, r.first ? [", first ", bidi(r.first.what), "; to mend: ", bidi(r.first.mend)] : null);
+  fill(byId("notes"), el("h2", {}, "How to read this page"), el("ul", {}, list.map((text) => el("li", {}, text))),
+    el("dl", {}, GLOSSARY.map(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
+    d.refused.length ? [el("h3", {}, "Refused submissions"), el("ul", { id: "refused" }, d.refused.map(refused))] : null);
+}
