@@ -32,7 +32,8 @@ START_S = 120
 def run(*command: object) -> None:
     """Run a command as a user would type it, and stop where it fails."""
     print(f"\n$ {' '.join(map(str, command))}", flush=True)
-    subprocess.run([sys.executable, "-m", *map(str, command)], check=True)
+    if code := subprocess.run([sys.executable, "-m", *map(str, command)]).returncode:
+        sys.exit(code)
 
 
 def draw_queries(folder: Path, n: int = 60) -> Path:

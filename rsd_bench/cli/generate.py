@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, fail, interruptible, one_line, print_json, say
-from rsd_bench.types import Problem
+from rsd_bench.cli.output import AsJson, interruptible, one_line, print_json, say
 
 
 class Energy(StrEnum):
@@ -97,9 +96,7 @@ def generate(
         counts = file_outcomes(plan, answers)
         total = answers.spent_usd()
     failed = sum(n for (_, status), n in counts.items() if status == "error")
-    problem = live.stop_problem(tally)
-    if failed and problem is None:
-        problem = Problem("run", f"{failed} queries ended in error", "run again: it asks these and no others")
+    problem = live.shortfall(tally, failed, "queries")
     if as_json:
         print_json(
             {
@@ -117,5 +114,4 @@ def generate(
         for name, what in tally.last_error.items():
             say(one_line(f"last error of {name}: {what}"))
         say(f"{live.cost_line(budget, total)}\nstore     {out}")
-    if problem:
-        raise typer.Exit(1) if as_json else fail([problem], as_json)
+    live.finish(problem, as_json)

@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, fail, interruptible, interval, one_line, print_json, say, table
-from rsd_bench.types import InputError, Problem
+from rsd_bench.cli.output import AsJson, interruptible, interval, one_line, print_json, say, table
+from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
     from rsd_bench.judge.run import Filed, ModelJudge, Scope
@@ -193,9 +193,7 @@ def _report(
     filed: Filed, repeats: int, tally: Tally, budget: Budget | None, total: float, store: Path, as_json: bool
 ) -> None:
     failed = sum(n for (_, status), n in tally.asked.items() if status == "error")
-    problem = live.stop_problem(tally)
-    if failed and problem is None:
-        problem = Problem("run", f"{failed} judge calls ended in error", "run again: it asks these and no others")
+    problem = live.shortfall(tally, failed, "judge calls")
     if as_json:
         print_json(
             {
@@ -216,8 +214,7 @@ def _report(
         if budget:
             say(live.cost_line(budget, total))
         say(f"store     {store}")
-    if problem:
-        raise typer.Exit(1) if as_json else fail([problem], as_json)
+    live.finish(problem, as_json)
 
 
 def _say_filed(filed: Filed, repeats: int) -> None:

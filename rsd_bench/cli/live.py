@@ -95,6 +95,7 @@ def params_of(values: Sequence[str] | None, defaults: Mapping[str, Any]) -> dict
             if not equals or not name or name in RESERVED:
                 raise ValueError
             params[name] = json.loads(text, parse_constant=_refuse)
+            json.dumps(params[name], allow_nan=False)  # 1e400 is read as infinity
         except ValueError:
             raise typer.BadParameter(
                 f"{value[:80]!r} is not NAME=JSON of a request parameter", param_hint="--param"
@@ -184,16 +185,16 @@ def cost_line(budget: Budget, total_usd: float) -> str:
     return line + (f"; {budget.estimated} calls without usage charged by estimate" if budget.estimated else "")
 
 
-def stop_problem(tally: Tally) -> Problem | None:
-    """Why a run is incomplete, as a problem."""
-    if tally.stopped is None:
-        return None
-    return Problem("run", f"stopped: {tally.stopped}", "what was answered is stored; run again to go on")
+def shortfall(tally: Tally, errors: int, of: str) -> Problem | None:
+    """Why a run is incomplete, as a problem: it was stopped, or `errors` of its queries or calls failed."""
+    if tally.stopped:
+        return Problem("run", f"stopped: {tally.stopped}", "what was answered is stored; run again to go on")
+    if errors:
+        return Problem("run", f"{errors} {of} ended in error", "run again: it asks these and no others")
+    return None
 
 
-def finish(tally: Tally, as_json: bool) -> None:
+def finish(problem: Problem | None, as_json: bool) -> None:
     """Exit 1 where the run is incomplete (with --json the report has said so)."""
-    if problem := stop_problem(tally):
-        if as_json:
-            raise typer.Exit(1)
-        raise fail([problem], as_json)
+    if problem:
+        raise typer.Exit(1) if as_json else fail([problem], as_json)

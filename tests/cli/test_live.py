@@ -330,6 +330,7 @@ def test_changed_queries_are_refused_and_others_are_named(tmp_path: Path) -> Non
         (["--model", "t@http://h/v1", "--model", "t@http://g/v1"], 1, "given twice"),
         (["--model", "t@http://h/v1", "--param", "stream=true"], 2, "not NAME=JSON"),
         (["--model", "t@http://h/v1", "--param", "seed"], 2, "not NAME=JSON"),
+        (["--model", "t@http://h/v1", "--param", "seed=1e400"], 2, "not NAME=JSON"),
         (["--model", "t@http://h/v1", "--concurrency", "0"], 2, "concurrency"),
         (["--model", "t@http://h/v1", "--energy", "nvml"], 1, "several calls at once"),
         (["--model", "t@http://h/v1", "--energy", "nvml", "--concurrency", "1"], 1, "another machine"),
@@ -344,7 +345,8 @@ def test_wrong_options_are_one_line_each(tmp_path: Path, arguments: list[str], c
 
 
 def test_judge_help_and_wrong_stores(tmp_path: Path) -> None:
-    assert "audit" in run_cli("judge", "--help").stdout
+    said = run_cli("judge", "--help").stdout
+    assert all(part in said for part in ("audit", "judge STORE --judge", "--repeats", "--batch-out"))
     for arguments in ((tmp_path, "--judge", "exact-match"), ("audit", tmp_path)):
         run = run_cli("judge", *arguments)
         assert run.returncode == 1
