@@ -1,7 +1,7 @@
 """The reference router's own cost: training on cached features, and the head alone. `python benchmarks/router.py`
 
 2,000 queries of rsd-open lite for 50 epochs without early stopping; the head by `rsd_bench.router.bench` (p50 of 200
-calls); peak resident memory of the whole process. Threads: torch's default unless --threads.
+calls); peak resident memory of the whole process. Training uses one thread; the head torch's default unless --threads.
 """
 
 from __future__ import annotations

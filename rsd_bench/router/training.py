@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -64,7 +65,7 @@ def train_reference(
     trained_on: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Trained:
-    """Fit on the training rows; same seed, machine and threads, same weights. InputError where a part has no rows."""
+    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows."""
     settings = settings or Settings()
     for name, lesson in (("train", train), ("validation", validation)):
         if not len(lesson):
@@ -76,7 +77,7 @@ def train_reference(
         "dropout": settings.dropout,
         "trained_on": {**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
     }
-    with torch.random.fork_rng(devices=[]):
+    with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = ReferenceRouter(**config)
         network.fit_scaler(train.features)
@@ -89,6 +90,17 @@ def train_reference(
     router = ReferenceRouter(**config, temperature=temperature, tau=tau)
     router.load_state_dict(state)
     return Trained(router.eval(), tuple(history), best)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Batches of so small a network gain nothing by more threads, and lose by the minute where a core is shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _learn(
