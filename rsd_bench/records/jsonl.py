@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,49 @@ def _no_constant(name: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} stands twice")
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise ValueError(f"key {key!r} stands twice")
+        out[key] = value
     return out
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique)
+_MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(text: str) -> Any:
-    """Strict JSON: no NaN or Infinity, no key twice, no runaway nesting. Raises ValueError saying what is wrong."""
+    """Strict JSON: no NaN or Infinity, no key twice, no runaway nesting, no half of a surrogate pair.
+
+    Raises ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
+    """
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
         raise ValueError("not JSON that can be read: nested too deeply") from None
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _too_deep(value):
+        raise ValueError("not JSON that can be read: nested too deeply")
+    try:
+        text.encode()
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
+    return value
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        nested = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
+        level = [item for items in nested for item in items]
+        if not level:
+            return False
+    return True
 
 
 def describe(error: Any) -> str:
@@ -48,14 +74,21 @@ def describe(error: Any) -> str:
 
 
 def read_rows(
-    path: Path, validator: Draft202012Validator, report: Report, sound: Callable[[Any], bool] = lambda row: False
+    path: Path,
+    validator: Draft202012Validator,
+    report: Report,
+    sound: Callable[[Any], bool] = lambda row: False,
+    *,
+    mend: str = "see `rsd-bench schema records`",
+    most: int | None = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ("file:line", row) for each row that satisfies the schema; report every fault of the others.
 
-    sound: a quick test that only rows of the schema pass; the others meet the schema itself. A byte order mark, Windows
-    line ends and blank lines are accepted. A missing or empty file is one Problem.
+    sound: a quick test that only rows of the schema pass; the others meet the schema itself. mend: what to do about a
+    row that fails it. most: faulty rows after which no more is read. A byte order mark, Windows line ends and blank
+    lines are accepted. A missing or empty file is one Problem.
     """
-    rows = 0
+    rows = faulty = 0
     try:
         with path.open("rb") as stream:
             for number, raw in enumerate(iter(lambda: stream.readline(_MAX_LINE + 1), b""), 1):
@@ -67,21 +100,32 @@ def read_rows(
                 if not line:
                     continue
                 rows += 1
-                try:
-                    row = parse_json(line.decode("utf-8"))
-                except UnicodeDecodeError as error:
-                    report(Problem(where, f"not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8"))
-                    continue
-                except ValueError as error:
-                    report(Problem(where, str(error), "one JSON object a line"))
-                    continue
-                faults = [] if sound(row) else list(validator.iter_errors(row))
-                for fault in faults:
-                    report(Problem(where, describe(fault), "see `rsd-bench schema records`"))
+                row, faults = _read_row(line, where, validator, sound, mend)
                 if not faults:
                     yield where, row
+                    continue
+                for fault in faults:
+                    report(fault)
+                faulty += 1
+                if faulty == most and (left := sum(1 for line in stream if line.strip())):
+                    report(Problem(str(path), f"has {left} more lines, not read after {most} faulty ones", mend))
+                    return
     except OSError as error:
         report(Problem(str(path), error.strerror or "cannot be read", "a source needs this file"))
         return
     if not rows:
         report(Problem(str(path), "is empty", "one JSON object a line"))
+
+
+def _read_row(
+    line: bytes, where: str, validator: Draft202012Validator, sound: Callable[[Any], bool], mend: str
+) -> tuple[Any, list[Problem]]:
+    """The value of a line, and what is wrong with it."""
+    try:
+        row = parse_json(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, [Problem(where, f"not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8")]
+    except ValueError as error:
+        return None, [Problem(where, str(error), "one JSON object a line")]
+    faults = [] if sound(row) else validator.iter_errors(row)
+    return row, [Problem(where, describe(fault), mend) for fault in faults]
