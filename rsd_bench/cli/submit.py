@@ -9,6 +9,7 @@ import typer
 
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
+from rsd_bench.types import InputError
 
 app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -59,8 +60,12 @@ def new(
     """Write a correct submission folder from a file of probabilities."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.submission.new import new_submission, predictions_frame
+    from rsd_bench.submission.author_table import predictions_frame
+    from rsd_bench.submission.model import SLUG, SLUG_MEND
+    from rsd_bench.submission.new import new_submission
 
+    if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
+        raise InputError.at(slug, "is no slug", SLUG_MEND)
     taus = _taus(tau or [])
     folder = new_submission(
         submissions / slug,

@@ -5,6 +5,7 @@ Every test query of every track entered must be there exactly once; nothing leav
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ import pyarrow.compute as pc
 from rsd_bench.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.submission.model import ALL_SCENARIOS, PREDICTION_FILES, SLUG, SUBMISSION, Submission, tau_of
-from rsd_bench.submission.read import Predictions, read_meta, read_predictions
+from rsd_bench.submission.model import ALL_SCENARIOS, PREDICTION_FILES, README, SLUG, SUBMISSION, Submission, tau_of
+from rsd_bench.submission.predictions import Predictions, read_predictions
+from rsd_bench.submission.read import check_readme, read_meta
 from rsd_bench.types import InputError, Problem
 
 _SHOWN = 20
-ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, "README.md"}
+_MOST_PROBLEMS = 200
+_LONGEST_TEXT = 300
+ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, README}
+_NO_INK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols to Unicode, blank to the eye
 
 
 def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
@@ -33,35 +38,66 @@ def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
 
 
 def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | None, list[Problem]]:
-    """(submission, []) where all is in order, else (None, every problem)."""
+    """(submission, []) where all is in order, else (None, the problems): a bounded number, each of bounded length."""
     problems: list[Problem] = []
+    submission = None
+    try:
+        submission = _check(folder, benchmark, problems)
+    except OSError as error:  # of a folder that may not be looked into
+        problems.append(Problem(str(error.filename or folder), error.strerror or "cannot be read"))
+    return (None, _bounded(problems, folder)) if problems else (submission, [])
+
+
+def _bounded(problems: list[Problem], folder: Path) -> list[Problem]:
+    """What a board, a terminal or a comment can show, whatever the submission holds."""
+    shown = [Problem(_text(p.where), _short(_text(p.what)), _short(_text(p.mend))) for p in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        more = f"has at least {len(problems) - _MOST_PROBLEMS} more problems"
+        shown.append(Problem(_text(str(folder)), more, "mend these first"))
+    return shown
+
+
+def _short(text: str) -> str:
+    half = _LONGEST_TEXT // 2
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:half]} ... {text[-half:]}"
+
+
+def _text(text: str) -> str:
+    """Text that can be written as UTF-8; the bytes of a file's name need not be."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _check(folder: Path, benchmark: Benchmark, problems: list[Problem]) -> Submission | None:
     if folder.is_symlink() or not folder.is_dir():
-        return None, [Problem(str(folder), "is not a folder", "make one: rsd-bench submit new SLUG --from FILE")]
+        problems.append(Problem(str(folder), "is not a folder", "make one: rsd-bench submit new SLUG --from FILE"))
+        return None
     if not SLUG.fullmatch(folder.resolve().name):
         problems.append(Problem(str(folder), "is no slug", "name it with 2 to 63 of a-z, 0-9 and -"))
     for extra in sorted(path.name for path in folder.iterdir() if path.name not in ALLOWED_FILES):
         problems.append(
             Problem(str(folder / extra), "does not belong here", f"keep {', '.join(sorted(ALLOWED_FILES))}")
         )
+    check_readme(folder, problems)
     meta = read_meta(folder, problems)
     if meta is not None:
         _check_meta(folder, meta, benchmark, problems)
     max_rows = sum(len(benchmark.part(track, "test")) for track in benchmark.tracks) * len(SCENARIOS)
-    names = [*benchmark.tracks, *SCENARIOS]
-    longest = max(int(benchmark.queries["query_id"].str.len().max()), *map(len, names))
+    known = [*benchmark.tracks, *SCENARIOS]
+    longest = max(int(benchmark.queries["query_id"].str.len().max()), *map(len, known))
     predictions = read_predictions(folder, max_rows, longest, problems)
     if predictions is None:
-        return None, problems
+        return None
     p_edge = _check_predictions(predictions, meta, benchmark, problems)
-    if problems or meta is None:
-        return None, problems
-    return Submission(meta, p_edge), []
+    return None if problems or meta is None else Submission(meta, p_edge)
 
 
 def _check_meta(folder: Path, meta: dict[str, Any], benchmark: Benchmark, problems: list[Problem]) -> None:
     path = str(folder / SUBMISSION)
     if meta["slug"] != folder.resolve().name:
         problems.append(Problem(path, f"slug is {meta['slug']!r}, the folder {folder.name!r}", "make them equal"))
+    for field, text in (("name", meta["name"]), *(("authors", author) for author in meta["authors"])):
+        if not any(unicodedata.category(c)[0] in "LNPS" and c not in _NO_INK for c in text):
+            problems.append(Problem(path, f"{field}: {text!r} has no visible character", "write a name"))
     dataset, ours = meta["dataset"], benchmark.manifest
     if dataset["manifest_sha256"] not in benchmark.accepted_manifests:
         what = f"was made for another manifest ({dataset['manifest_sha256'][:12]}...)"
@@ -74,7 +110,7 @@ def _check_meta(folder: Path, meta: dict[str, Any], benchmark: Benchmark, proble
         if scenario not in SCENARIOS:
             problems.append(Problem(path, f"tau: no scenario {scenario!r}", f"use {', '.join(SCENARIOS)}"))
         if isinstance(value, dict):
-            for track in value.keys() - set(benchmark.tracks):
+            for track in (track for track in value if track not in benchmark.tracks):
                 mend = f"use {', '.join(benchmark.tracks)}"
                 problems.append(Problem(path, f"tau.{scenario}: no track {track!r}", mend))
 

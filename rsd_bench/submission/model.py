@@ -10,10 +10,12 @@ from typing import Any
 from rsd_bench.arrays import FloatArray
 
 SUBMISSION = "submission.json"
+README = "README.md"
 PREDICTION_FILES = ("predictions.parquet", "predictions.jsonl", "predictions.csv")
 COLUMNS = ("track", "query_id", "scenario", "p_edge")
 ALL_SCENARIOS = "*"
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
+SLUG_MEND = "use 2 to 63 of a-z, 0-9 and -, the first no -"
 
 
 @dataclass(frozen=True)

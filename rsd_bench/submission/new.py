@@ -1,25 +1,29 @@
-"""Write a submission folder: from an author's own table of probabilities, or from a router's output."""
+"""Write a submission folder, and rewrite one in canonical form.
+
+Canonical: equal content gives equal bytes. Keys stand in the order of the schema, scenarios and tracks by name, numbers
+are floats, rows are sorted.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.config import IN_DOMAIN, SCENARIOS
+from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.folders import new_folder
+from rsd_bench.schemas import schema
 from rsd_bench.submission.check import open_submission
-from rsd_bench.submission.model import ALL_SCENARIOS, COLUMNS, SLUG, SUBMISSION
-from rsd_bench.submission.read import read_plain_table
+from rsd_bench.submission.model import COLUMNS, README, SLUG, SLUG_MEND, SUBMISSION
 from rsd_bench.types import InputError
 from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
 
@@ -27,26 +31,6 @@ _SCHEMA = pa.schema(
     [(name, pa.dictionary(pa.int32(), pa.string()) if name != "query_id" else pa.string()) for name in COLUMNS[:3]]
     + [("p_edge", pa.float64())]
 )
-
-
-def predictions_frame(path: Path) -> pd.DataFrame:
-    """The four columns from an author's file: query_id and p_edge are needed, track and scenario have defaults.
-
-    InputError for a missing column or a p_edge that is no number.
-    """
-    table = read_plain_table(path)
-    for name in ("query_id", "p_edge"):
-        if name not in table.columns:
-            have = ", ".join(map(str, table.columns)) or "none"
-            raise InputError.at(path, f"has no column {name!r}", f"give query_id and p_edge; it has {have}")
-    defaults = {"track": IN_DOMAIN, "scenario": ALL_SCENARIOS}
-    frame = pd.DataFrame({name: table[name] if name in table.columns else defaults[name] for name in COLUMNS})
-    p = pd.to_numeric(frame["p_edge"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    if np.isnan(p).any():
-        row = int(np.flatnonzero(np.isnan(p))[0])
-        value = frame["p_edge"].iat[row]
-        raise InputError.at(f"{path}: row {row + 1}", f"p_edge {value!r} is no number", "give a probability in [0, 1]")
-    return frame.assign(p_edge=p, **{name: frame[name].astype(str) for name in COLUMNS[:3]})
 
 
 def new_submission(
@@ -65,7 +49,7 @@ def new_submission(
     """Write and check `folder` (its name is the slug); nothing is left behind when the check fails (InputError)."""
     slug = folder.name
     if not SLUG.fullmatch(slug):
-        raise InputError.at(slug, "is no slug", "use 2 to 63 of a-z, 0-9 and -, the first no -")
+        raise InputError.at(slug, "is no slug", SLUG_MEND)
     manifest = benchmark.manifest
     meta = {
         "schema_version": SUBMISSION_SCHEMA_VERSION,
@@ -99,12 +83,24 @@ def new_submission(
 
 
 def write_files(folder: Path, meta: Mapping[str, Any], predictions: pd.DataFrame) -> None:
-    """submission.json and predictions.parquet in canonical form: sorted rows, fixed types, same input same bytes."""
-    text = json.dumps(meta, indent=1, ensure_ascii=False) + "\n"
-    (folder / SUBMISSION).write_text(text, "utf-8", newline="\n")
+    """submission.json and predictions.parquet in canonical form."""
+    text = json.dumps(_canonical(meta, schema("submission")), indent=1, ensure_ascii=False) + "\n"
+    (folder / SUBMISSION).write_bytes(text.encode("utf-8", "surrogatepass"))  # half a pair is for the check to refuse
     ordered = predictions[list(COLUMNS)].sort_values(list(COLUMNS[:3]), kind="stable")
+    ordered = ordered.assign(p_edge=ordered["p_edge"] + 0.0)  # no -0.0
     table = pa.Table.from_pandas(ordered, _SCHEMA, preserve_index=False).replace_schema_metadata(None)
     pq.write_table(table, folder / "predictions.parquet", compression="zstd")
+
+
+def _canonical(value: Any, rules: Mapping[str, Any]) -> Any:
+    """A value of submission.json; `rules` are those of the schema for it."""
+    if isinstance(value, Mapping):
+        named = list(rules.get("properties", ()))
+        keys = sorted(value, key=lambda key: (named.index(key) if key in named else len(named), key))
+        return {key: _canonical(value[key], rules["properties"][key] if key in named else {}) for key in keys}
+    if isinstance(value, (int, float)):
+        return rules.get("const", float(value) + 0.0)
+    return value
 
 
 def default_tau() -> dict[str, float]:
@@ -123,8 +119,8 @@ def pack_submission(folder: Path, benchmark: Benchmark) -> str:
     ]
     with new_folder(folder, may_replace=lambda old: (old / SUBMISSION).is_file()) as packed:
         write_files(packed, submission.meta, pd.concat(rows, ignore_index=True))
-        if (folder / "README.md").is_file():
-            (packed / "README.md").write_bytes((folder / "README.md").read_bytes())
+        if (folder / README).exists():
+            shutil.copyfile(folder / README, packed / README, follow_symlinks=False)
         names = sorted(path.name for path in packed.iterdir())
         digest = hashlib.sha256("".join(f"{n} {file_sha256(packed / n)}\n" for n in names).encode())
     return digest.hexdigest()

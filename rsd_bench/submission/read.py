@@ -1,110 +1,59 @@
-"""Read the two files of a submission, strictly and with a bound on size before anything is parsed."""
+"""Read submission.json and README.md of a submission, strictly and with a bound on size before anything is parsed."""
 
 from __future__ import annotations
 
-import sys
-from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
+from jsonschema import ValidationError
 
-from rsd_bench.arrays import FloatArray
-from rsd_bench.records.jsonl import describe, parse_json, read_rows
+from rsd_bench.records.jsonl import describe, parse_json
 from rsd_bench.schemas import validator
-from rsd_bench.submission.model import COLUMNS, PREDICTION_FILES, SUBMISSION
-from rsd_bench.types import InputError, Problem
+from rsd_bench.submission.model import README, SUBMISSION
+from rsd_bench.types import Problem
 
-_META_BYTES = 1 << 20
-_ROW_BYTES = 256  # of a row without its texts, in any format
-_BYTES_PER_CHARACTER = 12  # JSON may write a character as two \\uXXXX
-_BATCH_ROWS = 1 << 19
-_BLOCK_BYTES = 16 << 20
-_MAX_PROBLEMS = 1000
-_TEXT = COLUMNS[:3]
-_COLUMN_SET = set(COLUMNS)
-_MEND_COLUMNS = f"columns: {', '.join(COLUMNS)}"
+_META_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
+_README_BYTES = 1 << 20
+_MAX_FAULTS = 1000  # of submission.json
+
+
+def check_readme(folder: Path, problems: list[Problem]) -> None:
+    """README.md, where there is one, is never parsed, but hashed and copied: it must be a file of bounded size too."""
+    path = folder / README
+    if path.exists() or path.is_symlink():
+        plain_file(path, _README_BYTES, problems)
 
 
 def read_meta(folder: Path, problems: list[Problem]) -> dict[str, Any] | None:
     """submission.json as a dict, or None with its problems reported."""
     path = folder / SUBMISSION
     mend = "see `rsd-bench schema submission`"
-    if not _plain_file(path, _META_BYTES, problems):
+    if not plain_file(path, _META_BYTES, problems):
         return None
     try:
         meta = parse_json(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         problems.append(Problem(str(path), str(error), mend))
         return None
-    faults = [Problem(str(path), describe(fault), mend) for fault in validator("submission").iter_errors(meta)]
+    found = islice(validator("submission").iter_errors(meta), _MAX_FAULTS)
+    faults = [Problem(str(path), _describe(fault), mend) for fault in found]
     problems += faults
     return None if faults else dict(meta)
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """The rows of a predictions file. Text stays in arrow, which needs a tenth of what Python strings would."""
-
-    path: Path
-    track: pa.ChunkedArray
-    query_id: pa.ChunkedArray
-    scenario: pa.ChunkedArray
-    p_edge: FloatArray  # NaN where it is missing or no number
-    first_line: int
-    lines: Sequence[int] | None = None  # where rows do not follow each other line by line
-
-    def __len__(self) -> int:
-        return len(self.p_edge)
-
-    def where(self, row: int) -> str:
-        return f"{self.path}:{self.lines[row] if self.lines else row + self.first_line}"
-
-    def shown(self, column: str, row: int) -> str:
-        """The value of a cell, short enough to print."""
-        value = self.p_edge[row] if column == "p_edge" else getattr(self, column)[row].as_py()
-        return repr(str(value)[:80])
+def _describe(fault: ValidationError) -> str:
+    """A number out of its range is told with the range, the others in the words of the schema."""
+    rules = fault.schema
+    if not isinstance(rules, Mapping) or not {"minimum", "maximum"} <= rules.keys():
+        return describe(fault)
+    low, high = rules["minimum"], rules["maximum"]
+    path = ".".join(map(str, fault.absolute_path))
+    return f"{path} must be a number in [{low:g}, {high:g}], not {repr(fault.instance)[:80]}"
 
 
-def read_predictions(folder: Path, max_rows: int, longest: int, problems: list[Problem]) -> Predictions | None:
-    """The predictions of a folder, or None with the problems reported.
-
-    max_rows: what a valid file can hold at most; longest: characters of the longest id, track or scenario there is.
-    Both bound what is read: a file that is too large, too many rows or a longer text is refused before it is unpacked.
-    """
-    found = [folder / name for name in PREDICTION_FILES if (folder / name).exists() or (folder / name).is_symlink()]
-    if len(found) != 1:
-        what = "has no predictions file" if not found else f"has {len(found)} predictions files"
-        problems.append(Problem(str(folder), what, f"give one of {', '.join(PREDICTION_FILES)}"))
-        return None
-    path = found[0]
-    row_bytes = _ROW_BYTES + _BYTES_PER_CHARACTER * 3 * longest
-    if not _plain_file(path, row_bytes * (max_rows + 1), problems):
-        return None
-    readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl, ".csv": _read_csv}
-    try:
-        return readers[path.suffix](path, max_rows, longest, problems)
-    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError, OverflowError) as error:
-        what = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        problems.append(Problem(str(path), f"cannot be read: {what}", _MEND_COLUMNS))
-        return None
-
-
-def _predictions(
-    path: Path, texts: list[pa.ChunkedArray], p_edge: FloatArray, first_line: int, lines: Sequence[int] | None = None
-) -> Predictions:
-    track, query_id, scenario = texts
-    return Predictions(path, track, query_id, scenario, p_edge, first_line, lines)
-
-
-def _plain_file(path: Path, max_bytes: int, problems: list[Problem]) -> bool:
+def plain_file(path: Path, max_bytes: int, problems: list[Problem]) -> bool:
     """Whether `path` is a regular file (no link) of at most `max_bytes`."""
     try:
         if path.is_symlink() or not path.is_file():
@@ -119,155 +68,3 @@ def _plain_file(path: Path, max_bytes: int, problems: list[Problem]) -> bool:
         problems.append(Problem(str(path), f"has {size} bytes, more than the {max_bytes} a valid file can need"))
         return False
     return True
-
-
-def _wrong_columns(path: Path, names: list[str], problems: list[Problem]) -> bool:
-    wrong = [f"column {n!r} is missing" for n in COLUMNS if n not in names]
-    wrong += [f"column {n!r} is not asked for" for n in dict.fromkeys(names) if n not in COLUMNS]
-    wrong += [f"column {n!r} stands twice" for n in COLUMNS if names.count(n) > 1]
-    problems += [Problem(str(path), what, _MEND_COLUMNS) for what in wrong]
-    return bool(wrong)
-
-
-def _too_many(path: Path, rows: int, max_rows: int, problems: list[Problem]) -> bool:
-    if rows > max_rows:
-        problems.append(Problem(str(path), f"has {rows} rows, at most {max_rows} can be valid", "one row a test query"))
-    return rows > max_rows
-
-
-def _too_long(path: Path, values: pa.Array, longest: int, problems: list[Problem]) -> bool:
-    """Whether a text is longer than any that can be valid: a bomb, or garbage; it is not printed."""
-    found = pc.max(pc.binary_length(values)).as_py() or 0
-    bound = _BYTES_PER_CHARACTER * longest
-    if found > bound:
-        problems.append(Problem(str(path), f"holds a text of {found} bytes, more than the {bound} a valid one needs"))
-    return found > bound
-
-
-def _read_parquet(path: Path, max_rows: int, longest: int, problems: list[Problem]) -> Predictions | None:
-    with pq.ParquetFile(path) as file:
-        schema, meta = file.schema_arrow, file.metadata
-        if _wrong_columns(path, schema.names, problems) or _too_many(path, meta.num_rows, max_rows, problems):
-            return None
-        unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
-        if unpacked > (_ROW_BYTES + _BYTES_PER_CHARACTER * 3 * longest) * (max_rows + 1):
-            problems.append(Problem(str(path), f"unpacks to {unpacked} bytes, more than a valid file can need"))
-            return None
-        if not _right_types(path, schema, problems):
-            return None
-    with pq.ParquetFile(path, read_dictionary=list(_TEXT)) as file:
-        chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
-        for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
-            for name in _TEXT:
-                coded = batch.column(name)
-                # looked at while still a dictionary: one long text may stand behind every row
-                if _too_long(path, coded.dictionary, longest, problems):
-                    return None
-                chunks[name].append(coded if name != "query_id" else coded.cast(pa.string()))
-            chunks["p_edge"].append(batch.column("p_edge").cast(pa.float64(), safe=False))
-    if not chunks["p_edge"]:
-        return _predictions(path, [pa.chunked_array([[]], pa.string())] * 3, np.empty(0), 1)
-    return _predictions(path, [pa.chunked_array(chunks[n]) for n in _TEXT], _numbers(chunks["p_edge"]), 1)
-
-
-def _right_types(path: Path, schema: pa.Schema, problems: list[Problem]) -> bool:
-    for name in _TEXT:
-        kind = schema.field(name).type
-        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not any(test(inner) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
-            problems.append(Problem(str(path), f"column {name!r} holds {_kind(kind)}, not text", _MEND_COLUMNS))
-            return False
-    kind = schema.field("p_edge").type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        problems.append(Problem(str(path), f"column 'p_edge' holds {_kind(kind)}, not numbers", _MEND_COLUMNS))
-        return False
-    return True
-
-
-def _kind(kind: pa.DataType) -> str:
-    return str(kind)[:80]
-
-
-def _numbers(chunks: list[pa.Array]) -> FloatArray:
-    out = [np.asarray(chunk.to_numpy(zero_copy_only=False), np.float64) for chunk in chunks]
-    return np.concatenate(out) if out else np.empty(0)
-
-
-def _read_csv(path: Path, max_rows: int, longest: int, problems: list[Problem]) -> Predictions | None:
-    convert = pa_csv.ConvertOptions(column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=False)
-    parse = pa_csv.ParseOptions(newlines_in_values=False)
-    read = pa_csv.ReadOptions(block_size=_BLOCK_BYTES)
-    chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
-    rows = 0
-    with pa_csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
-        if _wrong_columns(path, reader.schema.names, problems):
-            return None
-        for batch in reader:
-            rows += len(batch)
-            if rows > max_rows:
-                _too_many(path, rows, max_rows, problems)
-                return None
-            for name in _TEXT:
-                column = batch.column(name)
-                if _too_long(path, column, longest, problems):
-                    return None
-                chunks[name].append(column if name == "query_id" else column.dictionary_encode())
-            chunks["p_edge"].append(_parsed(batch.column("p_edge")))
-    texts = [pa.chunked_array(chunks[name], None if chunks[name] else pa.string()) for name in _TEXT]
-    return _predictions(path, texts, _numbers(chunks["p_edge"]), 2)
-
-
-def _parsed(column: pa.Array) -> pa.Array:
-    """Plain decimal numbers as float64, null where a text is none."""
-    try:
-        return column.cast(pa.float64())
-    except pa.ArrowInvalid:
-        plain = pc.match_substring_regex(column, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-        return pc.if_else(plain, column, None).cast(pa.float64())
-
-
-def _read_jsonl(path: Path, max_rows: int, longest: int, problems: list[Problem]) -> Predictions | None:
-    before, rules = len(problems), validator("predictions")
-    texts: dict[str, list[str]] = {name: [] for name in _TEXT}
-    numbers, lines = array("d"), array("q")
-    for where, row in read_rows(path, rules, problems.append, _sound_row):
-        if len(numbers) == max_rows:
-            _too_many(path, max_rows + 1, max_rows, problems)
-            return None
-        for name in _TEXT:
-            texts[name].append(sys.intern(row[name]) if name != "query_id" else row[name])
-        numbers.append(row["p_edge"])
-        lines.append(int(where.rpartition(":")[2]))
-        if len(problems) - before > _MAX_PROBLEMS:
-            break
-    if len(problems) > before:
-        return None
-    columns = [pa.array(texts[name], pa.string()) for name in _TEXT]
-    if any(_too_long(path, column, longest, problems) for column in columns):
-        return None
-    p_edge = np.asarray(numbers, np.float64)
-    return _predictions(path, [pa.chunked_array([c]) for c in columns], p_edge, 1, lines)
-
-
-def _sound_row(row: Any) -> bool:
-    """Whether a row satisfies the schema at a glance; where not, the schema says why."""
-    if type(row) is not dict or row.keys() != _COLUMN_SET:
-        return False
-    p = row["p_edge"]
-    return all(type(row[name]) is str and row[name] for name in _TEXT) and type(p) in (int, float) and 0 <= p <= 1
-
-
-def read_plain_table(path: Path) -> pd.DataFrame:
-    """A CSV, JSONL or Parquet of an author's own making, for `submit new`. InputError where it cannot be read."""
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        if path.suffix == ".jsonl":
-            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-        if path.suffix in (".csv", ".tsv"):
-            sep = "\t" if path.suffix == ".tsv" else ","
-            return pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        what = f"cannot be read: {str(error).splitlines()[0]}"
-        raise InputError.at(path, what, "give CSV, JSONL or Parquet") from None
-    raise InputError.at(path, f"has the ending {path.suffix!r}", "give .csv, .tsv, .jsonl or .parquet")

@@ -13,15 +13,19 @@ import os
 import pickle
 import socket
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import clear, judge, lines, meta, raw, rows_of, sound
+from hostile import SECONDS, clear, judge, lines, meta, raw, rows_of, sound, table
 
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.records.jsonl import parse_json
 from rsd_bench.submission.check import check_submission
+from rsd_bench.submission.new import pack_submission
+from rsd_bench.types import InputError
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,8 @@ def linked(name: str, target: str) -> object:
     return apply
 
 
-@pytest.mark.parametrize("name", ["submission.json", "predictions.parquet"])
+# a README.md that was a link to /dev/zero hung the board, and one to /etc/passwd was followed and copied
+@pytest.mark.parametrize("name", ["submission.json", "predictions.parquet", "README.md"])
 @pytest.mark.parametrize("target", ["moved", "/etc/passwd", "/dev/zero", "/proc/self/environ", "nowhere", "victim"])
 def test_links(tmp_path: Path, data: Benchmark, name: str, target: str) -> None:
     judge(tmp_path, data, linked(name, target), name)
@@ -155,7 +160,43 @@ def test_pipes_sockets_and_folders_in_place_of_a_file(tmp_path: Path, data: Benc
         judge(tmp_path / str(i), data, change, "is not a plain file")
 
 
-@pytest.mark.parametrize("name", ["predictions.csv", "predictions.jsonl", "predictions.parquet", "submission.json"])
+def test_a_readme_that_is_a_pipe_or_a_folder(tmp_path: Path, data: Benchmark) -> None:
+    # nothing parses it, so nothing looked at it: the board opened the pipe and waited, or ended at the folder
+    judge(tmp_path / "pipe", data, lambda folder: os.mkfifo(folder / "README.md"), "README.md: is not a plain file")
+    judge(tmp_path / "folder", data, lambda folder: (folder / "README.md").mkdir(), "README.md: is not a plain file")
+
+
+def test_pack_does_not_follow_a_link(tmp_path: Path, data: Benchmark) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of the maintainer's machine")
+    folder = sound(tmp_path / "victim", data)
+    (folder / "README.md").symlink_to(secret)
+    with pytest.raises(InputError, match=r"README\.md: is not a plain file"):
+        pack_submission(folder, data)
+    assert (folder / "README.md").is_symlink()
+
+
+def test_a_readme_is_kept_by_pack(tmp_path: Path, data: Benchmark) -> None:
+    folder = sound(tmp_path / "victim", data)
+    (folder / "README.md").write_bytes(b"# mine\r\n\xff")
+    pack_submission(folder, data)
+    assert (folder / "README.md").read_bytes() == b"# mine\r\n\xff"
+
+
+def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, data: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = sound(tmp_path / "victim", data)
+
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    found, problems = check_submission(folder, data)
+    assert found is None and "victim: Permission denied" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    "name", ["predictions.csv", "predictions.jsonl", "predictions.parquet", "submission.json", "README.md"]
+)
 def test_twenty_gigabytes_are_refused_before_they_are_read(tmp_path: Path, data: Benchmark, name: str) -> None:
     def grow(folder: Path) -> None:
         if name.startswith("predictions"):
@@ -173,6 +214,63 @@ DEEP = {"lists": "[" * 100_000, "objects": '{"a":' * 100_000, "closed": "[" * 50
 def test_endless_nesting(tmp_path: Path, data: Benchmark, kind: str) -> None:
     judge(tmp_path / "meta", data, raw("submission.json", DEEP[kind].encode()), "submission.json")
     judge(tmp_path / "rows", data, lines(lambda rows: [rows[0], DEEP[kind][:40_000]], "jsonl"), "predictions.jsonl:2")
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 7))
+def test_nesting_just_below_what_the_reader_takes(tmp_path: Path, data: Benchmark, depth: int) -> None:
+    # read without complaint, it exhausted the stack where the complaint about it was written
+    nested = b"[" * depth + b"]" * depth
+    judge(tmp_path / "meta", data, raw("submission.json", b'{"name":' + nested + b"}"), "nested too deeply")
+    row = f'{{"track":{nested.decode()}}}'
+    judge(tmp_path / "rows", data, lines(lambda rows: [row, *rows], "jsonl"), "predictions.jsonl:1: not JSON")
+
+
+def test_a_key_twice_among_thousands_is_found_at_once() -> None:
+    # comparing each key with each other one took minutes
+    keys = ",".join(f'"{i}":1' for i in range(100_000))
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="key '99999' stands twice"):
+        parse_json(f'{{{keys},"99999":2}}')
+    assert time.monotonic() - start < SECONDS
+
+
+MANY = {
+    "columns-csv": lines(lambda rows: [rows[0] + "".join(f",c{i}" for i in range(200_000)), *rows[1:]]),
+    "columns-csv-short": lines(lambda rows: [rows[0] + "".join(f",{i}" for i in range(250)), *rows[1:]]),
+    "column-name": lines(lambda rows: [rows[0] + "," + "x" * 5_000_000, *rows[1:]]),
+    "column-name-parquet": table(lambda t: t.append_column("x" * 90_000, t["p_edge"])),
+    "columns-parquet": table(lambda t: t.rename_columns([*t.column_names[:3], "p"]).select([0] * 900)),
+    "tau-names": meta(tau={"x" * 100_000: 0.5}),
+    "tau-values": meta(tau={f"s{i}": 2 for i in range(8000)}),
+    "tau-scenarios": meta(tau={f"s{i}": 0.5 for i in range(8000)}),
+    "empty-objects": lines(lambda rows: ["{}"] * 20_000, "jsonl"),
+    "no-objects": lines(lambda rows: ["[]"] * 20_000 + rows, "jsonl"),
+    "files": lambda folder: [(folder / f"{i}.txt").touch() for i in range(1000)],
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_what_is_said_about_a_submission_is_bounded(tmp_path: Path, data: Benchmark, name: str) -> None:
+    # 200,000 columns gave 200,000 problems, a name of 5 MB was repeated whole: too much for a board or a comment
+    folder = sound(tmp_path / "victim", data)
+    MANY[name](folder)
+    found, problems = check_submission(folder, data)
+    assert found is None and 0 < len(problems) <= 201
+    assert max(len(p.what) for p in problems) < 350 and max(len(p.mend) for p in problems) < 350
+    if len(problems) == 201:
+        assert "more problems" in problems[-1].what
+
+
+def test_lines_that_were_not_read_are_counted(tmp_path: Path, data: Benchmark) -> None:
+    bad = lines(lambda rows: ["{}"] * 20_000, "jsonl")
+    judge(tmp_path, data, bad, "has 19980 more lines, not read after 20 faulty ones")
+
+
+def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path, data: Benchmark) -> None:
+    folder = sound(tmp_path / "victim", data)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch()
+    found, problems = check_submission(folder, data)
+    assert found is None and str(problems[0]).encode()
 
 
 def test_a_line_of_a_megabyte(tmp_path: Path, data: Benchmark) -> None:

@@ -63,6 +63,13 @@ FIELDS = {
     "name-empty": ({"name": ""}, "name"),
     "name-long": ({"name": "x" * 81}, "name"),
     "name-list": ({"name": ["x"]}, "name"),
+    **{f"name-blank-{i}": ({"name": text}, "name: ") for i, text in enumerate(
+        [" ", "\u200b", "\u2800", "\u3164", "\u00ad\ufeff", "\u202e", "\n", "\u0301"])},
+    "author-blank": ({"authors": ["Ada", "\u200b"]}, "has no visible character"),
+    "name-half-a-pair": ({"name": "\ud800"}, "surrogate"),
+    "authors-half-a-pair": ({"authors": ["\udfff"]}, "surrogate"),
+    "description-half-a-pair": ({"description": "a\ud83d"}, "surrogate"),
+    "key-half-a-pair": ({"tau": {"\ud800": 0.5}}, "surrogate"),
     "authors-none": ({"authors": []}, "authors"),
     "authors-many": ({"authors": ["a"] * 51}, "authors"),
     "authors-object": ({"authors": {"a": 1}}, "authors"),
@@ -81,6 +88,29 @@ FIELDS = {
 def test_fields(tmp_path: Path, data: Benchmark, name: str) -> None:
     changes, verdict = FIELDS[name]
     judge(tmp_path, data, meta(**changes), verdict)
+
+
+@pytest.mark.parametrize("value", [1.02, -0.1, "0.5", True, None, [0.5]])
+def test_a_tau_out_of_range_is_told_with_the_range(tmp_path: Path, data: Benchmark, value: object) -> None:
+    # "is not valid under any of the given schemas" mends nothing
+    says = f"tau.low_energy must be a number in [0, 1.01], not {value!r}"
+    judge(tmp_path / "one", data, meta(tau={"low_energy": value}), says)
+    per_track = meta(tau={"low_energy": {"in-domain": value}})
+    judge(tmp_path / "track", data, per_track, says.replace("low_energy", "low_energy.in-domain"))
+
+
+@pytest.mark.parametrize("name", ["\U0001f600", "\u4e2d", "~", "\u200b\u05d0"])
+def test_names_that_can_be_seen_are_taken(tmp_path: Path, data: Benchmark, name: str) -> None:
+    judge(tmp_path, data, meta(name=name), None)
+
+
+def test_a_board_goes_on_without_a_name_that_cannot_be_written(tmp_path: Path, data: Benchmark) -> None:
+    # half of a surrogate pair was accepted, and writing the board ended in UnicodeEncodeError
+    sound(tmp_path / "s" / "honest", data)
+    meta(name="\ud800")(sound(tmp_path / "s" / "victim", data))
+    board = board_of(tmp_path / "s", data)
+    assert [s["slug"] for s in board["submissions"]] == ["honest"]
+    assert len(board["refused"]) == 1
 
 
 DOCUMENTS = {

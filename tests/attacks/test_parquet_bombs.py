@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 import pytest
 from hostile import clear, judge, rows_of, table
 
@@ -53,6 +54,109 @@ def test_ten_thousand_columns(tmp_path: Path, data: Benchmark) -> None:
         return t
 
     judge(tmp_path, data, table(change), "more than")
+
+
+def zigzag(value: int) -> bytes:
+    """A number in Thrift's compact protocol."""
+    value, out = value << 1, b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def as_long(value: int, like: bytes) -> bytes:
+    """The same, in as many bytes as `like`, so that nothing moves."""
+    short = zigzag(value)
+    return short[:-1] + bytes([short[-1] | 128]) + b"\x80" * (len(like) - len(short) - 1) + b"\0"
+
+
+def lie(path: Path, truth: int, claim: int, count: int = -1) -> None:
+    """Replace a number in the footer."""
+    old = path.read_bytes()
+    start = len(old) - 8 - int.from_bytes(old[-8:-4], "little")
+    footer = old[start:-8].replace(b"\x16" + zigzag(truth), b"\x16" + as_long(claim, zigzag(truth)), count)
+    assert footer != old[start:-8]
+    path.write_bytes(old[:start] + footer + old[-8:])
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_footer_that_lies_about_its_sizes(tmp_path: Path, data: Benchmark, dictionary: bool, version: str) -> None:
+    # 14 KB whose footer told of 100 bytes were unpacked to 400 MB
+    def change(t: pa.Table) -> pa.Table:
+        return t.set_column(1, "query_id", pa.array(["x" * 100_000_000, *t["query_id"].to_pylist()[1:]]))
+
+    def apply(folder: Path) -> None:
+        table(change, compression="zstd", use_dictionary=dictionary, data_page_version=version)(folder)
+        path = folder / "predictions.parquet"
+        assert path.stat().st_size < 100_000
+        group = pq.read_metadata(path).row_group(0)
+        for size in {group.total_byte_size, group.column(1).total_uncompressed_size}:
+            lie(path, size, 100)
+        assert pq.read_metadata(path).row_group(0).total_byte_size == 100
+
+    judge(tmp_path, data, apply, "unpacks to 100")
+
+
+def test_a_footer_that_lies_about_its_rows(tmp_path: Path, data: Benchmark) -> None:
+    # the bound on rows looked at a number that nothing holds the file to
+    def apply(folder: Path) -> None:
+        zeros = pa.array(np.zeros(2_000_000, np.int32))
+        row = rows_of(folder).iloc[0]
+        made = {name: pa.DictionaryArray.from_arrays(zeros, pa.array([row[name]])) for name in row.index}
+        clear(folder)
+        pq.write_table(pa.table(made), folder / "predictions.parquet", row_group_size=2_000_000, store_schema=False)
+        lie(folder / "predictions.parquet", 2_000_000, 30, 1)
+        assert pq.read_metadata(folder / "predictions.parquet").num_rows == 30
+
+    judge(tmp_path, data, apply, "at most")
+
+
+def test_a_text_that_is_told_by_the_one_before(tmp_path: Path, data: Benchmark) -> None:
+    # each row shares a megabyte with its predecessor: a page of one megabyte, rows of hundreds
+    def change(t: pa.Table) -> pa.Table:
+        return t.set_column(1, "query_id", pa.array(["x" * 50_000 + i for i in t["query_id"].to_pylist()]))
+
+    options = {"use_dictionary": False, "column_encoding": {"query_id": "DELTA_BYTE_ARRAY"}}
+    judge(tmp_path, data, table(change, **options), "DELTA_BYTE_ARRAY")
+
+
+@pytest.mark.parametrize("at", [0, 3, 30])
+@pytest.mark.parametrize("name", ["track", "query_id", "scenario"])
+def test_text_that_is_no_utf8(tmp_path: Path, data: Benchmark, name: str, at: int) -> None:
+    # arrow reads it, and Python stumbled where the check told of the row: the board ended
+    bad = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+
+    def change(t: pa.Table) -> pa.Table:
+        column = t[name].combine_chunks()
+        chunks = pa.chunked_array([column[:at], bad, column[at + 1 :]])
+        return t.slice(0, len(chunks)).set_column(t.schema.get_field_index(name), name, chunks)
+
+    judge(tmp_path, data, table(change), f"column {name!r} holds text that is not UTF-8")
+
+
+class Keys(encryption.KmsClient):
+    """Keys under no lock."""
+
+    def __init__(self, config: encryption.KmsConnectionConfig) -> None:
+        encryption.KmsClient.__init__(self)
+
+    def wrap_key(self, key: bytes, name: str) -> bytes:
+        return key
+
+
+@pytest.mark.parametrize("plain_footer", [True, False])
+def test_encrypted_columns(tmp_path: Path, data: Benchmark, plain_footer: bool) -> None:
+    # asked for the place of an encrypted column, arrow ends the process
+    def apply(folder: Path) -> None:
+        made = pa.Table.from_pandas(rows_of(folder), preserve_index=False)
+        clear(folder)
+        how = encryption.EncryptionConfiguration("k", column_keys={"k": ["p_edge"]}, plaintext_footer=plain_footer)
+        keys = encryption.CryptoFactory(Keys).file_encryption_properties(encryption.KmsConnectionConfig(), how)
+        with pq.ParquetWriter(folder / "predictions.parquet", made.schema, encryption_properties=keys) as writer:
+            writer.write_table(made)
+
+    judge(tmp_path, data, apply, "encrypted")
 
 
 SCHEMAS = {

@@ -6,6 +6,7 @@ duplicated id in place of a missing one.
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -101,6 +102,39 @@ def test_all_splits_at_once(tmp_path: Path, data: Benchmark) -> None:
     more = pd.DataFrame({"query_id": data.part("in-domain", "train").query_ids})
     more = more.assign(track="in-domain", scenario="*", p_edge=0.5)
     judge(tmp_path, data, parquet(lambda f: pd.concat([f, more])[f.columns]), NO_TEST)
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path, data: Benchmark) -> None:
+    # empty lines are skipped by the reader and were missing from every line number after them
+    def change(rows: list[str]) -> list[str]:
+        return [rows[0], "", "", *rows[1:5], "", rows[5].rpartition(",")[0] + ",x", *rows[6:]]
+
+    for i, end in enumerate(("", "\r")):
+        marked = lines(lambda rows, end=end: [row + end for row in change(rows)])
+        judge(tmp_path / str(i), data, marked, "predictions.csv:9: p_edge 'x' is not a number")
+
+
+@pytest.mark.parametrize("text", ["abc", "0.5f", "0x1p-1", "", "0,5 %"])
+def test_text_in_place_of_a_number_is_shown_as_it_stands(tmp_path: Path, data: Benchmark, text: str) -> None:
+    # each was shown as 'nan', which nobody finds in the file
+    def change(rows: list[str]) -> list[str]:
+        return [*rows[:3], rows[3].rpartition(",")[0] + f',"{text}"', *rows[4:]]
+
+    judge(tmp_path, data, lines(change), f"predictions.csv:4: p_edge {text!r} is not a number")
+
+
+def test_a_faulty_json_row_names_its_own_schema(tmp_path: Path, data: Benchmark) -> None:
+    judge(tmp_path, data, lines(lambda rows: ["{}", *rows], "jsonl"), "see `rsd-bench schema predictions`")
+
+
+@pytest.mark.parametrize("column", ["track", "query_id", "scenario"])
+def test_half_of_a_surrogate_pair(tmp_path: Path, data: Benchmark, column: str) -> None:
+    # it is JSON, but no text: it left the check as UnicodeEncodeError and ended the board
+    def change(rows: list[str]) -> list[str]:
+        row = json.loads(rows[0]) | {column: "\ud800"}
+        return [json.dumps(row), *rows[1:]]
+
+    judge(tmp_path, data, lines(change, "jsonl"), "predictions.jsonl:1: holds half of a surrogate pair")
 
 
 ORDERS = {

@@ -225,6 +225,28 @@ def test_pack_is_canonical(tmp_path: Path, benchmark_data: Benchmark) -> None:
     assert not problems_of(second, benchmark_data)
 
 
+def test_pack_does_not_depend_on_the_order_of_keys_or_the_form_of_numbers(
+    tmp_path: Path, benchmark_data: Benchmark
+) -> None:
+    # the same submission had as many hashes as its JSON had orders
+    first = make(tmp_path / "a" / "same", benchmark_data, tau=default_tau() | {"low_energy": 1.0})
+    frame = pd.read_parquet(first / "predictions.parquet")
+    frame.loc[0, "p_edge"] = 0.0
+    frame.to_parquet(first / "predictions.parquet")
+    second = tmp_path / "b" / "same"
+    shutil.copytree(first, second)
+    frame.loc[0, "p_edge"] = -0.0
+    frame.to_parquet(second / "predictions.parquet")
+    meta = json.loads((first / "submission.json").read_text())
+    for key in ("tau", "dataset", "router_latency"):
+        meta[key] = dict(reversed(meta[key].items()))
+    meta["tau"]["low_energy"] = 1
+    (second / "submission.json").write_text(json.dumps(dict(reversed(meta.items())), ensure_ascii=True))
+    assert pack_submission(first, benchmark_data) == pack_submission(second, benchmark_data)
+    written = json.loads((second / "submission.json").read_text())
+    assert list(written) == [key for key in schema("submission")["properties"] if key in written]
+
+
 def test_author_path_on_the_command_line(tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
     probabilities(benchmark_data)[["query_id", "p_edge"]].to_csv(tmp_path / "mine.csv", index=False)
     made = run_cli("submit", "new", "mine", "--from", "mine.csv", "--data", toy_dataset, "--tau", "0.6", cwd=tmp_path)
