@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 the input falls short (problems listed), 2 usage.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +37,10 @@ app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)
 app.command("compare")(score.compare)
 app.add_typer(board.app, name="board")
+
+_TRACEBACK = "RSD_BENCH_TRACEBACK"
+#: How the package's own ValueErrors begin: with the argument ("mes: ...", "taus[3]: ...", "scenario 'x': ...").
+_ARGUMENT = re.compile(r"\w+(\[\d+\]| '[^']*')?(, \w+)*: ")
 
 
 def _version(wanted: bool) -> None:
@@ -68,7 +73,7 @@ def demo(
     say(f"latency basis: {', '.join(made.board['latency_basis'])} (modelled, not measured)\n")
     say(to_text(made.board))
     say(f"\nsubmissions  {made.submissions}")
-    say(f"leaderboard  {made.leaderboard / 'leaderboard.md'} (also .csv, .json, results/): all tracks, all figures")
+    say(f"leaderboard  {made.leaderboard / 'index.html'} (open it in a browser; also .md, .csv, .json, results/)")
 
 
 class SchemaName(StrEnum):
@@ -89,7 +94,11 @@ def print_schema(name: Annotated[SchemaName, typer.Argument(help="Which file.")]
 
 
 def main() -> None:
-    """Entry point: problems become one line each and exit code 1, never a traceback."""
+    """Entry point: problems become one line each and exit code 1, never a traceback.
+
+    A ValueError that names no argument is no fault of the input that anybody foresaw: the line calls it a bug. With
+    RSD_BENCH_TRACEBACK=1 it ends in its traceback, as other errors that were not foreseen always do.
+    """
     try:
         app()
     except InputError as error:
@@ -101,4 +110,10 @@ def main() -> None:
         where = str(error.filename or "rsd-bench")
         sys.exit(fail([Problem(where, error.strerror or str(error))]).exit_code)
     except ValueError as error:
-        sys.exit(fail([Problem("rsd-bench", str(error))]).exit_code)
+        if _ARGUMENT.match(str(error)):
+            sys.exit(fail([Problem("rsd-bench", str(error))]).exit_code)
+        if os.environ.get(_TRACEBACK):
+            raise
+        what = f"{type(error).__name__}: {str(error)[:300]}"
+        mend = f"a bug in rsd-bench, please report it; {_TRACEBACK}=1 shows where"
+        sys.exit(fail([Problem("rsd-bench", what, mend)]).exit_code)
