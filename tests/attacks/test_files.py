@@ -236,10 +236,12 @@ def test_a_key_twice_among_thousands_is_found_at_once() -> None:
 
 MANY = {
     "columns-csv": lines(lambda rows: [rows[0] + "".join(f",c{i}" for i in range(200_000)), *rows[1:]]),
-    "columns-csv-short": lines(lambda rows: [rows[0] + "".join(f",{i}" for i in range(250)), *rows[1:]]),
+    "columns-csv-short": lines(
+        lambda rows: [rows[0] + "".join(f",{i}" for i in range(250)), *(r + ",0" * 250 for r in rows[1:])]
+    ),
     "column-name": lines(lambda rows: [rows[0] + "," + "x" * 5_000_000, *rows[1:]]),
     "column-name-parquet": table(lambda t: t.append_column("x" * 90_000, t["p_edge"])),
-    "columns-parquet": table(lambda t: t.rename_columns([*t.column_names[:3], "p"]).select([0] * 900)),
+    "columns-parquet": table(lambda t: t.select([3] * 250).rename_columns([f"c{i}" for i in range(250)])),
     "tau-names": meta(tau={"x" * 100_000: 0.5}),
     "tau-values": meta(tau={f"s{i}": 2 for i in range(8000)}),
     "tau-scenarios": meta(tau={f"s{i}": 0.5 for i in range(8000)}),
