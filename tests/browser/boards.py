@@ -117,8 +117,8 @@ def altered(built: Any, tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], 
     return build
 
 
-def home(board: dict[str, Any]) -> dict[str, Any]:
-    return next(t for t in board["tables"] if (t["track"], t["scenario"]) == ("in-domain", "fast_response"))
+def table_of(board: dict[str, Any], track: str = "in-domain", scenario: str = "fast_response") -> dict[str, Any]:
+    return next(t for t in board["tables"] if (t["track"], t["scenario"]) == (track, scenario))
 
 
 def text(page: Any, at: str) -> str:

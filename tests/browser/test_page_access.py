@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boards import TABLE, altered, built, chromium, home, text, visit  # noqa: F401 (fixtures)
+from boards import TABLE, altered, built, chromium, table_of, text, visit  # noqa: F401 (fixtures)
 from playwright.sync_api import expect
 
 CHOSEN = "#scenario=high_quality&track=leave-math-out&q=router"
@@ -95,7 +95,7 @@ def test_charts_are_read_with_the_arrow_keys(visit: Any, chart: str, says: str) 
 
 def test_expectation_chart_scales_to_the_routers(visit: Any, built: Any) -> None:
     page = visit().page
-    worst = min(r["rcs"] for r in home(built.board)["references"] if r["policy"].startswith("all-"))
+    worst = min(r["rcs"] for r in table_of(built.board)["references"] if r["policy"].startswith("all-"))
     ticks = page.locator("#mes text[text-anchor=end]").all_text_contents()
     assert min(float(t) for t in ticks) > worst
     assert set(re.findall("[A-Z]", page.locator("#mes .line.winner").get_attribute("d"))) == {"M", "H", "V"}

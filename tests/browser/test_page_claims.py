@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from boards import TABLE, altered, built, chromium, home, text, visit  # noqa: F401 (fixtures)
+from boards import TABLE, altered, built, chromium, table_of, text, visit  # noqa: F401 (fixtures)
 from playwright.sync_api import expect
 
 
@@ -22,7 +22,7 @@ def with_gains(low: float, high: float) -> Callable[[dict[str, Any]], None]:
     """Every interval of a gain in the home table becomes [low, high]."""
 
     def change(board: dict[str, Any]) -> None:
-        for row in home(board)["rows"]:
+        for row in table_of(board)["rows"]:
             row["gain"] |= {"low": low, "high": high}
 
     return change
@@ -71,11 +71,13 @@ def test_first_sentence_says_what_the_interval_bears_out(
     for tones in ("up", "down"):
         coloured = page.locator(f".verdict .{tones}, {TABLE} td .{tones}").count()
         assert (coloured > 0) == (tones == tone), tones
+    for shades, of in (("gains", "up"), ("loses", "down")):
+        assert (page.locator(f"#heat td.here.{shades}").count() > 0) == (of == tone), shades
 
 
 def test_whiskers_show_the_interval_of_the_gain_around_zero(visit: Any, altered: Any) -> None:
     page = visit(path=altered(with_gains(-0.01, 0.03))).page
-    assert text(page, "#rows thead th[aria-label='Interval of the gain']") == "0"
+    assert text(page, "#rows thead th[aria-label='Interval of the gain'] text") == "0"
     zero = float(page.locator("#rows thead .base").get_attribute("x1"))
     marks = page.locator(f"{TABLE} .whisker").evaluate_all(
         "lines => lines.map((l) => ['x1', 'x2'].map((k) => Number(l.getAttribute(k))))"
@@ -89,9 +91,25 @@ def test_whiskers_show_the_interval_of_the_gain_around_zero(visit: Any, altered:
     assert "Intervals of the gain, AUROC and Drop are known of whole tracks only." in text(page, "#common")
 
 
+def test_above_the_dotted_line_a_router_gains(visit: Any, built: Any) -> None:
+    page = visit().page
+    for scenario in built.board["scenarios"]:
+        page.locator(f"#s-{scenario}").check(force=True)
+        x1, y1, x2, y2 = (float(v) for v in re.findall(r"[\d.]+", page.locator("#plane .equal").get_attribute("d")))
+        dots = page.locator("#plane .dot").evaluate_all(
+            """dots => Object.fromEntries(dots.map((d) => [d.dataset.slug,
+            ['cx', 'cy'].map((k) => Number(d.getAttribute(k)))]))"""
+        )
+        clear = [row for row in table_of(built.board, scenario=scenario)["rows"] if abs(row["gain"]["value"]) > 0.003]
+        assert clear
+        for row in clear:
+            x, y = dots[row["slug"]]
+            assert (y < y1 + (x - x1) / (x2 - x1) * (y2 - y1)) == (row["gain"]["value"] > 0), row["slug"]
+
+
 def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any) -> None:
     def flagged(board: dict[str, Any]) -> None:
-        for row in home(board)["rows"]:
+        for row in table_of(board)["rows"]:
             row["flags"] = ["below all-edge"]
 
     page = visit("#domain=science&router=router-0", path=altered(flagged)).page
@@ -107,9 +125,9 @@ def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any)
 
 
 def test_detail_compares_with_chance_and_names_the_worst_domain(visit: Any, built: Any) -> None:
-    row = next(r for r in home(built.board)["rows"] if r["slug"] == "router-2")
+    row = next(r for r in table_of(built.board)["rows"] if r["slug"] == "router-2")
     shown = text(visit("#router=router-2").page, "#detail dl")
-    random_rcs = home(built.board)["random"]["router-2"]["rcs"]
+    random_rcs = table_of(built.board)["random"]["router-2"]["rcs"]
     assert f"random at equal CA scores {random_rcs:.4f}" in shown
     assert f"{row['worst_domain'].replace('-', ' ')}, RCS {row['worst_domain_rcs']:.4f}" in shown
     assert f"{row['regret']:.4f} to the oracle" in shown
@@ -118,13 +136,14 @@ def test_detail_compares_with_chance_and_names_the_worst_domain(visit: Any, buil
 
 def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) -> None:
     def tied(board: dict[str, Any]) -> None:
-        what_if = home(board)["what_if"]
+        what_if = table_of(board)["what_if"]
         what_if["statistics"] = dict.fromkeys(what_if["statistics"], what_if["fixed"]["all-edge"])
 
     page = visit(path=altered(tied)).page
     leads = page.evaluate("board.simplex(board.table('in-domain', 'fast_response'), 6).map((p) => p[3])")
     assert set(leads) <= {"(all-edge)", "(all-cloud)"}
     assert "a fixed policy is at least as good as every router" in text(page, "#simplex-note")
+    assert set(page.locator("#heat td.here").all_text_contents()) == {"0.000"}, "what rounds to 0 has no sign"
 
 
 def test_sliders_show_both_what_is_set_and_what_counts(visit: Any) -> None:
@@ -149,7 +168,7 @@ def test_sliders_show_both_what_is_set_and_what_counts(visit: Any) -> None:
 
 def test_routers_that_tie_share_a_place_and_do_not_move(visit: Any, altered: Any) -> None:
     def same(board: dict[str, Any]) -> None:
-        what_if = home(board)["what_if"]
+        what_if = table_of(board)["what_if"]
         first = next(iter(what_if["statistics"].values()))
         for i, slug in enumerate(what_if["statistics"]):  # equal but for noise far below nine decimals
             rows = copy.deepcopy(first)
@@ -188,12 +207,11 @@ def test_words_of_the_page(visit: Any, altered: Any) -> None:
     assert links == ["leaderboard.csv", "leaderboard.json", "leaderboard.md"]
     named = page.locator(f"{TABLE} th.name bdi").all_text_contents()
     assert {"Router 1 (router-1)", "Router 1 (router-1-again)", "Router 2"} <= set(named)
-    assert not re.search(r"[+-]0\.0+(?!\d)", text(page, "#heat")), "what rounds to 0 has no sign"
 
 
 def test_caption_counts_groups_and_warns_of_few_queries(visit: Any, built: Any) -> None:
     page = visit().page
-    for part in home(built.board)["rows"][0]["domains"]:
+    for part in table_of(built.board)["rows"][0]["domains"]:
         page.locator("#domain").select_option(part["domain"])
         caption = text(page, "#caption")
         assert f"{part['n']} test queries in {part['groups']} groups" in caption

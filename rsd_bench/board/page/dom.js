@@ -28,8 +28,8 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const counted = (n, one = "router") => `${n} ${n === 1 ? one : one.replace(/y$/, "ie") + "s"}`;
 const bidi = (text) => el("bdi", {}, text);
 const later = (action, ms) => { let timer; return () => { clearTimeout(timer); timer = setTimeout(action, ms); }; };
-// A table's row header and cells in a scrolling box that a keyboard reaches and a screen reader can name.
 const th = (text, name) => el("th", { scope: "col", class: name ? "name" : null }, text);
+// A scrolling box that a keyboard reaches and a screen reader can name.
 const scrolling = (label, table) => el("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": label }, table);
 
 const tip = byId("tip");

@@ -41,10 +41,10 @@ function drawTable(state, rows, every, policies, actions) {
   const drawn = (h, ...marks) => svg("svg", { width: WHISKER.w, height: h, "aria-hidden": true }, svg("line", { class: "base", x1: x(0), x2: x(0), y1: h - WHISKER.h, y2: h }), marks);
   const whisker = (r) => (missing(r.gainLow) ? null : drawn(WHISKER.h, svg("line", { class: "whisker " + tone(r), x1: x(r.gainLow), x2: x(r.gainHigh), y1: 8, y2: 8 }),
     svg("circle", { class: "whisker-dot " + tone(r), cx: x(r.gain), cy: 8, r: 3.5 })));
-  const axis = () => drawn(30, svg("text", { x: x(0), y: 11, "text-anchor": "middle" }, "0"));
+  const axis = () => drawn(28, svg("text", { x: x(0), y: 10, "text-anchor": "middle" }, "0"));
   const heading = (c) => (c.first ? el("th", { scope: "col", class: c.class, "aria-sort": state.sort === c.key ? state.dir + "ending" : null },
     el("button", { type: "button", "data-key": c.key, title: c.hint, onclick: () => actions.sort(c) }, c.title))
-    : el("th", { scope: "col", class: c.class, "aria-label": c.title }, known.length ? axis() : null));
+    : el("th", { scope: "col", class: c.class, "aria-label": c.title }, known.length ? ["95 % interval", axis()] : null));
   fill(document.querySelector("#rows thead"), el("tr", {}, COLUMNS.map(heading)));
 
   const shared = rows.length ? rows[0].flags.filter((f) => f.includes("latency") && rows.every((r) => r.flags.includes(f))) : [];

@@ -34,7 +34,7 @@ function drawWhatIf(state) {
   const rows = board.rows(state.track, state.scenario, state.domain), before = new Map(placed(rows).map((r) => [r.slug, r.place]));
   const fixed = ["all-edge", "all-cloud"].map((name) => ({ slug: `(${name})`, name, fixed: true, ...board.whatIf(t, t.fixed[name], state.domain, w) }));
   const floor = w.beta + w.gamma * (1 - fixed[0].ail / fixed[0].large);
-  byId("if-refused").textContent = w.alpha <= floor ? `A scenario with these weights would be refused: with α ${w.alpha.toFixed(2)} no more than ${floor.toFixed(2)}, all-edge beats all-cloud whatever the answers are worth.` : "";
+  byId("if-refused").textContent = w.alpha <= floor ? `A scenario with these weights would be refused: α ${w.alpha.toFixed(2)} is not above ${floor.toFixed(2)}, so all-edge beats all-cloud whatever the answers are worth.` : "";
   const line = (r) => {
     const moved = r.fixed ? 0 : before.get(r.slug) - r.place;
     return el("tr", { "data-slug": r.slug, "data-rcs": r.rcs, class: r.fixed ? "policies" : "" }, el("td", {}, r.fixed ? "–" : r.place), el("th", { scope: "row", class: "name" }, bidi(r.name)),
