@@ -21,7 +21,7 @@ from rsd_bench.board.flags import DECLARED, duplicate_flags
 from rsd_bench.board.lines import to_json
 from rsd_bench.board.page import to_html
 from rsd_bench.board.render import to_csv, to_markdown
-from rsd_bench.board.scored import Scored, score_folders
+from rsd_bench.board.scored import Scored, files_sha256, score_folders
 from rsd_bench.board.tables import board_tables
 from rsd_bench.config import MES_LEVELS, N_BOOT, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
@@ -72,7 +72,7 @@ def collect_board(
     outcomes = score_folders(folders, benchmark, n_boot, seed, cached)
     accepted = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
     refused = [
-        {"slug": folder.name, "problems": [_relative(p, submissions) for p in outcome]}
+        _refused(folder, outcome, submissions)
         for folder, outcome in zip(folders, outcomes, strict=True)
         if not isinstance(outcome, Scored)
     ]
@@ -108,15 +108,30 @@ def _committed(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
 
 
-def _relative(problem: Problem, submissions: Path) -> dict[str, str]:
-    """The problem with a path that does not depend on where the checkout lies."""
-    return asdict(Problem(problem.where.replace(f"{submissions}/", ""), problem.what, problem.mend))
+def _refused(folder: Path, problems: list[Problem], submissions: Path) -> dict[str, Any]:
+    """A refused submission; paths do not depend on where the checkout lies.
+
+    sha256: of its files, null where they cannot be read; `board diff` tells by it that the code refuses what it took.
+    """
+    try:
+        sha256 = None if folder.is_symlink() else files_sha256(folder)
+    except OSError:
+        sha256 = None
+    shown = [Problem(_text(p.where.replace(f"{submissions}/", "")), _text(p.what), _text(p.mend)) for p in problems]
+    return {"slug": _text(folder.name), "sha256": sha256, "problems": [p.to_dict() for p in shown]}
+
+
+def _text(text: str) -> str:
+    """Text that a file can hold: a file name may be no UTF-8, and must not stop the board."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _facts(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int) -> dict[str, Any]:
     """What holds for all tables: the dataset, the settings, who submitted."""
     manifest = benchmark.manifest
-    duplicates = duplicate_flags((s.slug, s.digest) for s in accepted)
+    duplicates = duplicate_flags(
+        {s.slug: {(t, name): digest for t, row in s.digests.items() for name, digest in row.items()} for s in accepted}
+    )
     return {
         "dataset": {k: manifest[k] for k in ("name", "version", "pair", "queries")}
         | {"manifest_sha256": benchmark.manifest_sha256},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 _NEAR_ORACLE = 0.99
@@ -24,14 +25,15 @@ def decision_flags(row: Mapping[str, Any]) -> list[str]:
     return flags
 
 
-def duplicate_flags(digests: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """slug -> flag where the digests of the probabilities on every track and scenario are equal."""
+def duplicate_flags(digests: Mapping[str, Mapping[tuple[str, str], str]]) -> dict[str, list[str]]:
+    """slug -> flag where two hold the same probabilities wherever both enter; digests by (track, scenario).
+
+    Fewer tracks, or other ones besides, make no other router.
+    """
     same: dict[str, list[str]] = defaultdict(list)
-    for slug, digest in digests:
-        same[digest].append(slug)
-    return {
-        slug: [f"same predictions as {', '.join(other for other in slugs if other != slug)}"]
-        for slugs in same.values()
-        if len(slugs) > 1
-        for slug in slugs
-    }
+    for (a, of_a), (b, of_b) in combinations(digests.items(), 2):
+        both = of_a.keys() & of_b.keys()
+        if both and all(of_a[key] == of_b[key] for key in both):
+            same[a].append(b)
+            same[b].append(a)
+    return {slug: [f"same predictions as {', '.join(others)}"] for slug, others in same.items()}

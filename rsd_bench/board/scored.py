@@ -3,7 +3,7 @@
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
 seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored` holds),
 `<key>.result.json` (the published result, only ever copied) and `<key>.npy` (float32 samples, one row a key); the first
-is written last.
+is written last and holds the second's SHA-256, since nothing that reads the second would see that it was cut short.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.evaluation import route_of, score_with_samples
 from rsd_bench.folders import write_file
 from rsd_bench.submission.check import ALLOWED_FILES, check_submission
-from rsd_bench.types import Problem
+from rsd_bench.submission.model import Submission
+from rsd_bench.types import InputError, Problem
 
 _OWN_FILE = ("result_json", "samples")  # fields that are kept in files of their own
 _MAX_BYTES = 256 << 20  # a larger submission is checked and scored each time
 _WORTH_A_POOL = 8
+_MEND = "run `rsd-bench submit check` on it"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Scored:
     rows: dict[str, dict[str, dict[str, Any]]]  # scores without sweep; of the references, `random` only
     curves: dict[str, dict[str, str]]  # pack_curve
     statistics: dict[str, dict[str, list[list[float]]]]  # statistics_of
-    digest: str  # of the probabilities
+    digests: dict[str, dict[str, str]]  # of the probabilities
     sha256: str  # of the files
     result_json: bytes  # results/<slug>.json
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
@@ -114,14 +116,24 @@ def _in_worker(folder: Path) -> Outcome:
 
 
 def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcome:
-    submission, problems = check_submission(folder, benchmark)
-    if submission is None:
-        return problems
+    """A Scored, or problems: whatever a folder does to its reader is that folder's fault and stops no other."""
+    try:
+        submission, problems = check_submission(folder, benchmark)
+        return problems if submission is None else _scored(submission, folder, benchmark, n_boot, seed)
+    except InputError as error:
+        return error.problems
+    except (OSError, ValueError) as error:  # UnicodeError and most of Arrow's are ValueErrors
+        said = error.strerror if isinstance(error, OSError) else (str(error).splitlines() or [""])[0][:200]
+        return [Problem(str(folder), f"cannot be scored: {said or type(error).__name__}", _MEND)]
+
+
+def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Scored:
     result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)
     data = result.to_dict()
     rows: dict[str, dict[str, Any]] = {}
     curves: dict[str, dict[str, str]] = {}
     statistics: dict[str, dict[str, list[list[float]]]] = {}
+    digests: dict[str, dict[str, str]] = {}
     for row in data["scores"]:
         track, scenario = row["track"], row["scenario"]
         route, part = route_of(submission, track, scenario), benchmark.part(track, "test")
@@ -130,16 +142,17 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
         rows.setdefault(track, {})[scenario] = slim | {"random": random}
         curves.setdefault(track, {})[scenario] = pack_curve(row["sweep"], float(part.outcomes.large_latency.mean()))
         statistics.setdefault(track, {})[scenario] = statistics_of(route, part, submission.router_latency_s)
-    digest = hashlib.sha256()
-    for key in sorted(submission.p_edge):
-        digest.update(repr(key).encode() + submission.p_edge[key].tobytes())
+        same = submission.p_edge[track, scenario] + 0.0  # -0.0 decides as 0.0 does
+        digests.setdefault(track, {})[scenario] = hashlib.sha256(same.tobytes()).hexdigest()
+    meta = dict(submission.meta)
+    to_json(meta)  # text that no file can hold is refused here, not when the board is written
     return Scored(
-        meta=dict(submission.meta),
+        meta=meta,
         router_latency=data["router_latency"],
         rows=rows,
         curves=curves,
         statistics=statistics,
-        digest=digest.hexdigest(),
+        digests=digests,
         sha256=files_sha256(folder),
         result_json=to_json(data),
         samples=dict(samples),
@@ -160,14 +173,15 @@ def _key(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> str | No
         of = f"{folder.resolve().name} {files_sha256(folder)} {benchmark.identity} {_code()} {n_boot} {seed}"
     except OSError:
         return None
-    return hashlib.sha256(of.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(of)).hexdigest()
 
 
 def files_sha256(folder: Path) -> str:
-    """SHA-256 over the names and bytes of a submission's files."""
+    """SHA-256 over the names and bytes of a submission's files; of what is no plain file, over the name."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
-        digest.update(f"{file.name} {file_sha256(file)}\n".encode())
+        content = file_sha256(file) if file.is_file() and not file.is_symlink() else "no file"
+        digest.update(os.fsencode(f"{file.name} {content}\n"))
     return digest.hexdigest()
 
 
@@ -189,14 +203,17 @@ def _load(cached: Path, key: str) -> Scored | None:
         rows = np.load(cached / f"{key}.npy", allow_pickle=False)
         keys = [tuple(k) for k in kept.pop("sample_keys")]
         result_json = (cached / f"{key}.result.json").read_bytes()
+        if hashlib.sha256(result_json).hexdigest() != kept.pop("result_sha256"):
+            return None
         return Scored(**kept, result_json=result_json, samples=dict(zip(keys, rows, strict=True)))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, EOFError, ValueError, TypeError, KeyError):
         return None  # absent or damaged: score anew
 
 
 def _keep(cached: Path, key: str, scored: Scored) -> None:
     kept = {field.name: getattr(scored, field.name) for field in fields(scored) if field.name not in _OWN_FILE}
     kept["sample_keys"] = list(scored.samples)
+    kept["result_sha256"] = hashlib.sha256(scored.result_json).hexdigest()
     cached.mkdir(parents=True, exist_ok=True)
     rows = cached / f".{key}.{os.getpid()}.npy"
     np.save(rows, np.array(list(scored.samples.values())))

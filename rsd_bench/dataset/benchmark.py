@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from rsd_bench.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.config import IN_DOMAIN, SPLITS
-from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.dataset.layout import MANIFEST
+from rsd_bench.dataset.manifest import file_sha256, manifest_sha256, read_manifest
 from rsd_bench.metrics import Outcomes
 from rsd_bench.types import InputError
 
@@ -29,6 +30,7 @@ _FIGURES = [
     "large_latency_s",
     "latency_basis",
 ]
+_TABLES = ("pairs", "splits")  # what scoring reads
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,25 @@ def open_benchmark(folder: Path) -> Benchmark:
 def read_queries(folder: Path) -> Benchmark:
     """A dataset folder's queries, whose test outcomes may be missing. InputError where the folder is damaged."""
     manifest = read_manifest(folder)
+    _verify_files(folder, manifest)
     pairs = read_table(folder, "pairs", _FIGURES).to_pandas()
     splits = read_table(folder, "splits").to_pandas()
     queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
     if len(queries) != manifest["queries"] or queries["split"].isna().any():
         raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
     return Benchmark(folder, manifest, manifest_sha256(folder), queries)
+
+
+def _verify_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """InputError where a file that scoring reads is not the manifest's: scores are kept and published by its hash."""
+    mend = "run `rsd-bench data check`"
+    listed = manifest.get("files")
+    if not isinstance(listed, dict):
+        raise InputError.at(folder / MANIFEST, "lists no files", mend)
+    for table in _TABLES:
+        found = {f"{table}/{path.name}" for path in (folder / table).glob("*.parquet")}
+        for name in sorted(found | {name for name in listed if name.startswith(f"{table}/")}):
+            if name not in found:
+                raise InputError.at(folder / name, "is missing", mend)
+            if listed.get(name, {}).get("sha256") != file_sha256(folder / name):
+                raise InputError.at(folder / name, "is not the file that the manifest names", mend)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from test_submission import make, probabilities
 
@@ -24,6 +26,7 @@ from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.evaluation import route_of
 from rsd_bench.metrics import routing_score
 from rsd_bench.submission.check import open_submission
+from rsd_bench.types import InputError
 
 BOOT = 60
 
@@ -101,6 +104,48 @@ def test_a_damaged_cache_is_scored_anew(tmp_path: Path, folder: Path, data: Benc
     scorings.clear()
     assert build_board(folder, data, n_boot=BOOT, cached=kept) == whole
     assert len(scorings) == 10
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npy", ".result.json"])
+@pytest.mark.parametrize("damage", [lambda old: b"", lambda old: b"{", lambda old: old[: len(old) // 2]])
+def test_one_damaged_file_of_a_kept_score_is_enough(
+    tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str], suffix: str, damage: Callable[[bytes], bytes]
+) -> None:
+    # a result cut short by a full disk was published as it was, and the board of all broke until the cache was removed
+    kept = tmp_path / "kept"
+    for path in sorted(folder.iterdir())[1:]:
+        shutil.rmtree(path)
+    whole = build_board(folder, data, n_boot=BOOT, cached=kept)
+    file = next(path for path in kept.iterdir() if path.name.partition(".")[2] == suffix[1:])
+    file.write_bytes(damage(file.read_bytes()))
+    scorings.clear()
+    assert build_board(folder, data, n_boot=BOOT, cached=kept) == whole
+    assert len(scorings) == 1
+
+
+@pytest.mark.parametrize("table", ["pairs", "splits"])
+def test_data_that_is_not_the_manifests_is_not_opened(tmp_path: Path, toy_dataset: Path, table: str) -> None:
+    # scores kept under an unchanged manifest were ranked against references of replaced scores, with exit code 0
+    copy = tmp_path / "copy"
+    shutil.copytree(toy_dataset, copy)
+    shard = next((copy / table).glob("test-*.parquet"))
+    first, rows = shard.read_bytes(), pq.read_table(shard)
+    pq.write_table(rows.take(np.arange(len(rows))[::-1]), shard)
+    with pytest.raises(InputError, match=f"{table}/test.*is not the file that the manifest names.*data check"):
+        open_benchmark(copy)
+    shard.write_bytes(first)
+    assert open_benchmark(copy).manifest_sha256 == open_benchmark(toy_dataset).manifest_sha256
+    shutil.copy(shard, shard.with_name("test-00001-of-00002.parquet"))
+    with pytest.raises(InputError, match="test-00001-of-00002"):
+        open_benchmark(copy)
+    shard.with_name("test-00001-of-00002.parquet").unlink()
+    shard.unlink()
+    with pytest.raises(InputError, match=f"{shard.name}: is missing"):
+        open_benchmark(copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"files": None}))
+    with pytest.raises(InputError, match="lists no files"):
+        open_benchmark(copy)
 
 
 def test_any_order_of_folders_and_any_number_of_processes_give_the_same_bytes(
