@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
 from rsd_bench.evaluation import flat_row
 
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
+_FORMULA = re.compile(r"(^|;)([\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
+_LINKED = re.compile(r"@(?=\w)|:(?=//)|www(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE)
+_JOINER = "\u2060"  # word joiner: no width, no line break
+_ENTITIES = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "|": "&#124;",
+    "[": "&#91;",
+    "]": "&#93;",
+    "`": "&#96;",
+    "$": "<span>$</span>",  # GitHub's own way to write one that opens no formula
+}
 
 
 def to_csv(board: Mapping[str, Any]) -> str:
@@ -31,16 +46,26 @@ def to_csv(board: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text on one line; one that a spreadsheet would run as a formula gets an apostrophe in front."""
-    flat = " ".join(text.split())
-    return f"'{flat}" if flat.startswith(_FORMULA) else flat
+    """Text on one line; where a spreadsheet would run it as a formula, an apostrophe stands in front.
+
+    Where numbers have decimal commas a spreadsheet splits at semicolons: a formula may stand behind one too.
+    """
+    return _FORMULA.sub(r"\1'\2", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    """Text without line breaks, control, format and direction characters, which show nothing and hide what follows."""
+    return " ".join("".join(c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN).split())
 
 
 def escape_markdown(text: str) -> str:
-    """Text of a submitter as inert Markdown: no table break, no HTML, no link."""
-    flat = " ".join(text.split())
-    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "[": "&#91;", "]": "&#93;", "`": "&#96;"}
-    return "".join(entities.get(c, f"\\{c}" if c in "*_\\!#~" else c) for c in flat)
+    """Text of a submitter as inert Markdown: no table break, no HTML, no link, no mention, no formula.
+
+    GitHub looks for mentions, references and addresses after it has undone escapes and entities, so that only a
+    character between their parts keeps them from being links.
+    """
+    broken = _LINKED.sub(f"\\g<0>{_JOINER}", _one_line(text))
+    return "".join(_ENTITIES.get(c, f"\\{c}" if c in "*_\\!#~" else c) for c in broken)
 
 
 def to_markdown(board: Mapping[str, Any]) -> str:
@@ -78,17 +103,17 @@ def _markdown_table(table: Mapping[str, Any]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
-def _interval(value: Mapping[str, float], signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{value['value']:{sign}.4f} [{value['low']:{sign}.4f}, {value['high']:{sign}.4f}]"
+def interval(value: Mapping[str, float], digits: int = 4, sign: str = "") -> str:
+    """value [low, high]; sign "+" shows the sign of positive numbers too."""
+    return f"{value['value']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
 
 
 def _router_cells(row: Mapping[str, Any]) -> list[str]:
     return [
         str(row["band"]),
         escape_markdown(row["name"]),
-        _interval(row["rcs"]),
-        _interval(row["gain"], signed=True),
+        interval(row["rcs"]),
+        interval(row["gain"], sign="+"),
         f"{row['apsp']['value']:.4f}",
         f"{row['ca']['value']:.3f}",
         f"{row['ail']['value']:.3f}",
@@ -113,7 +138,7 @@ def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
         for row in table["rows"]:
             gain = f"{row['gain']['value']:+.4f}"
             figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
-            rows.append((str(row["band"]), _printable(row["name"]), _interval(row["rcs"]), gain, *figures))
+            rows.append((str(row["band"]), _printable(row["name"]), interval(row["rcs"]), gain, *figures))
         for row in table["references"]:
             figures = (f"{row['apsp']:.3f}", f"{row['ca']:.3f}", f"{row['ail']:.2f}")
             rows.append(("-", row["policy"], f"{row['rcs']:.4f}", "", *figures))
@@ -124,6 +149,6 @@ def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control and direction characters, at most 40 characters."""
-    clean = "".join(c for c in text if c.isprintable())
+    """For a terminal: on one line, at most 40 characters."""
+    clean = _one_line(text)
     return clean if len(clean) <= 40 else f"{clean[:39]}…"

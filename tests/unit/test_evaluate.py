@@ -7,8 +7,11 @@ routers, copies of the truth, and text of a submitter that runs as HTML or as a 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -19,9 +22,10 @@ from conftest import run_cli
 from test_submission import make, probabilities
 
 import rsd_bench as rsd
+from rsd_bench.board import scored
 from rsd_bench.board.build import build_board, check_board, write_board
 from rsd_bench.board.flags import DECLARED
-from rsd_bench.board.render import escape_markdown
+from rsd_bench.board.render import escape_markdown, to_csv
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.metrics import rcs_oracle
@@ -133,6 +137,75 @@ def test_board_is_a_pure_function_of_its_inputs(tmp_path: Path, submissions: Pat
     assert flagged["random-1"] == [DECLARED]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(5, "Input/output error"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), ValueError("\nx")],
+)
+def test_a_folder_that_fails_its_reader_stops_no_other(
+    tmp_path: Path, submissions: Path, benchmark_data: Benchmark, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # text that was no UTF-8 in one submission ended `board build` for everybody
+    plain = scored.check_submission
+
+    def failing(folder: Path, benchmark: Benchmark) -> object:
+        if folder.name == "random-1":
+            raise error
+        return plain(folder, benchmark)
+
+    monkeypatch.setattr(scored, "check_submission", failing)
+    files = build_board(submissions, benchmark_data, n_boot=BOOT, cached=tmp_path / "kept")
+    board = json.loads(files["leaderboard.json"])
+    assert [row["slug"] for row in board["submissions"]] == ["constant", "copycat", "random-0", "random-2", "truth"]
+    told = {row["slug"]: row["problems"] for row in board["refused"]}
+    assert set(told) == {"broken", "random-1"}
+    assert told["random-1"][0]["where"] == "random-1" and "cannot be scored: " in told["random-1"][0]["what"]
+
+
+def test_names_that_are_no_text_stop_no_other(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+    broken = submissions / "broken"
+    (broken / os.fsdecode(b"\xff.csv")).write_text("x")
+    shutil.copytree(broken, submissions / os.fsdecode(b"a\xff"))
+    path = submissions / "random-1" / "submission.json"
+    path.write_text(path.read_text().replace("Random 1", "\\ud800"))
+    path = submissions / "random-2" / "submission.json"
+    meta = json.loads(path.read_text()) | {"description": "\ud800"}
+    path.write_text(json.dumps(meta))
+    files = build_board(submissions, benchmark_data, n_boot=BOOT, cached=tmp_path / "kept")
+    write_board(files, tmp_path / "out")
+    board = json.loads((tmp_path / "out" / "leaderboard.json").read_text("utf-8"))
+    assert [row["slug"] for row in board["submissions"]] == ["constant", "copycat", "random-0", "truth"]
+    assert [row["slug"] for row in board["refused"]] == ["a\\udcff", "broken", "random-1", "random-2"]
+
+
+def test_the_same_predictions_are_seen_in_any_disguise(tmp_path: Path, benchmark_data: Benchmark) -> None:
+    # one row of -0.0 for 0.0, or a track more or less, made a copy pass for a router of its own
+    folder, tracks = tmp_path / "s", benchmark_data.tracks
+    frame = probabilities(benchmark_data, tracks)
+    frame.loc[0, "p_edge"] = 0.0
+    other = frame.copy()
+    other.loc[0, "p_edge"] = -0.0
+    here = frame["track"] == "in-domain"
+    chance = frame.assign(p_edge=probabilities(benchmark_data, tracks, 1)["p_edge"])
+    entries = {
+        "all": frame,
+        "minus": other,
+        "one": frame[here],
+        "rest": frame[~here],
+        "mixed": pd.concat([frame[here], chance[~here]]),
+    }
+    for slug, rows in entries.items():
+        make(folder / slug, benchmark_data, rows)
+    board = json.loads(build_board(folder, benchmark_data, n_boot=BOOT)["leaderboard.json"])
+    flags = {row["slug"]: [flag for flag in row["flags"] if "same" in flag] for row in board["submissions"]}
+    assert flags == {
+        "all": ["same predictions as minus, one, rest"],
+        "minus": ["same predictions as all, one, rest"],
+        "mixed": ["same predictions as one"],
+        "one": ["same predictions as all, minus, mixed"],
+        "rest": ["same predictions as all, minus"],
+    }
+
+
 def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
     out = tmp_path / "leaderboard"
     shutil.rmtree(submissions / "broken")
@@ -173,6 +246,73 @@ def test_text_of_a_submitter_is_inert(tmp_path: Path, benchmark_data: Benchmark)
     cells = list(csv.DictReader(io.StringIO(files["leaderboard.csv"].decode())))
     assert cells[0]["name"] == f"'{nasty}"
     assert escape_markdown("a|b\n<i>") == "a&#124;b &lt;i&gt;"
+
+
+FORMULAS = [
+    *("=1+1", "\u200b=1+1", "\ufeff=1+1", "\x00=1+1", "\x7f=1", "\t=1+1", "\x85=1", "\u3000=1", "+1", "-1", "@SUM(1)"),
+    *(
+        "﹦1+1",
+        "＝1+1",
+        '"=1',
+        "\u202e=1",
+        "\u2060\u200b @x",
+        "a;=HYPERLINK(1)",
+        "a; \u200b=1",
+        'a;"=1',
+        ";;=1",
+        "a;\n+1",
+    ),
+]
+
+
+def cell_of(name: str) -> str:
+    """A router's name as leaderboard.csv has it."""
+    table = {"track": "t", "scenario": "s", "rows": [{"name": name, "flags": []}], "references": []}
+    return next(csv.DictReader(io.StringIO(to_csv({"tables": [table]}))))["name"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_starts_a_formula(text: str) -> None:
+    # what a spreadsheet leaves out stood before the sign, or the sign behind a semicolon, where it splits too
+    cell = cell_of(text)
+    for part in cell.split(";"):
+        seen = "".join(c for c in part if c.isprintable()).lstrip(' "')
+        assert not seen.startswith(tuple("=+-@＝＋－＠﹦"))
+    assert cell.isprintable() and "'" in cell
+
+
+@pytest.mark.parametrize("text", ["a - b", "3 = 3", "a; b", "it's", "e-mail", "x;y=1"])
+def test_plain_text_stays_as_it_is(text: str) -> None:
+    assert escape_markdown(text) == text
+    assert cell_of(text) == text
+
+
+LINKS = {
+    "@user": r"@\w",
+    "@org/team": r"@\w",
+    "a@b.example": r"@\w",
+    "https://evil.example": "://",
+    "ftp://evil.example": "://",
+    "www.evil.example": r"www\.",
+    "WWW.evil.example": r"(?i)www\.",
+    "org/repo#12": r"#\d",
+    "gh-12": r"(?i)gh-\d",
+    "$x$ and $$y$$": r"\$\S*\$",
+    "\u202egnp.exe": "\u202e",
+    "a\x00b\x1b[31mc\x7fd\ue000": r"[\x00-\x1f\x7f]",
+    "a\u2028b\x85c": "[\u2028\x85]",
+    "\ud800": "\ud800",
+    "@\u200buser": r"@\w",
+}
+
+
+@pytest.mark.parametrize("text", LINKS)
+def test_no_text_becomes_a_link_a_mention_or_a_formula(text: str) -> None:
+    # GitHub looks for these after Markdown's escapes are undone, in a comment that the project's own bot posts
+    shown = html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escape_markdown(text)))
+    assert not re.search(LINKS[text], shown.replace("<span>$</span>", " ")), ascii(shown)
+    assert "\n" not in shown
+    escape_markdown(text).encode()
 
 
 def test_compare_command(tmp_path: Path, submissions: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
