@@ -1,26 +1,29 @@
-"""`board diff OLD NEW`: which rows moved, and why. A number that moved without a reason no longer reproduces.
+"""`board diff OLD NEW`: which published numbers moved, and why. One that moved without a reason no longer reproduces.
 
 Reasons, the first that holds: the data (another manifest), the metric (another metrics version), the resampling (n_boot
-or seed), the submission (other files), the field (others came or went: bands only), else the code.
+or seed), the submission (other files), the field (others came or went: bands and sensitivity only), else the code. A
+row that is gone is removed where its submission is, else it counts as moved: the code refuses or drops what it scored.
+What only the new board has was never published, so that it cannot have moved.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rsd_bench.types import InputError
 
-_SAME = 1e-9
-_FIGURES = ("rcs", "apsp", "ca", "ail", "gain")
+_SAME = 1.5e-9  # the last published decimal, in which machines differ
+_MEND = "name a folder that `board build` wrote"
+TABLE = "(table)"  # in place of a slug: what a table says of no router in particular
 
 
 @dataclass(frozen=True)
 class Move:
-    """One row that differs. old, new: RCS and band, None where the row is not there."""
+    """A row, or what a table says besides its rows, that differs. old, new: RCS and band, None where there is none."""
 
     track: str
     scenario: str
@@ -28,6 +31,7 @@ class Move:
     reason: str  # data, metric, resampling, submission, field, code, added, removed
     old: tuple[float, int] | None
     new: tuple[float, int] | None
+    figures: tuple[str, ...] = ()  # which moved, as paths: rcs.low, domains.chart.band
 
     @property
     def reproduces(self) -> bool:
@@ -41,40 +45,50 @@ def read_board(path: Path) -> dict[str, Any]:
     """leaderboard.json of a board's folder, or that file itself. InputError where it is none."""
     file = path / "leaderboard.json" if path.is_dir() else path
     try:
-        board = json.loads(file.read_bytes())
-        assert isinstance(board["tables"], list)
+        board = dict(json.loads(file.read_bytes()))
+        _check_shape(board)
     except OSError as error:
-        raise InputError.at(
-            file, error.strerror or "cannot be read", "name a folder that `board build` wrote"
-        ) from None
-    except (ValueError, KeyError, TypeError, AssertionError):
-        raise InputError.at(file, "is no leaderboard.json", "name a folder that `board build` wrote") from None
-    return dict(board)
+        raise InputError.at(file, error.strerror or "cannot be read", _MEND) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError.at(file, "is no leaderboard.json", _MEND) from None
+    return board
+
+
+def _check_shape(board: Mapping[str, Any]) -> None:
+    """Read once all that a comparison reads; one of the errors that a wrong shape gives otherwise."""
+    _files(board)
+    _shared_reason(board, board)
+    for row in _rows(board).values():
+        _seen(row)
 
 
 def diff_boards(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Move]:
     """Rows that moved between two boards, in the order of the new one."""
     before, after = _rows(old), _rows(new)
-    hashes = [{s["slug"]: s.get("sha256") for s in board["submissions"]} for board in (old, new)]
-    everything = _shared_reason(old, new)
     moves = []
     for key in [*after, *(k for k in before if k not in after)]:
         a, b = before.get(key), after.get(key)
-        if a is None or b is None:
-            reason = "added" if a is None else "removed"
-        elif not (figures := _moved(a, b)) and a["band"] == b["band"]:
-            continue
+        figures = () if a is None or b is None else tuple(_moved(a, b))
+        if a is None:
+            reason = "added"
+        elif b is None and key[2] not in _files(new):
+            reason = "removed"
+        elif b is None or figures:
+            reason = _reason(key[2], figures, old, new)
         else:
-            slug = key[2]
-            own = "submission" if hashes[0].get(slug) != hashes[1].get(slug) else ""
-            field = "field" if not figures and hashes[0] != hashes[1] else ""
-            reason = everything or own or field or "code"
-        moves.append(Move(*key, reason, _seen(a), _seen(b)))
-    return moves
+            continue
+        moves.append(Move(*key, reason, _seen(a), _seen(b), figures))
+    return [move for move in moves if move.slug != TABLE or move.figures]  # of a table that is gone its rows tell
 
 
-def _rows(board: Mapping[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    return {(t["track"], t["scenario"], row["slug"]): row for t in board["tables"] for row in t["rows"]}
+def _reason(slug: str, figures: tuple[str, ...], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Why a row has other figures, or none, in the new board."""
+    if shared := _shared_reason(old, new):
+        return shared
+    was, now = _files(old).get(slug), _files(new).get(slug)
+    if now and now != was:
+        return "submission"
+    return "field" if figures and all(map(_of_field, figures)) and _accepted(old) != _accepted(new) else "code"
 
 
 def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -85,9 +99,65 @@ def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return "resampling" if old["bootstrap"] != new["bootstrap"] else ""
 
 
-def _moved(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    return any(abs(a[name][k] - b[name][k]) > _SAME for name in _FIGURES for k in ("value", "low", "high"))
+def _of_field(figure: str) -> bool:
+    """Whether a figure of a row depends on the other rows."""
+    return figure.rpartition(".")[2] == "band" or figure.startswith("sensitivity.")
+
+
+def _accepted(board: Mapping[str, Any]) -> dict[str, str | None]:
+    return {row["slug"]: row.get("sha256") for row in board["submissions"]}
+
+
+def _files(board: Mapping[str, Any]) -> dict[str, str | None]:
+    """SHA-256 of the files of every submission that the board knows, accepted or refused."""
+    return {row["slug"]: row.get("sha256") for row in board.get("refused", [])} | _accepted(board)
+
+
+def _rows(board: Mapping[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """All that is published, by track, scenario and slug; lists whose items have a name become dicts."""
+    rows = {}
+    for table in board["tables"]:
+        key, what_if = (table["track"], table["scenario"]), table.get("what_if", {})
+        for row in table["rows"]:
+            slug = row["slug"]
+            rows[*key, slug] = row | {
+                "domains": _by("domain", row["domains"]),
+                "random": table.get("random", {}).get(slug),
+                "statistics": what_if.get("statistics", {}).get(slug),
+            }
+        rows[*key, TABLE] = {
+            "n": table["n"],
+            "references": _by("policy", table["references"]),
+            "domain_references": {k: _by("policy", v) for k, v in table.get("domain_references", {}).items()},
+            "frames": what_if.get("domains"),
+            "fixed": what_if.get("fixed"),
+            "sensitivity": table.get("sensitivity"),
+        }
+    return rows
+
+
+def _by(name: str, items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {item[name]: item for item in items}
+
+
+def _moved(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """Paths of the figures of `old` that `new` has not, or has with another value; a list counts as one figure."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key, value in old.items():
+            yield from _moved(value, new.get(key), f"{path}.{key}" if path else key)
+    elif not _same(old, new):
+        yield path
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_same(value, new[key]) for key, value in old.items())
+    if isinstance(old, (int, float)) and isinstance(new, (int, float)):
+        return abs(old - new) <= _SAME
+    return bool(old == new)
 
 
 def _seen(row: Mapping[str, Any] | None) -> tuple[float, int] | None:
-    return None if row is None else (row["rcs"]["value"], row["band"])
+    return (float(row["rcs"]["value"]), int(row["band"])) if row and "slug" in row else None

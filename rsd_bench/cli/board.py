@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +14,7 @@ from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
 from rsd_bench.config import N_BOOT
 
 app = typer.Typer(help="Regenerate the leaderboard.", no_args_is_help=True, rich_markup_mode=None)
-
-
-@app.callback()
-def _group() -> None:
-    pass
+_SHOWN = 4  # figures of a row that are named before the rest is counted
 
 
 @contextmanager
@@ -110,22 +106,28 @@ def diff(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say which rows moved and why; exit 1 when a published number moved for no reason but the code."""
+    """Say which published numbers moved and why; exit 1 when one moved for no reason but the code."""
     from rsd_bench.board.diff import diff_boards, read_board
 
     moves = diff_boards(read_board(old), read_board(new))
     broken = [move for move in moves if not move.reproduces]
     if as_json:
         print_json({"ok": not broken, "moves": [move.to_dict() for move in moves]})
+    elif not moves:
+        say("no row moved")
     else:
+        header = ("track", "scenario", "router", "reason", "old RCS", "new RCS", "figures")
         seen = [tuple("-" if x is None else f"{x[0]:.6f} (band {x[1]})" for x in (m.old, m.new)) for m in moves]
-        lines = [(m.track, m.scenario, m.slug, m.reason, *x) for m, x in zip(moves, seen, strict=True)]
-        say(
-            table([("track", "scenario", "router", "reason", "old RCS", "new RCS"), *lines])
-            if moves
-            else "no row moved"
-        )
+        rows = [
+            (m.track, m.scenario, m.slug, m.reason, *x, _named(m.figures)) for m, x in zip(moves, seen, strict=True)
+        ]
+        say(table([header, *rows]))
         if broken:
-            say(f"\n{len(broken)} numbers no longer reproduce: the same data, metric and files give others")
+            say(f"\n{len(broken)} rows no longer reproduce: the same data, metric and files give others")
     if broken:
         raise typer.Exit(1)
+
+
+def _named(figures: Sequence[str]) -> str:
+    more = len(figures) - _SHOWN
+    return ", ".join(figures[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
