@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.arrays import BoolArray, FloatArray, IntArray, group_codes
+from rsd_bench.arrays import BoolArray, FloatArray, IntArray, group_codes, whole_number
 from rsd_bench.config import CONFIDENCE, DROP_AT_CA, N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -111,8 +111,11 @@ def evaluate(
 ) -> Result:
     """Score a submission folder on a dataset (folder, Hub id, or nothing for the embedded rsd-open lite).
 
-    Raises InputError listing every problem of the submission or of the dataset.
+    Raises InputError listing every problem of the submission or of the dataset, ValueError naming another argument.
     """
+    for name, value in {"submission_dir": submission_dir, **({} if data is None else {"data": data})}.items():
+        if not isinstance(value, (str, Path)):
+            raise ValueError(f"{name}: must be a path, not {str(value)[:80]!r}")
     benchmark = open_benchmark(dataset_folder(data))
     return score_submission(open_submission(Path(submission_dir), benchmark), benchmark, n_boot=n_boot, seed=seed)
 
@@ -129,6 +132,7 @@ def score_with_samples(
 
     Samples of two routers of one key are paired: this is what rank bands are made of.
     """
+    n_boot, seed = whole_number(n_boot, "n_boot", 0), whole_number(seed, "seed", 0)
     manifest = benchmark.manifest
     scores: list[dict[str, Any]] = []
     samples: dict[tuple[str, str, str | None], Any] = {}
@@ -253,8 +257,9 @@ def _score_track(
     orders: dict[int, IntArray] = {}
     for scenario, rows, (all_of, by_domain) in zip(scenarios, references, cells, strict=True):
         p = submission.p_edge[track, scenario.name]
-        order = orders.setdefault(id(p), orders[id(p)] if id(p) in orders else descending(p))
-        context = _Context(submission, part, track, rows, order)
+        if id(p) not in orders:  # scenarios that share their probabilities share the sort
+            orders[id(p)] = descending(p)
+        context = _Context(submission, part, track, rows, orders[id(p)])
         samples = {domain: cell.resampled["rcs"] for domain, cell in (all_of | by_domain).items()}
         yield _row(context, all_of[None], by_domain), samples
 

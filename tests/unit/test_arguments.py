@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 import rsd_bench as rsd
 from rsd_bench.config import SCENARIOS, load_scenarios
@@ -421,3 +422,13 @@ def test_a_scenario_file_names_the_file_and_the_scenario(tmp_path):
         load_scenarios(path)
     path.write_text("[mine]\nmes = 6\nalpha = 1.0\nbeta = 0.0\ngamma = 0.0\n")
     assert load_scenarios(path)["mine"] == rsd.Scenario(name="mine", mes=6, alpha=1.0, beta=0.0, gamma=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("submission_dir", None), ("data", 5), ("n_boot", "x"), ("n_boot", 1.5), ("n_boot", -1), ("seed", -1)],
+)
+def test_evaluate_names_the_argument(name: str, value: object) -> None:
+    """A TypeError of pathlib or numpy said nothing about the call."""
+    with pytest.raises(ValueError, match=rf"^{name}: "):
+        rsd.evaluate(**({"submission_dir": ROOT / "submissions" / "knn"} | {name: value}))
