@@ -204,3 +204,13 @@ def test_live_answers_are_refused_under_the_id_of_published_ones(live: Live) -> 
     require_live(live.plan)
     with pytest.raises(InputError, match=r"toy: holds published outcomes of 'published' -> import them under another"):
         require_live(replace(live.plan, endpoints=[*live.plan.endpoints, Endpoint("published", "http://p/v1")]))
+
+
+def test_half_a_surrogate_pair_in_a_record_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    """It passed the schema, and the table could not be written: an error without file or line."""
+
+    def broken(records: Records) -> None:
+        records.queries[2]["question"] = "How many \ud800?"
+
+    with pytest.raises(InputError, match=r"queries\.jsonl:3: holds half of a surrogate pair"):
+        imported(tmp_path, broken)
