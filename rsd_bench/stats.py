@@ -8,6 +8,7 @@ them, so that its cost stops growing at all.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -84,15 +85,37 @@ def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> Floa
     times = _draws(len(units), n_boot, seed)
     out = np.empty((n_boot, sums.shape[1]))
     rows = max(1, _CHUNK_CELLS // len(units))
-    with _blas().limit(limits=1, user_api="blas"):  # chunks are small: a second thread would only wait for the first
+    with _ONE_THREAD:  # chunks are small: a second thread would only wait for the first
         for start in range(0, n_boot, rows):
             out[start : start + rows] = times[start : start + rows].astype(np.float64) @ units
     return out
 
 
+class _OneBlasThread:
+    """A limit of BLAS to one thread. Whoever uses it at the same time shares it; it ends with the last of them."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._limiter = threading.Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limiter = _controller().limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._limiter:
+                self._limiter.restore_original_limits()
+
+
 @cache
-def _blas() -> ThreadpoolController:
+def _controller() -> ThreadpoolController:
     return ThreadpoolController()
+
+
+_ONE_THREAD = _OneBlasThread()
 
 
 def interval(value: float, samples: FloatArray) -> Interval:
@@ -166,7 +189,7 @@ def simultaneous_margins(samples: FloatArray) -> FloatArray:
     each = np.ascontiguousarray(samples.T, np.float64)
     centred = each - each.mean(axis=1, keepdims=True)
     n_routers, n_boot = centred.shape
-    with _blas().limit(limits=1, user_api="blas"):
+    with _ONE_THREAD:
         covariance = centred @ centred.T / n_boot
     variance = covariance.diagonal()
     errors = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))

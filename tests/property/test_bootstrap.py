@@ -5,6 +5,7 @@ as if they were independent. Here the fast code meets a plain loop, and its inte
 """
 
 import tracemalloc
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -349,3 +350,23 @@ def test_bundled_routers_stay_paired():
     b[:20] = 1 - b[:20]
     one, other = (resample_sums(x[:, None], 500, seed=1) for x in (a, b))
     assert (one - other).std() < 0.1 * one.std()
+
+
+def test_users_of_the_blas_limit_at_the_same_time_leave_it_as_it_was() -> None:
+    """Bands of several tables are made side by side: the last to finish must give the threads back."""
+    from threadpoolctl import threadpool_info
+
+    from rsd_bench.stats import _ONE_THREAD
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(_ONE_THREAD)
+    second.enter_context(_ONE_THREAD)
+    assert set(threads()) == {1}
+    first.close()
+    assert set(threads()) == {1}
+    second.close()
+    assert threads() == before
