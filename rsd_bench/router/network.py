@@ -123,7 +123,7 @@ class ReferenceRouter(
         where = pretrained_model_name_or_path
         folder = Path(where)
         if folder.is_dir() and not (folder / CONFIG_NAME).is_file():
-            raise InputError.at(where, f"has no {CONFIG_NAME}", "name a folder that `rsd-bench router train` wrote")
+            raise InputError.at(where, f"has no {CONFIG_NAME}", "train it again: rsd-bench router train")
         if not folder.is_dir() and not is_hub_id(str(where)):
             raise InputError.at(where, "is neither a folder nor a Hub id", "name a checkpoint folder, or org/name")
         try:
