@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
@@ -15,6 +16,7 @@ from rsd_bench.evaluation import flat_row
 _UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
 _FORMULA = re.compile(r"(^|;)([\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
 _LINKED = re.compile(r"@(?=\w)|:(?=//)|www(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE)
+_KEPT = 4_096  # texts: names and flags stand in every table
 _JOINER = "\u2060"  # word joiner: no width, no line break
 _ENTITIES = {
     "&": "&amp;",
@@ -45,6 +47,7 @@ def to_csv(board: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
+@lru_cache(maxsize=_KEPT)
 def _cell(text: str) -> str:
     """Text on one line; where a spreadsheet would run it as a formula, an apostrophe stands in front.
 
@@ -58,6 +61,7 @@ def _one_line(text: str) -> str:
     return " ".join("".join(c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN).split())
 
 
+@lru_cache(maxsize=_KEPT)
 def escape_markdown(text: str) -> str:
     """Text of a submitter as inert Markdown: no table break, no HTML, no link, no mention, no formula.
 
