@@ -62,7 +62,7 @@ def _options(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the submission and the board.")] = Path("rsd-bench-demo"),
 ) -> None:
-    """Train, submit, score and rank on the embedded dataset: no network, no key, under a minute."""
+    """Train, submit, score and rank on the embedded dataset: no network, no key, about a minute."""
     from rsd_bench.board.render import to_text
     from rsd_bench.demo import run_demo
 
