@@ -338,10 +338,10 @@ def test_what_the_environment_holds_for_openai_goes_nowhere_else(
 
     async def headers_for(url: str) -> dict[str, str]:
         async with opened(parse_endpoint(f"gpt@{url}", {}), 1) as client:
-            return dict(client.headers)
+            return dict(client.session.headers)
 
     sent = asyncio.run(headers_for("https://api.openai.com/v1"))
-    assert (sent["openai-organization"], sent["openai-project"]) == ("org-secret", "proj-secret")
+    assert (sent["OpenAI-Organization"], sent["OpenAI-Project"]) == ("org-secret", "proj-secret")
     assert "secret" not in str(asyncio.run(headers_for("https://api.openai.com.example/v1")))
 
 
@@ -351,6 +351,28 @@ def test_a_redirect_is_a_failure_that_names_the_place(tmp_path: Path) -> None:
         _, answers, _ = run(tmp_path, server.url, [question("fault=301")])
     (answer,) = answers.values()
     assert answer.detail == "HTTP 301: redirected to http://127.0.0.1:9/v2/chat, which is not followed"
+
+
+def test_calls_go_through_the_proxy_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With NO_PROXY, the host is asked itself; a .netrc entry for it takes the place of no key, and stops no call."""
+    (tmp_path / "netrc").write_text("default login someone password netrc-secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Loopback() as server:
+        for variable in ("HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(variable, server.url.removesuffix("/v1"))
+            tally, _, _ = run(tmp_path / variable, "http://nowhere.invalid/v1", [question("q")])
+            assert tally.asked == {("m", "ok"): 1}
+            monkeypatch.setenv(variable, "http://127.0.0.1:9")
+            tally, _, _ = run(tmp_path / f"no-{variable}", server.url, [question("q")])
+            assert tally.asked == {("m", "ok"): 1}
+            monkeypatch.delenv(variable)
+
+
+def test_a_proxy_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"names a socks5 proxy for nowhere\.invalid"):
+        run(tmp_path, "http://nowhere.invalid/v1", [question("q")])
 
 
 def test_nothing_that_an_endpoint_says_can_fail_to_be_stored(tmp_path: Path) -> None:
