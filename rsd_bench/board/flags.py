@@ -30,10 +30,14 @@ def duplicate_flags(digests: Mapping[str, Mapping[tuple[str, str], str]]) -> dic
 
     Fewer tracks, or other ones besides, make no other router.
     """
+    alike: dict[tuple[tuple[str, str], str], list[str]] = defaultdict(list)
+    for slug, of_slug in digests.items():
+        for item in of_slug.items():
+            alike[item].append(slug)
     same: dict[str, list[str]] = defaultdict(list)
-    for (a, of_a), (b, of_b) in combinations(digests.items(), 2):
-        both = of_a.keys() & of_b.keys()
-        if both and all(of_a[key] == of_b[key] for key in both):
+    pairs = {pair for slugs in alike.values() for pair in combinations(slugs, 2)}  # alike somewhere, so few
+    for a, b in sorted(pairs):
+        if all(digests[a][key] == digests[b][key] for key in digests[a].keys() & digests[b].keys()):
             same[a].append(b)
             same[b].append(a)
-    return {slug: [f"same predictions as {', '.join(others)}"] for slug, others in same.items()}
+    return {slug: [f"same predictions as {', '.join(sorted(others))}"] for slug, others in same.items()}
