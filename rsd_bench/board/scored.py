@@ -13,7 +13,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -78,14 +78,21 @@ def score_folders(
 ) -> list[Outcome]:
     """A Scored, or the problems, of each folder in order. `cached`: folder of kept scores, None = keep none."""
     keys = [_key(folder, benchmark, n_boot, seed) if cached else None for folder in folders]
-    outcomes: list[Outcome | None] = [_load(cached, key) if cached and key else None for key in keys]
-    todo = [i for i, outcome in enumerate(outcomes) if outcome is None]
-    for i, outcome in zip(todo, _score_all([folders[i] for i in todo], benchmark, n_boot, seed), strict=True):
-        outcomes[i] = outcome
-        key = keys[i]
-        if cached and key and isinstance(outcome, Scored):
-            _keep(cached, key, outcome)
-    return [outcome for outcome in outcomes if outcome is not None]
+    outcomes: dict[int, Outcome | None] = {}
+
+    def score(todo: list[int]) -> None:
+        for i, outcome in zip(todo, _score_all([folders[i] for i in todo], benchmark, n_boot, seed), strict=True):
+            outcomes[i], key = outcome, keys[i]
+            if cached and key and isinstance(outcome, Scored):
+                _keep(cached, key, outcome)
+
+    kept = {i: key for i, key in enumerate(keys) if cached and key and _kept_file(cached, key).is_file()}
+    with ThreadPoolExecutor(1) as aside:  # reads what is kept while the rest is scored
+        reading = aside.submit(lambda: {i: _load(cached, key) for i, key in kept.items()} if cached else {})
+        score([i for i in range(len(folders)) if i not in kept])
+        outcomes |= reading.result()
+    score([i for i in kept if outcomes[i] is None])  # damaged
+    return [outcome for _, outcome in sorted(outcomes.items()) if outcome is not None]
 
 
 def processors() -> int:
@@ -94,6 +101,8 @@ def processors() -> int:
 
 
 def _score_all(folders: list[Path], benchmark: Benchmark, n_boot: int, seed: int) -> Any:
+    if not folders:
+        return
     bar: dict[str, Any] = {"desc": "scoring", "unit": "submission", "disable": None, "total": len(folders)}
     if len(folders) < _WORTH_A_POOL:
         yield from tqdm((_score(folder, benchmark, n_boot, seed) for folder in folders), **bar)
@@ -197,9 +206,14 @@ def _code() -> str:
     return digest.hexdigest()
 
 
+def _kept_file(cached: Path, key: str) -> Path:
+    """What is written last of a score."""
+    return cached / f"{key}.json"
+
+
 def _load(cached: Path, key: str) -> Scored | None:
     try:
-        kept = json.loads((cached / f"{key}.json").read_bytes())
+        kept = json.loads(_kept_file(cached, key).read_bytes())
         rows = np.load(cached / f"{key}.npy", allow_pickle=False)
         keys = [tuple(k) for k in kept.pop("sample_keys")]
         result_json = (cached / f"{key}.result.json").read_bytes()
@@ -219,4 +233,4 @@ def _keep(cached: Path, key: str, scored: Scored) -> None:
     np.save(rows, np.array(list(scored.samples.values())))
     rows.replace(cached / f"{key}.npy")
     write_file(cached / f"{key}.result.json", scored.result_json)
-    write_file(cached / f"{key}.json", json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
+    write_file(_kept_file(cached, key), json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
