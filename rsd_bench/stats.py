@@ -30,6 +30,7 @@ _DRAWN_BYTES = 400 << 20
 _ROUNDING = 1e-7  # a standard error of RCS below this is that of float32 arithmetic
 _PAIR_CELLS = 1 << 24  # routers^2 x samples that the largest deviation is taken over
 _MIN_PAIR_SAMPLES = 400
+_ROUTERS_AT_ONCE = 8  # of which deviations from all others are held: long enough for threads to run side by side
 _SAME = 1e-6  # differences of RCS up to this are never told apart
 
 
@@ -195,12 +196,14 @@ def simultaneous_margins(samples: FloatArray) -> FloatArray:
     errors = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
     scale = np.divide(1, errors, out=np.zeros_like(errors), where=errors > _ROUNDING)
     few = centred[:, : max(_MIN_PAIR_SAMPLES, _PAIR_CELLS // n_routers**2)].astype(np.float32)
-    largest, deviations, scale = np.zeros(few.shape[1], np.float32), np.empty_like(few), scale.astype(np.float32)
-    for i in range(n_routers - 1):
-        later = np.subtract(few[i + 1 :], few[i], out=deviations[i + 1 :])
-        np.abs(later, out=later)
-        later *= scale[i, i + 1 :, None]
-        np.maximum(largest, later.max(axis=0), out=largest)
+    largest, scale = np.zeros(few.shape[1], np.float32), scale.astype(np.float32)
+    room = np.empty((_ROUTERS_AT_ONCE, *few.shape), np.float32)
+    for i in range(0, n_routers, _ROUTERS_AT_ONCE):
+        some = few[i : i + _ROUTERS_AT_ONCE, None]
+        deviations = np.subtract(few[i:], some, out=room[: len(some), i:])
+        np.abs(deviations, out=deviations)
+        deviations *= scale[i : i + len(some), i:, None]
+        np.maximum(largest, deviations.max(axis=(0, 1)), out=largest)
     return np.asarray(np.maximum(np.quantile(largest, CONFIDENCE) * errors, _SAME))
 
 
