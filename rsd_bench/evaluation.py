@@ -56,6 +56,7 @@ Samples = Mapping[tuple[str, str, str | None], NDArray[np.float32]]
 
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
 _DECIMALS = 9  # of a published number: hides the last bits, in which machines differ
+_INTERVAL = {"value", "low", "high"}
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A score dict without its nested tables; an interval {value, low, high} becomes three columns."""
     out: dict[str, Any] = {}
     for key, value in row.items():
-        if isinstance(value, dict) and value.keys() == {"value", "low", "high"}:
-            out |= {key: value["value"], f"{key}_low": value["low"], f"{key}_high": value["high"]}
-        elif not isinstance(value, (dict, list, tuple)):
+        if isinstance(value, dict):
+            if value.keys() == _INTERVAL:
+                out[key], out[f"{key}_low"], out[f"{key}_high"] = value["value"], value["low"], value["high"]
+        elif not isinstance(value, (list, tuple)):
             out[key] = value
     return out
 

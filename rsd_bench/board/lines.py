@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+import orjson
 
 
 def to_json(value: Any, depth: int = 2) -> bytes:
-    """JSON with a line for each item of the first levels: small diffs, and the fast encoder for all below."""
-    return ("".join(_lines(value, depth, "")) + "\n").encode()
+    """JSON with a line for each item of the first levels: small diffs, and the fast encoder for all below.
+
+    Raises ValueError for text that no file can hold.
+    """
+    try:
+        return b"".join(_lines(value, depth, b"")) + b"\n"
+    except TypeError as error:  # orjson's own kind
+        raise ValueError(str(error)) from None
 
 
-def _lines(value: Any, depth: int, indent: str) -> Iterator[str]:
+def _lines(value: Any, depth: int, indent: bytes) -> Iterator[bytes]:
     if not depth or not value or not isinstance(value, (dict, list)):
-        yield _encode(value)
+        yield orjson.dumps(value)
         return
     keyed = isinstance(value, dict)
-    yield "{" if keyed else "["
+    yield b"{" if keyed else b"["
     for i, item in enumerate(value):
-        yield f"{',' if i else ''}\n{indent} "
+        yield b"%s\n%s " % (b"," if i else b"", indent)
         if keyed:
-            yield f"{_encode(item)}: "
-        yield from _lines(value[item] if keyed else item, depth - 1, f"{indent} ")
-    yield f"\n{indent}{'}' if keyed else ']'}"
+            yield orjson.dumps(item) + b": "
+        yield from _lines(value[item] if keyed else item, depth - 1, indent + b" ")
+    yield b"\n%s%s" % (indent, b"}" if keyed else b"]")

@@ -9,7 +9,6 @@ is written last and holds the second's SHA-256, since nothing that reads the sec
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 import os
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -213,7 +213,7 @@ def _kept_file(cached: Path, key: str) -> Path:
 
 def _load(cached: Path, key: str) -> Scored | None:
     try:
-        kept = json.loads(_kept_file(cached, key).read_bytes())
+        kept = orjson.loads(_kept_file(cached, key).read_bytes())
         rows = np.load(cached / f"{key}.npy", allow_pickle=False)
         keys = [tuple(k) for k in kept.pop("sample_keys")]
         result_json = (cached / f"{key}.result.json").read_bytes()
@@ -233,4 +233,4 @@ def _keep(cached: Path, key: str, scored: Scored) -> None:
     np.save(rows, np.array(list(scored.samples.values())))
     rows.replace(cached / f"{key}.npy")
     write_file(cached / f"{key}.result.json", scored.result_json)
-    write_file(_kept_file(cached, key), json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
+    write_file(_kept_file(cached, key), orjson.dumps(kept))

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN, TAU_GRID
 
@@ -53,7 +54,7 @@ def _hash(text: str) -> str:
 
 def escaped_json(value: Any) -> str:
     """JSON that stays JSON inside a script element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = orjson.dumps(value).decode()
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
