@@ -9,7 +9,7 @@ demo: $(VENV)/.core
 	$(VENV)/bin/rsd-bench demo
 
 test: $(VENV)/.dev chromium
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
