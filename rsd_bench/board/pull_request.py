@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.board.flags import DECLARED, decision_flags
-from rsd_bench.board.render import escape_markdown, interval
+from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import IN_DOMAIN
+from rsd_bench.result import interval_text
 from rsd_bench.submission.pull_request import Proposal, Replaced, proposed_submission
 from rsd_bench.types import InputError, Problem
 
@@ -56,7 +57,7 @@ class Report:
         ]
         for row in sorted(result["scores"], key=lambda r: r.get("track", IN_DOMAIN) != IN_DOMAIN):
             flags = "" if private else "; ".join(decision_flags(row))
-            rcs, gain = interval(row["rcs"], digits), interval(row["gain"], digits, "+")
+            rcs, gain = interval_text(row["rcs"], digits), interval_text(row["gain"], digits, "+")
             figures = (f"{row[name]['value']:.3f}" for name in ("apsp", "ca", "ail"))
             cells = (row.get("track", IN_DOMAIN), row["scenario"], rcs, gain, *figures, flags)
             lines.append(f"| {' | '.join(cells)} |")

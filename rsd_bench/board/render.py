@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
-from rsd_bench.evaluation import flat_row
+from rsd_bench.result import flat_row, interval_text
 
 _UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
 _FORMULA = re.compile(r"(^|;)([\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
@@ -107,17 +107,12 @@ def _markdown_table(table: Mapping[str, Any]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
-def interval(value: Mapping[str, float], digits: int = 4, sign: str = "") -> str:
-    """value [low, high]; sign "+" shows the sign of positive numbers too."""
-    return f"{value['value']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
-
-
 def _router_cells(row: Mapping[str, Any]) -> list[str]:
     return [
         str(row["band"]),
         escape_markdown(row["name"]),
-        interval(row["rcs"]),
-        interval(row["gain"], sign="+"),
+        interval_text(row["rcs"]),
+        interval_text(row["gain"], sign="+"),
         f"{row['apsp']['value']:.4f}",
         f"{row['ca']['value']:.3f}",
         f"{row['ail']['value']:.3f}",
@@ -142,7 +137,7 @@ def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
         for row in table["rows"]:
             gain = f"{row['gain']['value']:+.4f}"
             figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
-            rows.append((str(row["band"]), _printable(row["name"]), interval(row["rcs"]), gain, *figures))
+            rows.append((str(row["band"]), _printable(row["name"]), interval_text(row["rcs"]), gain, *figures))
         for row in table["references"]:
             figures = (f"{row['apsp']:.3f}", f"{row['ca']:.3f}", f"{row['ail']:.2f}")
             rows.append(("-", row["policy"], f"{row['rcs']:.4f}", "", *figures))

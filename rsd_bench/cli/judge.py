@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, interruptible, interval, one_line, print_json, say, table
+from rsd_bench.cli.output import AsJson, interruptible, one_line, print_json, say, table
+from rsd_bench.result import interval_text
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def _say_audit(found: dict[str, Any]) -> None:
         say(f"against {people['annotators']} annotator(s) on {people['answers']} answers:")
         rows: list[tuple[Any, ...]] = [("figure", "value [95 % interval]")]
         rows += [
-            (name.replace("_", " "), interval(value) if value else "undefined")
+            (name.replace("_", " "), interval_text(value) if value else "undefined")
             for name, value in people.items()
             if name not in ("answers", "annotators")
         ]

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, interval, print_json, say, table
+from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
+from rsd_bench.result import interval_text
 
 Boots = Annotated[int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
@@ -54,7 +55,7 @@ def evaluate(
         figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
         worst = f"{row['worst_domain']} {row['worst_domain_rcs']:.3f}"
         key = (row["track"], row["scenario"], row["n"])
-        rows.append((*key, interval(row["rcs"]), interval(row["gain"]), *figures, worst))
+        rows.append((*key, interval_text(row["rcs"]), interval_text(row["gain"]), *figures, worst))
     say(table(rows))
     for row in (r for r in result["scores"] if r["track"] == IN_DOMAIN):
         known = ", ".join(f"{r['policy']} {r['rcs']:.4f}" for r in row["references"])
@@ -84,7 +85,7 @@ def _say_private(result: dict[str, Any]) -> None:
     ]
     for row in result["scores"]:
         figures = (f"{row[metric]['value']:.3f}" for metric in ("apsp", "ca", "ail"))
-        rows.append((row["scenario"], row["n"], interval(row["rcs"], 3), interval(row["gain"], 3), *figures))
+        rows.append((row["scenario"], row["n"], interval_text(row["rcs"], 3), interval_text(row["gain"], 3), *figures))
     say(table(rows))
 
 
@@ -111,7 +112,7 @@ def compare(
     rows: list[tuple[str, ...]] = [("scenario", "RCS", "APSP", "CA", "AIL s", "")]
     for name, comparison in found.items():
         values = comparison.to_dict()
-        cells = [interval(values[metric]) for metric in ("rcs", "apsp", "ca", "ail")]
+        cells = [interval_text(values[metric]) for metric in ("rcs", "apsp", "ca", "ail")]
         verdict = "cannot be told apart"
         if comparison.separable:
             verdict = f"{a.name if comparison.difference > 0 else b.name} is better"
