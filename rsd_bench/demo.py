@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from rsd_bench.board.build import collect_board, write_board
+from rsd_bench.board.scored import processors
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -30,12 +33,17 @@ class Demo:
 
 
 def run_demo(out: Path) -> Demo:
-    """Run the demo into folder `out` and return what it made."""
-    benchmark = open_benchmark(dataset_folder())
-    features = read_features(benchmark)
+    """Run the demo into folder `out` and return what it made: the reference router trains beside the other two."""
     submissions, leaderboard = out / "submissions", out / "leaderboard"
-    for name in tqdm(SHOWN, desc="routers", unit="router", disable=None):
-        submit_trained(submissions / name, ROUTERS[name], benchmark, features, tracks=[IN_DOMAIN])
-    board = collect_board(submissions, benchmark)
+    with ProcessPoolExecutor(min(2, processors()), multiprocessing.get_context("spawn")) as pool:
+        trained = as_completed([pool.submit(_train, submissions / name, name) for name in SHOWN])
+        for done in tqdm(trained, desc="routers", unit="router", disable=None, total=len(SHOWN)):
+            done.result()
+    board = collect_board(submissions, open_benchmark(dataset_folder()))
     write_board(board.files(), leaderboard)
     return Demo(submissions, leaderboard, board.data)
+
+
+def _train(folder: Path, name: str) -> None:
+    benchmark = open_benchmark(dataset_folder())
+    submit_trained(folder, ROUTERS[name], benchmark, read_features(benchmark), tracks=[IN_DOMAIN])
