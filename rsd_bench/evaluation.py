@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +46,6 @@ from rsd_bench.stats import (
 from rsd_bench.submission.check import open_submission
 from rsd_bench.submission.model import Submission
 from rsd_bench.types import Comparison, InputError, RoutingScore, Scenario
-
-if TYPE_CHECKING:
-    pass
 
 #: Resampled RCS by (track, scenario, domain); domain None = the whole track.
 Samples = Mapping[tuple[str, str, str | None], NDArray[np.float32]]

@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ from rsd_bench.version import METRICS_VERSION
 
 _DECIMALS = 3
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-_ACCOUNT = re.compile(r"[a-z0-9](-?[a-z0-9]){0,38}")
+_ACCOUNT = re.compile(r"(?=.{1,39}\Z)[a-z0-9](-?[a-z0-9])*")  # a login of the code host
 _KEY_BYTES = 32
 _ENTRY = ("author", "slug", "asked")
 _METRICS = ("apsp", "ca", "ail", "rcs")
@@ -220,3 +221,4 @@ def _read(ledger: Path, book: IO[bytes]) -> tuple[bytes, list[dict[str, str]]]:
 def _write(book: IO[bytes], line: dict[str, str]) -> None:
     book.write((json.dumps(line) + "\n").encode())
     book.flush()
+    os.fsync(book.fileno())

@@ -145,6 +145,7 @@ def _facts(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
             {
                 "slug": s.slug,
                 "sha256": s.sha256,
+                "decisions_sha256": s.decisions_sha256,
                 "name": s.meta["name"],
                 "authors": s.meta["authors"],
                 "url": s.meta.get("url"),

@@ -1,9 +1,10 @@
 """`board diff OLD NEW`: which published numbers moved, and why. One that moved without a reason no longer reproduces.
 
-Reasons, the first that holds: the data (another manifest), the metric (another metrics version), the resampling (n_boot
-or seed), the submission (other files), the field (others came or went: bands and sensitivity only), else the code. A
-row that is gone is removed where its submission is, else it counts as moved: the code refuses or drops what it scored.
-What only the new board has was never published, so that it cannot have moved.
+Reasons, the first that explains every figure that moved: the data (another manifest), the metric (another metrics
+version), the submission (other probabilities, tau or router latency), the resampling (n_boot or seed: bounds and bands
+only), the field (others came or went: bands and sensitivity only), else the code. A row that is gone is removed where
+its submission is, else it counts as moved: the code refuses or drops what it scored. What only the new board has was
+never published, so that it cannot have moved.
 """
 
 from __future__ import annotations
@@ -85,32 +86,46 @@ def _reason(slug: str, figures: tuple[str, ...], old: Mapping[str, Any], new: Ma
     """Why a row has other figures, or none, in the new board."""
     if shared := _shared_reason(old, new):
         return shared
-    was, now = _files(old).get(slug), _files(new).get(slug)
+    files = _decisions if _decisions(old).get(slug) and _decisions(new).get(slug) else _files
+    was, now = files(old).get(slug), files(new).get(slug)
     if now and now != was:
         return "submission"
-    return "field" if figures and all(map(_of_field, figures)) and _accepted(old) != _accepted(new) else "code"
+    unexplained, reason = list(figures), "code"
+    if _decisions(old) != _decisions(new):
+        unexplained, reason = [figure for figure in unexplained if not _of_field(figure)], "field"
+    if unexplained and old["bootstrap"] != new["bootstrap"]:
+        unexplained, reason = [figure for figure in unexplained if not _of_resampling(figure)], "resampling"
+    return reason if figures and not unexplained else "code"
 
 
 def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if old["dataset"]["manifest_sha256"] != new["dataset"]["manifest_sha256"]:
         return "data"
-    if old["metrics_version"] != new["metrics_version"]:
-        return "metric"
-    return "resampling" if old["bootstrap"] != new["bootstrap"] else ""
+    return "metric" if old["metrics_version"] != new["metrics_version"] else ""
 
 
 def _of_field(figure: str) -> bool:
     """Whether a figure of a row depends on the other rows."""
-    return figure.rpartition(".")[2] == "band" or figure.startswith("sensitivity.")
+    return _name(figure) == "band" or figure.startswith("sensitivity.")
 
 
-def _accepted(board: Mapping[str, Any]) -> dict[str, str | None]:
-    return {row["slug"]: row.get("sha256") for row in board["submissions"]}
+def _of_resampling(figure: str) -> bool:
+    """Whether a figure depends on the draws of the bootstrap."""
+    return _name(figure) in ("low", "high", "band") and not figure.startswith("sensitivity.")
+
+
+def _name(figure: str) -> str:
+    return figure.rpartition(".")[2]
+
+
+def _decisions(board: Mapping[str, Any]) -> dict[str, str | None]:
+    """SHA-256 of what decides the scores of every submission that the board accepted."""
+    return {row["slug"]: row.get("decisions_sha256") for row in board["submissions"]}
 
 
 def _files(board: Mapping[str, Any]) -> dict[str, str | None]:
     """SHA-256 of the files of every submission that the board knows, accepted or refused."""
-    return {row["slug"]: row.get("sha256") for row in board.get("refused", [])} | _accepted(board)
+    return {row["slug"]: row.get("sha256") for row in [*board.get("refused", []), *board["submissions"]]}
 
 
 def _rows(board: Mapping[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:

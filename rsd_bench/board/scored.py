@@ -9,6 +9,7 @@ is written last and holds the second's SHA-256, since nothing that reads the sec
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import os
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ class Scored:
     statistics: dict[str, dict[str, list[list[float]]]]  # statistics_of
     digests: dict[str, dict[str, str]]  # of the probabilities
     sha256: str  # of the files
+    decisions_sha256: str  # of what decides the scores: probabilities, tau, router latency
     result_json: bytes  # results/<slug>.json
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
 
@@ -153,6 +155,11 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
         statistics.setdefault(track, {})[scenario] = statistics_of(route, part, submission.router_latency_s)
         same = submission.p_edge[track, scenario] + 0.0  # -0.0 decides as 0.0 does
         digests.setdefault(track, {})[scenario] = hashlib.sha256(same.tobytes()).hexdigest()
+    decided = {
+        track: {name: [digest, submission.tau(track, name)] for name, digest in of_track.items()}
+        for track, of_track in digests.items()
+    }
+    deciding = json.dumps([decided, submission.router_latency_s], sort_keys=True)
     meta = dict(submission.meta)
     to_json(meta)  # text that no file can hold is refused here, not when the board is written
     return Scored(
@@ -163,6 +170,7 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
         statistics=statistics,
         digests=digests,
         sha256=files_sha256(folder),
+        decisions_sha256=hashlib.sha256(deciding.encode()).hexdigest(),
         result_json=to_json(data),
         samples=dict(samples),
     )

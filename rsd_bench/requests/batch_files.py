@@ -16,8 +16,9 @@ from typing import Any
 from tqdm import tqdm
 
 from rsd_bench.requests.model import Answer, Request, wire_body
+from rsd_bench.requests.parse import parse_completion
 from rsd_bench.requests.prices import Budget
-from rsd_bench.requests.reply import CallFailed, parse_completion
+from rsd_bench.requests.reply import CallFailed
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem
 

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from rsd_bench.requests.model import Endpoint
-from rsd_bench.requests.reply import CallFailed, EventReader, Reply, bounded, parse_body, parse_refusal
+from rsd_bench.requests.parse import EventReader, bounded, parse_body, parse_refusal
+from rsd_bench.requests.reply import CallFailed, Reply
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:

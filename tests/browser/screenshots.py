@@ -1,6 +1,6 @@
 """Pictures of a board's page: `python tests/browser/screenshots.py PAGE OUT [--all]`.
 
-OUT/board.png and OUT/board-phone.png are those of the README; --all adds every view at both widths in both themes.
+OUT/board.png and OUT/board-charts.png are those of the README; --all adds every view at both widths in both themes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ DESK, PHONE = {"width": 1280, "height": 1180}, {"width": 375, "height": 812}
 
 
 def shoot(
-    browser: Any, page: Path, out: Path, size: dict[str, int], theme: str, at: str = "", full: bool = False
+    browser: Any, page: Path, out: Path, size: dict[str, int], theme: str, state: str = "", of: str = "", **options: Any
 ) -> None:
+    """One picture. state: what the link names, of: the part of the page that is wanted."""
     context = browser.new_context(viewport=size, color_scheme=theme, device_scale_factor=1.5)
     view = context.new_page()
-    view.goto(page.resolve().as_uri())
-    if at:
-        view.evaluate("at => document.querySelector(at).scrollIntoView()", at)
-    view.screenshot(path=out, full_page=full)
+    view.goto(f"{page.resolve().as_uri()}#{state}")
+    (view.locator(of) if of else view).screenshot(path=out, **options)
     context.close()
 
 
@@ -37,11 +36,12 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
         shoot(browser, options.page, options.out / "board.png", DESK, "light")
-        shoot(browser, options.page, options.out / "board-phone.png", PHONE, "dark", at="#ranking")
+        charts = {"state": "scenario=high_quality", "of": ".pair:has(#plane)"}
+        shoot(browser, options.page, options.out / "board-charts.png", DESK, "dark", **charts)
         if options.all:
             for size, name in ((DESK, "desk"), (PHONE, "phone")):
                 for theme in ("light", "dark"):
-                    shoot(browser, options.page, options.out / f"all-{name}-{theme}.png", size, theme, full=True)
+                    shoot(browser, options.page, options.out / f"all-{name}-{theme}.png", size, theme, full_page=True)
         browser.close()
 
 

@@ -22,7 +22,7 @@ from test_submission import make, probabilities
 
 from rsd_bench.board import scored
 from rsd_bench.board.build import build_board, write_board
-from rsd_bench.board.diff import diff_boards, read_board
+from rsd_bench.board.diff import TABLE, diff_boards, read_board
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.types import InputError, Problem
 
@@ -70,14 +70,46 @@ def test_a_number_that_moved_for_no_reason_does_not_reproduce(board: dict[str, A
     [
         (lambda b: b["dataset"].update(manifest_sha256="0" * 64), "data"),
         (lambda b: b.update(metrics_version=2), "metric"),
-        (lambda b: b["bootstrap"].update(seed=1), "resampling"),
-        (lambda b: b["submissions"][1].update(sha256="0" * 64), "submission"),
+        (lambda b: b["submissions"][1].update(decisions_sha256="0" * 64), "submission"),
+        # other words of a submission and other draws of the bootstrap move no score
+        (lambda b: b["submissions"][1].update(sha256="0" * 64), "code"),
+        (lambda b: b["bootstrap"].update(seed=1), "code"),
     ],
 )
 def test_reasons(board: dict[str, Any], change: Any, reason: str) -> None:
     new = nudged(board)
     change(new)
     assert reasons(board, new) == {("router-1", reason)}
+
+
+def test_other_draws_explain_bounds_and_bands_only(board: dict[str, Any]) -> None:
+    explained = ("rcs.low", "band", "domains.0.rcs.high")
+    for path in (*explained, "rcs.value", "auroc"):
+        reason = "resampling" if path in explained else "code"
+        new = change(board, path, lambda value: value + 1)
+        assert reasons(board, new) == {("router-1", "code")}
+        new["bootstrap"] = new["bootstrap"] | {"n_boot": 120}
+        assert reasons(board, new) == {("router-1", reason)}, path
+
+
+def test_draws_and_field_explain_together_what_neither_does_alone(board: dict[str, Any]) -> None:
+    table = change(board, "/sensitivity.mes.high")
+    for path, reason in (("rcs.low", "resampling"), ("rcs.value", "code")):
+        new = change(change(table, "band", lambda band: band + 1), path)
+        assert reasons(board, new) == {(TABLE, "code"), ("router-1", "code")}
+        new["submissions"] = [*new["submissions"], new["submissions"][0] | {"slug": "router-9"}]
+        assert reasons(board, new) == {(TABLE, "field"), ("router-1", "code")}
+        new["bootstrap"] = new["bootstrap"] | {"n_boot": 120}
+        assert reasons(board, new) == {(TABLE, "field"), ("router-1", reason)}
+
+
+def test_a_board_of_before_decisions_had_a_digest_of_their_own_goes_by_files(board: dict[str, Any]) -> None:
+    old, new = copy.deepcopy(board), nudged(board)
+    for row in old["submissions"]:
+        del row["decisions_sha256"]
+    assert reasons(old, new) == {("router-1", "code")}
+    new["submissions"][1]["sha256"] = "0" * 64
+    assert reasons(old, new) == {("router-1", "submission")}
 
 
 def test_rows_come_and_go_and_bands_move_with_the_field(board: dict[str, Any]) -> None:
@@ -150,7 +182,7 @@ def test_every_published_figure_is_compared(board: dict[str, Any], path: str) ->
 def test_bands_that_move_alone_do_not_reproduce(board: dict[str, Any], path: str) -> None:
     new = change(board, path, lambda band: band + 1)
     assert reasons(board, new) == {("router-1", "code")}
-    new["submissions"][0]["sha256"] = "0" * 64
+    new["submissions"][0]["decisions_sha256"] = "0" * 64
     assert reasons(board, new) == {("router-1", "field")}
 
 

@@ -12,7 +12,8 @@ import json
 import pytest
 
 from rsd_bench.requests.model import Answer
-from rsd_bench.requests.reply import CallFailed, EventReader, Reply, parse_body, parse_refusal
+from rsd_bench.requests.parse import EventReader, parse_body, parse_refusal
+from rsd_bench.requests.reply import CallFailed, Reply
 
 
 def whole(content: object = "Hello", finish: object = "stop", **choice: object) -> bytes:

@@ -5,6 +5,7 @@ Guards against CI that ran code of a pull request with secrets, or on its own ru
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,6 +67,44 @@ def test_score_waits_for_a_label_and_an_environment() -> None:
     assert "secrets." not in str(steps["Score"]), "the step that reads the proposal holds no token"
     assert job["permissions"] == {"contents": "read"}
     assert "pull_request.base.sha" in text and "head.ref" not in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "pull_request", "checked"),
+    [
+        ("submissions/new/submission.json", True, False),
+        ("submissions/new/submission.json", False, True),
+        ("leaderboard/index.html", True, True),
+        ("my submissions/x", True, True),
+    ],
+)
+def test_a_submission_need_not_bring_the_board_it_may_not_touch(
+    tmp_path: Path, changed: str, pull_request: bool, checked: bool
+) -> None:
+    # `submit ci` refuses a proposal that changes leaderboard/, so the check of the board must not ask for it
+    step = workflow("board")[1]["jobs"]["board"]["steps"][-1]
+    assert step["env"] == {"PROPOSED_TO": "${{ github.event.pull_request.base.sha }}"}
+    tool = tmp_path / "bin" / "rsd-bench"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho ran $*\nexit 7\n")
+    tool.chmod(0o755)
+    root = tmp_path / "repository"
+    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "base"], check=True)
+    base = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    (root / changed).parent.mkdir(parents=True)
+    (root / changed).write_text("x")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "proposal"], check=True)
+    environment = os.environ | {
+        "PROPOSED_TO": base if pull_request else "",
+        "PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = ["bash", "-e", "-c", step["run"]]
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert run.returncode == (7 if checked else 0), run.stdout + run.stderr
+    assert ("ran board build" in run.stdout) is checked
 
 
 def test_release_holds_no_token() -> None:
