@@ -9,10 +9,13 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -132,6 +135,20 @@ def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
 
+def call_cli(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """`run_cli` within this process, which saves the start of an interpreter. What is not caught fails the test."""
+    from rsd_bench.cli.main import main
+
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    command = ["rsd-bench", *map(str, arguments)]
+    with mock.patch.object(sys, "argv", command), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture(scope="session")
 def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Local AutoModel folders, `image` and `text`: a few thousand random parameters, for the code path only."""
@@ -154,8 +171,16 @@ def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def rsd_open(tmp_path_factory: pytest.TempPathFactory, records: Path) -> Path:
-    """A folder with rsd-open built from the real records: `full` and `lite`. Read only."""
-    root = tmp_path_factory.mktemp("rsd-open")
+    """A folder with rsd-open built from the real records: `full` and `lite`. Read only, made once for all workers."""
+    session = tmp_path_factory.getbasetemp()
+    root = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "rsd-open"
+    with FileLock(root.with_suffix(".lock")):
+        if not (root / "lite").exists():
+            _build_rsd_open(root, records)
+    return root
+
+
+def _build_rsd_open(root: Path, records: Path) -> None:
     recipe = ROOT / "recipes" / "rsd-open.toml"
     sources = [records / name for name in ("dynamath", "visonlyqa", "mllm_bench")]
     for arguments in (
@@ -165,7 +190,6 @@ def rsd_open(tmp_path_factory: pytest.TempPathFactory, records: Path) -> Path:
     ):
         run = run_cli("data", *arguments)
         assert run.returncode == 0, run.stderr
-    return root
 
 
 @pytest.fixture(scope="session")

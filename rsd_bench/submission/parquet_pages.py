@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _CHUNK, _CRYPTO = 3, 8  # ColumnChunk
 _CHUNK_VALUES, _CHUNK_BYTES, _DATA_AT, _DICTIONARY_AT = 5, 7, 9, 11  # ColumnMetaData
 _UNPACKED, _PACKED, _DATA, _DATA_V2 = 2, 3, 5, 8  # PageHeader
 _VALUES, _ENCODING, _ENCODING_V2 = 1, 2, 4  # DataPageHeader, DataPageHeaderV2
+_CODED = {2, 8}  # encodings that refer to a dictionary
 _DELTA_BYTE_ARRAY = 7  # a text as what it shares with the one before: a short page tells of texts without end
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _STRUCT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 12
@@ -32,8 +34,16 @@ _TAIL = 8  # length of the footer, and PAR1
 _Fields = dict[int, tuple[int, Any]]  # kind and value by number
 
 
-def unpacked_bytes(path: Path) -> int:
-    """Bytes that the pages of the file unpack to. ValueError where they do not say, or an encoding knows no bound."""
+@dataclass(frozen=True)
+class Pages:
+    """What the headers of all pages of a file say."""
+
+    unpacked_bytes: int
+    coded: frozenset[int]  # positions of columns that refer to a dictionary: a text of it may stand behind every row
+
+
+def read_pages(path: Path) -> Pages:
+    """Walk the headers of a file's pages. ValueError where they are unsound, or an encoding knows no bound."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         size = int.from_bytes(data[-_TAIL : -_TAIL // 2], "little")
         if size > min(_MAX_FOOTER, len(data) - _TAIL):
@@ -42,12 +52,13 @@ def unpacked_bytes(path: Path) -> int:
         if _ALGORITHM in footer:
             raise ValueError("is encrypted")
         groups = _get(footer, _GROUPS, _LIST)
-        chunks = (chunk for group in groups for chunk in _get(group, _CHUNKS, _LIST))
-        return sum(size for chunk in chunks for size in _pages(data, chunk))
+        chunks = ((at, chunk) for group in groups for at, chunk in enumerate(_get(group, _CHUNKS, _LIST)))
+        pages = [(at, size, coded) for at, chunk in chunks for size, coded in _pages(data, chunk)]
+    return Pages(sum(size for _, size, _ in pages), frozenset(at for at, _, coded in pages if coded))
 
 
-def _pages(data: mmap.mmap, chunk: _Fields) -> Iterator[int]:
-    """Bytes that each page of a column chunk unpacks to."""
+def _pages(data: mmap.mmap, chunk: _Fields) -> Iterator[tuple[int, bool]]:
+    """Of each page of a column chunk the bytes that it unpacks to, and whether it refers to a dictionary."""
     if _CRYPTO in chunk:
         raise ValueError("is encrypted")
     column = _get(chunk, _CHUNK, _STRUCT)
@@ -60,14 +71,15 @@ def _pages(data: mmap.mmap, chunk: _Fields) -> Iterator[int]:
     values = 0
     while at < stop:
         cursor = _Cursor(data, at, stop)
-        header = cursor.struct()
+        header, coded = cursor.struct(), False
         for kind, encoding in ((_DATA, _ENCODING), (_DATA_V2, _ENCODING_V2)):
             if kind in header:
                 page = _get(header, kind, _STRUCT)
                 values += _get(page, _VALUES, _I32)
+                coded = coded or _get(page, encoding, _I32) in _CODED
                 if _get(page, encoding, _I32) == _DELTA_BYTE_ARRAY:
                     raise ValueError("is encoded as DELTA_BYTE_ARRAY; write it with a dictionary or plain")
-        yield _PAGE_BYTES + _get(header, _UNPACKED, _I32)
+        yield _PAGE_BYTES + _get(header, _UNPACKED, _I32), coded
         at = cursor.at + _get(header, _PACKED, _I32)
     if values < _get(column, _CHUNK_VALUES, _I64):
         raise ValueError("a column has fewer values than its footer says")

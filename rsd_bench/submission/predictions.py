@@ -20,7 +20,7 @@ from rsd_bench.arrays import FloatArray
 from rsd_bench.records.jsonl import read_rows
 from rsd_bench.schemas import validator
 from rsd_bench.submission.model import COLUMNS, PREDICTION_FILES
-from rsd_bench.submission.parquet_pages import unpacked_bytes
+from rsd_bench.submission.parquet_pages import Pages, read_pages
 from rsd_bench.submission.read import plain_file
 from rsd_bench.types import Problem
 
@@ -131,16 +131,17 @@ def _not_text(path: Path, name: str, values: pa.Array, problems: list[Problem]) 
     return False
 
 
-def _too_large(path: Path, most: int, problems: list[Problem]) -> bool:
-    """Whether the pages unpack to more bytes than `most`, or do not say to how many."""
+def _bounded_pages(path: Path, most: int, problems: list[Problem]) -> Pages | None:
+    """The pages of a file; None where they unpack to more bytes than `most`, or do not say to how many."""
     try:
-        unpacked = unpacked_bytes(path)
+        pages = read_pages(path)
     except ValueError as error:
         problems.append(Problem(str(path), f"cannot be read: {error}", _MEND_COLUMNS))
-        return True
-    if unpacked > most:
-        problems.append(Problem(str(path), f"unpacks to {unpacked} bytes, more than a valid file can need"))
-    return unpacked > most
+        return None
+    if pages.unpacked_bytes > most:
+        problems.append(Problem(str(path), f"unpacks to {pages.unpacked_bytes} bytes, more than a valid file can need"))
+        return None
+    return pages
 
 
 def _read_parquet(path: Path, max_rows: int, longest: int, problems: list[Problem]) -> Predictions | None:
@@ -149,24 +150,35 @@ def _read_parquet(path: Path, max_rows: int, longest: int, problems: list[Proble
         if _wrong_columns(path, schema.names, problems) or _too_many(path, meta.num_rows, max_rows, problems):
             return None
         row_bytes = _ROW_BYTES + _BYTES_PER_CHARACTER * 3 * longest
-        if not right_types(path, schema, problems) or _too_large(path, row_bytes * (max_rows + 1), problems):
+        if not right_types(path, schema, problems):
             return None
-    rows = 0
-    with pq.ParquetFile(path, read_dictionary=list(_TEXT)) as file:
+        pages = _bounded_pages(path, row_bytes * (max_rows + 1), problems)
+        if pages is None:
+            return None
+    rows, coded = 0, [name for at, name in enumerate(schema.names) if at in pages.coded and name in _TEXT]
+    with pq.ParquetFile(path, read_dictionary=coded) as file:
         chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
             rows += len(batch)  # counted again: the footer may tell of fewer
             if _too_many(path, rows, max_rows, problems):
                 return None
             for name in _TEXT:
-                coded = batch.column(name)
-                # looked at while still a dictionary: one long text may stand behind every row
-                if _too_long(path, coded.dictionary, longest, problems) or _not_text(path, name, coded, problems):
+                texts = batch.column(name)
+                # a dictionary is looked at while it is one: a long text of it may stand behind every row
+                if _too_long(path, _entries(texts), longest, problems) or _not_text(path, name, texts, problems):
                     return None
-                chunks[name].append(coded if name != "query_id" else coded.cast(pa.string()))
+                chunks[name].append(texts.cast(pa.string()) if name == "query_id" else _dictionary(texts))
             chunks["p_edge"].append(batch.column("p_edge").cast(pa.float64(), safe=False))
-    texts = (pa.chunked_array(chunks[name], None if chunks[name] else pa.string()) for name in _TEXT)
-    return _predictions(path, texts, _numbers(chunks["p_edge"]), 1)
+    columns = (pa.chunked_array(chunks[name], None if chunks[name] else pa.string()) for name in _TEXT)
+    return _predictions(path, columns, _numbers(chunks["p_edge"]), 1)
+
+
+def _entries(texts: pa.Array) -> pa.Array:
+    return texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+
+
+def _dictionary(texts: pa.Array) -> pa.DictionaryArray:
+    return texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
 
 
 def right_types(path: Path, schema: pa.Schema, problems: list[Problem]) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from hostile import clear, judge, rows_of, table
 
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.submission.parquet_pages import read_pages
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,31 @@ def data(toy_dataset: Path) -> Benchmark:
 
 @pytest.mark.parametrize("name", ["track", "query_id", "scenario"])
 @pytest.mark.parametrize("length", [5_000, 20_000_000, 100_000_000])
-def test_one_long_text_behind_every_row(tmp_path: Path, data: Benchmark, name: str, length: int) -> None:
+@pytest.mark.parametrize("store_schema", [True, False])  # arrow's own note that the column is a dictionary
+def test_one_long_text_behind_every_row(
+    tmp_path: Path, data: Benchmark, name: str, length: int, store_schema: bool
+) -> None:
     def change(t: pa.Table) -> pa.Table:
         coded = pa.DictionaryArray.from_arrays(np.zeros(len(t), np.int32), pa.array(["x" * length]))
         return t.set_column(t.schema.get_field_index(name), name, coded)
 
-    judge(tmp_path, data, table(change, compression="zstd"), "more than")
+    judge(tmp_path, data, table(change, compression="zstd", store_schema=store_schema), "more than")
     assert pa.default_memory_pool().max_memory() < 1e9, "the text was unpacked for every row"
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("coded", [[], ["query_id"], ["track", "scenario"], ["track", "query_id", "scenario"]])
+def test_columns_that_refer_to_a_dictionary_are_told_by_their_pages(
+    tmp_path: Path, coded: list[str], version: str
+) -> None:
+    columns = {name: pa.array([name] * 9) for name in ("track", "query_id", "scenario")} | {
+        "p_edge": pa.array([0.5] * 9)
+    }
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table(columns), path, use_dictionary=coded, data_page_version=version, row_group_size=4)
+    pages = read_pages(path)
+    assert {list(columns)[at] for at in pages.coded} == set(coded)
+    assert 0 < pages.unpacked_bytes < 10_000
 
 
 @pytest.mark.parametrize("rows", [10**6, 3 * 10**7])
