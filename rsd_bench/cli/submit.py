@@ -78,6 +78,7 @@ def new(
         hardware=hardware,
         description=description,
         url=url,
+        source=source,
     )
     say(f"submission  {folder}")
     say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")

@@ -36,17 +36,20 @@ _ROW = Draft202012Validator(schema("predictions") | {"required": list(_NEEDED), 
 def predictions_frame(path: Path) -> pd.DataFrame:
     """The four columns from an author's file: query_id and p_edge are needed, track and scenario have defaults.
 
-    InputError for a file, heading or row that does not say plainly what it means.
+    The index says where each row stands, as `FILE:LINE`. InputError for a file, heading or row that does not say
+    plainly what it means.
     """
     readers = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv, ".tsv": _csv}
     if path.suffix not in readers:
         raise InputError.at(path, f"has the ending {path.suffix!r}", "give .csv, .tsv, .jsonl or .parquet")
     rows: list[list[Any]] = []
+    places: list[str] = []
     problems: list[Problem] = []
     try:
         for where, row in readers[path.suffix](path, problems):
             if _sound(row):
                 rows.append([row.get(name, _DEFAULTS.get(name)) for name in COLUMNS])
+                places.append(where)
             else:
                 problems.append(_fault(where, row))
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as error:
@@ -56,7 +59,7 @@ def predictions_frame(path: Path) -> pd.DataFrame:
         problems[_SHOWN:] = [Problem(str(path), f"has {len(problems) - _SHOWN} more problems", "mend these first")]
     if problems:
         raise InputError(problems)
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"p_edge": float})
+    return pd.DataFrame(rows, places, list(COLUMNS)).astype({"p_edge": float})
 
 
 def _sound(row: Any) -> bool:

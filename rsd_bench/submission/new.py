@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.folders import new_folder
 from rsd_bench.schemas import schema
 from rsd_bench.submission.check import open_submission
-from rsd_bench.submission.model import COLUMNS, README, SLUG, SLUG_MEND, SUBMISSION
+from rsd_bench.submission.model import COLUMNS, PREDICTION_FILES, README, SLUG, SLUG_MEND, SUBMISSION
 from rsd_bench.types import InputError
 from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
 
+_PREDICTIONS = PREDICTION_FILES[0]
 _SCHEMA = pa.schema(
     [(name, pa.dictionary(pa.int32(), pa.string()) if name != "query_id" else pa.string()) for name in COLUMNS[:3]]
     + [("p_edge", pa.float64())]
@@ -45,8 +47,12 @@ def new_submission(
     hardware: str,
     description: str = "",
     url: str | None = None,
+    source: Path | None = None,
 ) -> Path:
-    """Write and check `folder` (its name is the slug); nothing is left behind when the check fails (InputError)."""
+    """Write and check `folder` (its name is the slug); nothing is left behind when the check fails (InputError).
+
+    source: the file that `predictions` were read from; problems then name it, and a row by the label of its index.
+    """
     slug = folder.name
     if not SLUG.fullmatch(slug):
         raise InputError.at(slug, "is no slug", SLUG_MEND)
@@ -74,7 +80,9 @@ def new_submission(
         try:
             open_submission(inside, benchmark)
         except InputError as error:
-            renamed = [type(p)(p.where.replace(str(inside), str(folder)), p.what, p.mend) for p in error.problems]
+            told = str(inside / _PREDICTIONS), _ordered(predictions).index, source or Path(f"{slug}, the predictions")
+            places = (_place(p.where, *told).replace(str(inside), str(folder)) for p in error.problems)
+            renamed = [replace(p, where=place) for p, place in zip(error.problems, places, strict=True)]
             raise InputError(renamed) from None
         for file in list(inside.iterdir()):
             file.rename(partial / file.name)
@@ -82,14 +90,29 @@ def new_submission(
     return folder
 
 
+def _place(where: str, written: str, rows: pd.Index[Any], source: Path) -> str:
+    """Where the author finds what stands at `where` in the file that was written, which is sorted and soon gone."""
+    if not where.startswith(written):
+        return where
+    row = where.removeprefix(f"{written}:")
+    if not row.isdigit():
+        return str(source)
+    label = rows[int(row) - 1]
+    return label if isinstance(label, str) else f"{source}: row {label}"
+
+
 def write_files(folder: Path, meta: Mapping[str, Any], predictions: pd.DataFrame) -> None:
     """submission.json and predictions.parquet in canonical form."""
     text = json.dumps(_canonical(meta, schema("submission")), indent=1, ensure_ascii=False) + "\n"
     (folder / SUBMISSION).write_bytes(text.encode("utf-8", "surrogatepass"))  # half a pair is for the check to refuse
-    ordered = predictions[list(COLUMNS)].sort_values(list(COLUMNS[:3]), kind="stable")
+    ordered = _ordered(predictions)
     ordered = ordered.assign(p_edge=ordered["p_edge"] + 0.0)  # no -0.0
     table = pa.Table.from_pandas(ordered, _SCHEMA, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(table, folder / "predictions.parquet", compression="zstd")
+    pq.write_table(table, folder / _PREDICTIONS, compression="zstd")
+
+
+def _ordered(predictions: pd.DataFrame) -> pd.DataFrame:
+    return predictions[list(COLUMNS)].sort_values(list(COLUMNS[:3]), kind="stable")
 
 
 def _canonical(value: Any, rules: Mapping[str, Any]) -> Any:

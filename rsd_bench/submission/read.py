@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from rsd_bench.types import Problem
 
 _META_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
 _README_BYTES = 1 << 20
-_MAX_FAULTS = 1000  # of submission.json
 
 
 def check_readme(folder: Path, problems: list[Problem]) -> None:
@@ -37,8 +35,8 @@ def read_meta(folder: Path, problems: list[Problem]) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         problems.append(Problem(str(path), str(error), mend))
         return None
-    found = islice(validator("submission").iter_errors(meta), _MAX_FAULTS)
-    faults = [Problem(str(path), _describe(fault), mend) for fault in found]
+    found = sorted(map(_describe, validator("submission").iter_errors(meta)))  # found in the order of a set
+    faults = [Problem(str(path), what, mend) for what in found]
     problems += faults
     return None if faults else dict(meta)
 

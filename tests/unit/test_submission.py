@@ -7,7 +7,10 @@ in place of a missing one, and one where a submitter's own token counts made a f
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from conftest import run_cli
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.schemas import NAMES, schema, validator
+from rsd_bench.submission.author_table import predictions_frame
 from rsd_bench.submission.check import check_submission
 from rsd_bench.submission.new import default_tau, new_submission, pack_submission
 from rsd_bench.types import InputError
@@ -213,6 +217,45 @@ def test_a_refused_new_submission_leaves_nothing(tmp_path: Path, benchmark_data:
     with pytest.raises(InputError, match="is missing"):
         make(tmp_path / "half", benchmark_data, probabilities(benchmark_data).iloc[5:])
     assert not list(tmp_path.iterdir())
+
+
+def test_problems_of_an_authors_file_name_that_file_and_its_lines(tmp_path: Path, benchmark_data: Benchmark) -> None:
+    # they named a line of the sorted copy, which is never kept, and each missing query once a scenario
+    ids = benchmark_data.part("in-domain", "test").query_ids
+    rows = [f"{query},0.5" for query in reversed(ids[2:])]
+    source = tmp_path / "mine.csv"
+    source.write_text("\n".join(["query_id,p_edge", *rows, "a/stranger,0.5", rows[0], ""]))
+    with pytest.raises(InputError) as caught:
+        make(tmp_path / "mine", benchmark_data, predictions_frame(source), source=source)
+    told = [(problem.where, problem.what) for problem in caught.value.problems]
+    last = len(rows) + 1
+    assert (f"{source}:{last + 1}", "query_id 'a/stranger' is unknown") in told
+    assert (f"{source}:{last + 2}", f"query_id {ids[-1]!r} stands twice for its track and scenario") in told
+    assert [where for where, what in told if "is missing" in what] == [str(source)] * 2
+    assert len(told) == 4
+    strangers = pd.DataFrame({"track": "in-domain", "query_id": ["z", "b"], "scenario": "*", "p_edge": 0.5}, [7, 3])
+    with pytest.raises(InputError) as caught:
+        make(tmp_path / "mine", benchmark_data, strangers)
+    told = [str(problem) for problem in caught.value.problems]
+    assert told[0].startswith("mine, the predictions: row 3: query_id 'b' is unknown")
+    assert not any("scenario" in problem for problem in told), "the rows are for every scenario"
+
+
+def test_problems_come_in_the_same_order_whatever_the_hashes(
+    tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark
+) -> None:
+    # jsonschema walks a set of keys: leaderboard.json, which lists what is refused, had other bytes from run to run
+    folder = make(tmp_path / "mine", benchmark_data)
+    meta = json.loads((folder / "submission.json").read_text())
+    meta["tau"] = {f"scenario-{i}": "high" for i in range(9)}
+    (folder / "submission.json").write_text(json.dumps(meta))
+    command = [sys.executable, "-m", "rsd_bench", "submit", "check", str(folder), "--data", str(toy_dataset)]
+    told = []
+    for seed in "12":
+        run = subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True)
+        assert run.stderr.count("must be a number in [0, 1.01], not 'high'") == 9
+        told.append(run.stderr)
+    assert told[0] == told[1]
 
 
 def test_pack_is_canonical(tmp_path: Path, benchmark_data: Benchmark) -> None:
