@@ -188,7 +188,7 @@ def _asked(benchmark: Benchmark, routes: dict[str, BoolArray]) -> str:
 def _enter(ledger: Path, account: str, slug: str, asked: str, budget: int) -> tuple[bytes, int]:
     """Enter a scoring, unless the account asked the same before: (key, scorings used). InputError past the budget."""
     ledger.parent.mkdir(parents=True, exist_ok=True)
-    with ledger.open("a+b") as book:
+    with open(ledger, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as book:
         fcntl.flock(book, fcntl.LOCK_EX)
         key, entries = _read(ledger, book)
         before = {entry["asked"] for entry in entries if entry["author"] == account}

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DECIMALS = 9  # of a published number: hides the last bits, in which machines differ
-_INTERVAL = {"value", "low", "high"}
+_BOUNDS = ("value", "low", "high")
+_INTERVAL = set(_BOUNDS)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, numbers rounded to nine decimals; equal inputs give an equal dict."""
-        return {field.name: _rounded(getattr(self, field.name)) for field in fields(self)}
+        return {field.name: rounded(getattr(self, field.name)) for field in fields(self)}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a track and scenario: the metrics with `_low` and `_high`, and the diagnostics."""
@@ -53,18 +54,20 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Plain data as it is published: numbers to nine decimals, NaN as None."""
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no -0.0
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value
 
 
-def interval_text(value: Mapping[str, float], digits: int = 4, sign: str = "") -> str:
-    """value [low, high]; sign "+" shows the sign of positive numbers too."""
-    return f"{value['value']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
+def interval_text(value: Mapping[str, float | None], digits: int = 4, sign: str = "") -> str:
+    """value [low, high]; sign "+" shows the sign of positive numbers too; "-" stands for what is not known."""
+    shown = ("-" if x is None or math.isnan(x) else f"{x:{sign}.{digits}f}" for x in map(value.get, _BOUNDS))
+    return "{} [{}, {}]".format(*shown)

@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 from rsd_bench import arrays
 from rsd_bench.arrays import FloatArray, IntArray
-from rsd_bench.config import CONFIDENCE, ECE_BINS, N_BOOT, N_BUNDLES, scenario_named
+from rsd_bench.config import CONFIDENCE, ECE_BINS, MIN_GROUPS, N_BOOT, N_BUNDLES, scenario_named
 from rsd_bench.metrics import Outcomes, check_scenario, descending, metrics_of, routing_score, terms
 from rsd_bench.types import Comparison, Interval, Scenario
 
@@ -80,8 +80,11 @@ def _draw(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
 def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> FloatArray:
     """Sums of `n_boot` bootstrap samples of the G rows of `sums` (G, k) -> (n_boot, k). Same seed, same samples.
 
-    Every table of as many rows sees the same draws: samples of two routers on the same groups are paired.
+    Every table of as many rows sees the same draws: samples of two routers on the same groups are paired. Fewer than
+    MIN_GROUPS rows give NaN: one group drawn again and again would be an interval of no width.
     """
+    if len(sums) < MIN_GROUPS:
+        return np.full((n_boot, sums.shape[1]), np.nan)
     units = group_sums(sums, resampling_units(np.arange(len(sums)), seed)) if len(sums) > N_BUNDLES else sums
     times = _draws(len(units), n_boot, seed)
     out = np.empty((n_boot, sums.shape[1]))
@@ -128,9 +131,9 @@ def interval(value: float, samples: FloatArray) -> Interval:
 def _percentiles(samples: FloatArray) -> tuple[float, float]:
     """Bounds of the interval without the last bits: equal routers must differ by exactly 0, whatever the BLAS.
 
-    NaN where nothing was resampled (n_boot 0).
+    NaN where nothing was resampled (n_boot 0, or too few groups).
     """
-    if not len(samples):
+    if not len(samples) or math.isnan(samples[0]):
         return math.nan, math.nan
     tail = (1 - CONFIDENCE) / 2
     low, high = np.round(np.quantile(samples, (tail, 1 - tail)), _DECIMALS) + 0.0

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
 RESULTS = "results"
+BOARD = "leaderboard.json"
 PAGE = "index.html"
 _DECIMALS = 9
 
@@ -46,7 +48,7 @@ class Board:
         tables = [{k: v for k, v in table.items() if k != "curves"} for table in self.data["tables"]]  # see results/
         return {
             **self.results,
-            "leaderboard.json": to_json(self.data | {"tables": tables}, depth=4),
+            BOARD: to_json(self.data | {"tables": tables}, depth=4),
             "leaderboard.csv": to_csv(self.data).encode(),
             "leaderboard.md": to_markdown(self.data).encode(),
             PAGE: to_html(self.data),
@@ -81,12 +83,26 @@ def collect_board(
 
 
 def write_board(files: dict[str, bytes], out: Path) -> None:
-    """Write the files of a board and remove results of submissions that are gone."""
-    (out / RESULTS).mkdir(parents=True, exist_ok=True)
-    for stale in set(_committed(out)) - set(files):
-        (out / stale).unlink()
+    """Write the files of a board and remove results of submissions that are gone.
+
+    InputError where `out` holds files of these names that are no board's, or where a board with routers would be left
+    without any.
+    """
     committed = _committed(out)
-    for name, data in files.items():
+    old = _read(committed.get(BOARD, b""))
+    if committed and "tables" not in old:
+        raise InputError.at(out, f"holds {min(committed)} but no board", "give --out a new folder, or that of a board")
+    new = json.loads(files[BOARD])
+    if old.get("submissions") and new["refused"] and not new["submissions"]:
+        what = f"would lose all {len(old['submissions'])} routers: every submission is refused"
+        raise InputError.at(
+            out, what, "see `rsd-bench submit check`; --data names another dataset, --out another board"
+        )
+    (out / RESULTS).mkdir(parents=True, exist_ok=True)
+    for stale in set(committed) - set(files):
+        if _read(committed[stale]).keys() >= {"slug", "scores"}:
+            (out / stale).unlink()
+    for name, data in sorted(files.items(), key=lambda item: item[0] != BOARD):  # first what says that this is a board
         if committed.get(name) != data:
             write_file(out / name, data)
 
@@ -96,7 +112,8 @@ def check_board(files: dict[str, bytes], out: Path) -> list[Problem]:
     mend = "run `rsd-bench board build` and commit"
     committed = _committed(out)
     problems = [Problem(str(out / name), "is missing", mend) for name in sorted(set(files) - set(committed))]
-    problems += [Problem(str(out / name), "has no submission", mend) for name in sorted(set(committed) - set(files))]
+    stray = "run `rsd-bench board build` or remove it, and commit"
+    problems += [Problem(str(out / name), "has no submission", stray) for name in sorted(set(committed) - set(files))]
     for name in sorted(set(files) & set(committed)):
         if committed[name] != files[name]:
             problems.append(Problem(str(out / name), "differs from what the submissions give", mend))
@@ -104,8 +121,20 @@ def check_board(files: dict[str, bytes], out: Path) -> list[Problem]:
 
 
 def _committed(out: Path) -> dict[str, bytes]:
-    found = [*out.glob("leaderboard.*"), *out.glob(PAGE), *(out / RESULTS).glob("*.json")]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+    found = [
+        *(out / name for name in (BOARD, "leaderboard.csv", "leaderboard.md", PAGE)),
+        *(out / RESULTS).glob("*.json"),
+    ]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in found if path.is_file()}
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    """A JSON object; empty where the bytes are none."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _refused(folder: Path, problems: list[Problem], submissions: Path) -> dict[str, Any]:
@@ -145,7 +174,6 @@ def _facts(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int)
             {
                 "slug": s.slug,
                 "sha256": s.sha256,
-                "decisions_sha256": s.decisions_sha256,
                 "name": s.meta["name"],
                 "authors": s.meta["authors"],
                 "url": s.meta.get("url"),

@@ -5,6 +5,7 @@ Packed for the page, where 200 submissions on every track and scenario must stay
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -12,7 +13,12 @@ _FULL = 64 * 64 - 1
 
 
 def pack_curve(sweep: Sequence[Mapping[str, float]], all_large: float) -> str:
-    """APSP, CA and (1 + latency saved) / 2 of each row; saved = 1 - AIL / AIL_all-large. 12 bits a figure."""
-    figures = [(row["apsp"], row["ca"], 1 - row["ail"] / all_large / 2) for row in sweep]
+    """A digit k, then of each row APSP, CA and 1 - AIL / AIL_all-large / 2^k with 12 bits a figure.
+
+    2^k is the lowest power of two, at least 2, that no latency exceeds.
+    """
+    longest = max(row["ail"] for row in sweep) / all_large
+    span = max(1, math.ceil(math.log2(longest))) if longest > 0 else 1
+    figures = [(row["apsp"], row["ca"], 1 - row["ail"] / all_large / 2**span) for row in sweep]
     whole = [min(max(round(value * _FULL), 0), _FULL) for row in figures for value in row]
-    return "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)
+    return _DIGITS[min(span, len(_DIGITS) - 1)] + "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)

@@ -19,6 +19,8 @@ from rsd_bench.types import InputError
 
 _SAME = 1.5e-9  # the last published decimal, in which machines differ
 _MEND = "name a folder that `board build` wrote"
+_DECISIONS = "decisions_sha256"
+_Key = tuple[str, str, str]
 TABLE = "(table)"  # in place of a slug: what a table says of no router in particular
 
 
@@ -66,6 +68,7 @@ def _check_shape(board: Mapping[str, Any]) -> None:
 def diff_boards(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Move]:
     """Rows that moved between two boards, in the order of the new one."""
     before, after = _rows(old), _rows(new)
+    fields = _fields(before), _fields(after)
     moves = []
     for key in [*after, *(k for k in before if k not in after)]:
         a, b = before.get(key), after.get(key)
@@ -75,23 +78,39 @@ def diff_boards(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Move]:
         elif b is None and key[2] not in _files(new):
             reason = "removed"
         elif b is None or figures:
-            reason = _reason(key[2], figures, old, new)
+            field_moved = fields[0].get(key[:2]) != fields[1].get(key[:2])
+            submitted = _submitted(a, b, key[2], old, new)
+            reason = _shared_reason(old, new) or _reason(submitted, field_moved, figures, old, new)
         else:
             continue
         moves.append(Move(*key, reason, _seen(a), _seen(b), figures))
     return [move for move in moves if move.slug != TABLE or move.figures]  # of a table that is gone its rows tell
 
 
-def _reason(slug: str, figures: tuple[str, ...], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Why a row has other figures, or none, in the new board."""
-    if shared := _shared_reason(old, new):
-        return shared
-    files = _decisions if _decisions(old).get(slug) and _decisions(new).get(slug) else _files
-    was, now = files(old).get(slug), files(new).get(slug)
-    if now and now != was:
+def _submitted(a: Mapping[str, Any], b: Mapping[str, Any] | None, slug: str, old: Any, new: Any) -> bool:
+    """Whether a submission's own decisions on that track and scenario are others; its files, where no row says."""
+    was, now = a.get(_DECISIONS), b and b.get(_DECISIONS)
+    if not (was and now):
+        was, now = _files(old).get(slug), _files(new).get(slug)
+    return bool(now and now != was)
+
+
+def _fields(rows: Mapping[_Key, Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """By track and scenario: who enters, with which decisions."""
+    fields: dict[tuple[str, str], dict[str, Any]] = {}
+    for (track, scenario, slug), row in rows.items():
+        fields.setdefault((track, scenario), {})[slug] = row.get(_DECISIONS)
+    return fields
+
+
+def _reason(
+    submitted: bool, field_moved: bool, figures: tuple[str, ...], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> str:
+    """Why a row has other figures, or none, in the new board, where data and metric are the same."""
+    if submitted:
         return "submission"
     unexplained, reason = list(figures), "code"
-    if _decisions(old) != _decisions(new):
+    if field_moved:
         unexplained, reason = [figure for figure in unexplained if not _of_field(figure)], "field"
     if unexplained and old["bootstrap"] != new["bootstrap"]:
         unexplained, reason = [figure for figure in unexplained if not _of_resampling(figure)], "resampling"
@@ -118,17 +137,12 @@ def _name(figure: str) -> str:
     return figure.rpartition(".")[2]
 
 
-def _decisions(board: Mapping[str, Any]) -> dict[str, str | None]:
-    """SHA-256 of what decides the scores of every submission that the board accepted."""
-    return {row["slug"]: row.get("decisions_sha256") for row in board["submissions"]}
-
-
 def _files(board: Mapping[str, Any]) -> dict[str, str | None]:
     """SHA-256 of the files of every submission that the board knows, accepted or refused."""
     return {row["slug"]: row.get("sha256") for row in [*board.get("refused", []), *board["submissions"]]}
 
 
-def _rows(board: Mapping[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
+def _rows(board: Mapping[str, Any]) -> dict[_Key, dict[str, Any]]:
     """All that is published, by track, scenario and slug; lists whose items have a name become dicts."""
     rows = {}
     for table in board["tables"]:
@@ -159,6 +173,8 @@ def _moved(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """Paths of the figures of `old` that `new` has not, or has with another value; a list counts as one figure."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key, value in old.items():
+            if key == _DECISIONS:
+                continue
             yield from _moved(value, new.get(key), f"{path}.{key}" if path else key)
     elif not _same(old, new):
         yield path

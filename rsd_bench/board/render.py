@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from rsd_bench.board.names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
 from rsd_bench.result import flat_row, interval_text
 
@@ -37,7 +38,7 @@ def to_csv(board: Mapping[str, Any]) -> str:
         key = {"track": table["track"], "scenario": table["scenario"]}
         rows += [{**key, **flat_row(row), "flags": "; ".join(row["flags"])} for row in table["rows"]]
         rows += [{**key, "slug": f"({row['policy']})", **flat_row(row)} for row in table["references"]]
-    columns = list(dict.fromkeys(name for row in rows for name in row if name != "policy"))
+    columns = list(dict.fromkeys(name for row in rows for name in row if name not in ("policy", "decisions_sha256")))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -85,13 +86,14 @@ def to_markdown(board: Mapping[str, Any]) -> str:
         f"[low, high]: 95 % interval of {boot['n_boot']} bootstrap samples over groups. Routers of one band cannot be "
         "told apart. Router latencies are declared by their authors.",
     ]
+    names = shown_names(board["submissions"])
     if noise := board.get("noise"):
         shares = ", ".join(f"{row['flip_prob']:.1%} in {scenario}" for scenario, row in noise.items())
         lines.append(f"Noise ceiling of the labels: judged again, {shares} would flip.")
     for table in board["tables"]:
         title = table["scenario"] if table["track"] == IN_DOMAIN else f"{table['scenario']}, {table['track']}"
         lines += ["", f"## {title}", "", f"{table['n']} test queries.", ""]
-        lines += _markdown_table(table)
+        lines += _markdown_table(table, names)
     for refused in board.get("refused", []):
         lines += ["", f"Refused: {escape_markdown(refused['slug'])} ({len(refused['problems'])} problems)"]
     return "\n".join(lines) + "\n"
@@ -100,17 +102,19 @@ def to_markdown(board: Mapping[str, Any]) -> str:
 _COLUMNS = ("band", "router", "RCS", "gain over best fixed", "APSP", "CA", "AIL (s)", "AUROC", "APSP drop", "flags")
 
 
-def _markdown_table(table: Mapping[str, Any]) -> list[str]:
-    rows = [_router_cells(row) for row in table["rows"]] + [_reference_cells(row) for row in table["references"]]
+def _markdown_table(table: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    rows = [_router_cells(row, names[row["slug"]]) for row in table["rows"]] + [
+        _reference_cells(row) for row in table["references"]
+    ]
     drop = f"APSP drop at CA {DROP_AT_CA:g}"
     header = [drop if name == "APSP drop" else name for name in _COLUMNS]
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
-def _router_cells(row: Mapping[str, Any]) -> list[str]:
+def _router_cells(row: Mapping[str, Any], name: str) -> list[str]:
     return [
         str(row["band"]),
-        escape_markdown(row["name"]),
+        escape_markdown(name),
         interval_text(row["rcs"]),
         interval_text(row["gain"], sign="+"),
         f"{row['apsp']['value']:.4f}",
@@ -129,7 +133,7 @@ def _reference_cells(row: Mapping[str, Any]) -> list[str]:
 
 def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
     """The tables of one track for a terminal."""
-    blocks = []
+    blocks, names = [], shown_names(board["submissions"])
     for table in board["tables"]:
         if table["track"] != track:
             continue
@@ -137,7 +141,7 @@ def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
         for row in table["rows"]:
             gain = f"{row['gain']['value']:+.4f}"
             figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
-            rows.append((str(row["band"]), _printable(row["name"]), interval_text(row["rcs"]), gain, *figures))
+            rows.append((str(row["band"]), _printable(names[row["slug"]]), interval_text(row["rcs"]), gain, *figures))
         for row in table["references"]:
             figures = (f"{row['apsp']:.3f}", f"{row['ca']:.3f}", f"{row['ail']:.2f}")
             rows.append(("-", row["policy"], f"{row['rcs']:.4f}", "", *figures))

@@ -9,11 +9,11 @@ is written last and holds the second's SHA-256, since nothing that reads the sec
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -55,7 +55,6 @@ class Scored:
     statistics: dict[str, dict[str, list[list[float]]]]  # statistics_of
     digests: dict[str, dict[str, str]]  # of the probabilities
     sha256: str  # of the files
-    decisions_sha256: str  # of what decides the scores: probabilities, tau, router latency
     result_json: bytes  # results/<slug>.json
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
 
@@ -86,7 +85,8 @@ def score_folders(
         for i, outcome in zip(todo, _score_all([folders[i] for i in todo], benchmark, n_boot, seed), strict=True):
             outcomes[i], key = outcome, keys[i]
             if cached and key and isinstance(outcome, Scored):
-                _keep(cached, key, outcome)
+                with suppress(OSError):  # a cache that cannot be written costs time only
+                    _keep(cached, key, outcome)
 
     kept = {i: key for i, key in enumerate(keys) if cached and key and _kept_file(cached, key).is_file()}
     with ThreadPoolExecutor(1) as aside:  # reads what is kept while the rest is scored
@@ -154,12 +154,9 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
         curves.setdefault(track, {})[scenario] = pack_curve(row["sweep"], float(part.outcomes.large_latency.mean()))
         statistics.setdefault(track, {})[scenario] = statistics_of(route, part, submission.router_latency_s)
         same = submission.p_edge[track, scenario] + 0.0  # -0.0 decides as 0.0 does
-        digests.setdefault(track, {})[scenario] = hashlib.sha256(same.tobytes()).hexdigest()
-    decided = {
-        track: {name: [digest, submission.tau(track, name)] for name, digest in of_track.items()}
-        for track, of_track in digests.items()
-    }
-    deciding = json.dumps([decided, submission.router_latency_s], sort_keys=True)
+        digest = digests.setdefault(track, {})[scenario] = hashlib.sha256(same.tobytes()).hexdigest()
+        deciding = f"{digest} {submission.tau(track, scenario)!r} {submission.router_latency_s!r}"
+        rows[track][scenario]["decisions_sha256"] = hashlib.sha256(deciding.encode()).hexdigest()
     meta = dict(submission.meta)
     to_json(meta)  # text that no file can hold is refused here, not when the board is written
     return Scored(
@@ -170,7 +167,6 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
         statistics=statistics,
         digests=digests,
         sha256=files_sha256(folder),
-        decisions_sha256=hashlib.sha256(deciding.encode()).hexdigest(),
         result_json=to_json(data),
         samples=dict(samples),
     )

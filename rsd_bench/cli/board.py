@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
+from rsd_bench.cli.score import Boots, Seed
 from rsd_bench.config import N_BOOT
 
 app = typer.Typer(help="Regenerate the leaderboard.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,8 +35,8 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder of the board.")] = Path("leaderboard"),
     data: Data = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
-    n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = N_BOOT,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    n_boot: Boots = N_BOOT,
+    seed: Seed = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Score every submission anew, keep nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:

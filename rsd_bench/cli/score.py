@@ -9,10 +9,10 @@ import typer
 
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
-from rsd_bench.result import interval_text
+from rsd_bench.result import interval_text, rounded
 
 Boots = Annotated[int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+Seed = Annotated[int, typer.Option(min=0, max=(1 << 53) - 1, help="Seed of the bootstrap.")]
 
 
 def evaluate(
@@ -106,15 +106,16 @@ def compare(
     benchmark = open_benchmark(dataset_folder(data))
     found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)
     if as_json:
-        print_json({"track": track, "scenarios": {name: comparison.to_dict() for name, comparison in found.items()}})
+        print_json({"track": track, "scenarios": rounded({k: c.to_dict() for k, c in found.items()})})
         return
-    say(f"{a.name} - {b.name} on {track}, {next(iter(found.values())).n} test queries\n")
+    first, second = a.resolve().name, b.resolve().name
+    say(f"{first} - {second} on {track}, {next(iter(found.values())).n} test queries\n")
     rows: list[tuple[str, ...]] = [("scenario", "RCS", "APSP", "CA", "AIL s", "")]
     for name, comparison in found.items():
         values = comparison.to_dict()
         cells = [interval_text(values[metric]) for metric in ("rcs", "apsp", "ca", "ail")]
         verdict = "cannot be told apart"
         if comparison.separable:
-            verdict = f"{a.name if comparison.difference > 0 else b.name} is better"
+            verdict = f"{first if comparison.difference > 0 else second} is better"
         rows.append((name, *cells, verdict))
     say(table(rows))

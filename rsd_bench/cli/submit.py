@@ -56,9 +56,10 @@ def new(
         float, typer.Option(help="The router's own seconds per query, declared.")
     ] = ROUTER_LATENCY_S,
     hardware: Annotated[str, typer.Option(help="What the router ran on.")] = "not stated",
+    replace: Annotated[bool, typer.Option("--replace", help="Write a submission of that slug anew.")] = False,
 ) -> None:
     """Write a correct submission folder from a file of probabilities."""
-    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.author_table import predictions_frame
     from rsd_bench.submission.model import SLUG, SLUG_MEND
@@ -70,7 +71,7 @@ def new(
     folder = new_submission(
         submissions / slug,
         predictions_frame(source),
-        open_benchmark(dataset_folder(data)),
+        read_queries(dataset_folder(data)),
         name=name or slug,
         authors=author or [slug],
         tau=taus,
@@ -79,6 +80,7 @@ def new(
         description=description,
         url=url,
         source=source,
+        replace_old=replace,
     )
     say(f"submission  {folder}")
     say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")
@@ -92,11 +94,11 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """List every problem of a submission, each with where it is and how to mend it."""
-    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.check import check_submission
 
-    submission, problems = check_submission(path, open_benchmark(dataset_folder(data)))
+    submission, problems = check_submission(path, read_queries(dataset_folder(data)))
     if submission is None:
         raise fail(problems, as_json)
     tracks = sorted({track for track, _ in submission.p_edge})
@@ -113,11 +115,11 @@ def pack(
     as_json: AsJson = False,
 ) -> None:
     """Rewrite a checked submission in canonical form (sorted Parquet) and print its hash."""
-    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.new import pack_submission
 
-    digest = pack_submission(path, open_benchmark(dataset_folder(data)))
+    digest = pack_submission(path, read_queries(dataset_folder(data)))
     if as_json:
         print_json({"ok": True, "sha256": digest})
     else:

@@ -17,7 +17,7 @@ from rsd_bench.config import IN_DOMAIN, SPLITS
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import file_sha256, manifest_sha256, read_manifest
 from rsd_bench.metrics import Outcomes
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Problem
 
 _FIGURES = [
     "query_id",
@@ -141,9 +141,26 @@ def open_benchmark(folder: Path) -> Benchmark:
     """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged or private."""
     benchmark = read_queries(folder)
     if benchmark.queries[_FIGURES[4:8]].isna().any(axis=None):
-        mend = "run `rsd-bench data check`; where test outcomes are private, give --private-outcomes"
+        mend = "run `rsd-bench data check`; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
         raise InputError.at(folder, "a score or latency is missing", mend)
+    if problems := scoring_problems(benchmark):
+        raise InputError(problems)
     return benchmark
+
+
+def scoring_problems(benchmark: Benchmark) -> list[Problem]:
+    """Why a dataset cannot score a router: a track without test queries or without latency."""
+    problems = []
+    for track in benchmark.tracks:
+        part = benchmark.part(track, "test")
+        if not len(part):
+            mend = "add queries, or leave the track out of the recipe"
+            problems.append(Problem(str(benchmark.folder), f"track {track!r} has no test query", mend))
+        for domain, inside in part.by_domain.items():
+            if not part.outcomes.large_latency[inside].any():  # NaN, where outcomes are private, is not 0
+                what = f"track {track!r}, domain {domain!r}: the large model's latency is 0 for every test query"
+                problems.append(Problem(str(benchmark.folder), what, "give its latencies, or name a latency profile"))
+    return problems
 
 
 def read_queries(folder: Path) -> Benchmark:

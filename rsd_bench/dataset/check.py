@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from rsd_bench.config import MES_LEVELS, SCORE_MAX, SPLITS
+from rsd_bench.dataset.benchmark import read_queries, scoring_problems
 from rsd_bench.dataset.check_repository import check_repository
 from rsd_bench.dataset.layout import (
     LABELS,
@@ -52,12 +53,13 @@ def check_dataset(folder: Path) -> list[Problem]:
     if problems:
         return problems
     try:
-        return [
+        found = [
             *check_repository(folder, manifest),
             *_pairs(folder, manifest),
             *_splits(folder, manifest),
             *_outcomes(folder, manifest),
         ]
+        return found or scoring_problems(read_queries(folder))
     except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError, TypeError, AttributeError) as error:
         return [Problem(str(folder), f"cannot be checked further: {error!r}", _REBUILD)]
 

@@ -23,7 +23,7 @@ from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.folders import new_folder
 from rsd_bench.schemas import schema
-from rsd_bench.submission.check import open_submission
+from rsd_bench.submission.check import ALLOWED_FILES, open_submission
 from rsd_bench.submission.model import COLUMNS, PREDICTION_FILES, README, SLUG, SLUG_MEND, SUBMISSION
 from rsd_bench.types import InputError
 from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
@@ -48,14 +48,18 @@ def new_submission(
     description: str = "",
     url: str | None = None,
     source: Path | None = None,
+    replace_old: bool = True,
 ) -> Path:
     """Write and check `folder` (its name is the slug); nothing is left behind when the check fails (InputError).
 
-    source: the file that `predictions` were read from; problems then name it, and a row by the label of its index.
+    A submission that stands there is replaced, where `replace_old`, but for its README; one with files of any other
+    kind is not. source: the file that `predictions` were read from; problems then name it, and a row by its label.
     """
     slug = folder.name
     if not SLUG.fullmatch(slug):
         raise InputError.at(slug, "is no slug", SLUG_MEND)
+    if not replace_old and folder.exists() and any(folder.iterdir()):
+        raise InputError.at(folder, "exists already", "name another slug, or give --replace")
     manifest = benchmark.manifest
     meta = {
         "schema_version": SUBMISSION_SCHEMA_VERSION,
@@ -73,7 +77,7 @@ def new_submission(
         "tau": {scenario: tau[scenario] for scenario in tau},
         "router_latency": {"seconds": router_latency_s, "hardware": hardware},
     }
-    with new_folder(folder, may_replace=lambda old: (old / SUBMISSION).is_file()) as partial:
+    with new_folder(folder, may_replace=_only_a_submission) as partial:
         inside = partial / slug  # checked under its own name, then moved up
         inside.mkdir()
         write_files(inside, meta, predictions)
@@ -87,7 +91,18 @@ def new_submission(
         for file in list(inside.iterdir()):
             file.rename(partial / file.name)
         inside.rmdir()
+        _keep_readme(folder, partial)
     return folder
+
+
+def _only_a_submission(folder: Path) -> bool:
+    names = {path.name for path in folder.iterdir()}
+    return SUBMISSION in names and names <= ALLOWED_FILES
+
+
+def _keep_readme(old: Path, new: Path) -> None:
+    if (old / README).is_file():
+        shutil.copyfile(old / README, new / README, follow_symlinks=False)
 
 
 def _place(where: str, written: str, rows: pd.Index[Any], source: Path) -> str:
@@ -140,10 +155,9 @@ def pack_submission(folder: Path, benchmark: Benchmark) -> str:
         )
         for (track, scenario), p_edge in submission.p_edge.items()
     ]
-    with new_folder(folder, may_replace=lambda old: (old / SUBMISSION).is_file()) as packed:
+    with new_folder(folder, may_replace=_only_a_submission) as packed:
         write_files(packed, submission.meta, pd.concat(rows, ignore_index=True))
-        if (folder / README).exists():
-            shutil.copyfile(folder / README, packed / README, follow_symlinks=False)
+        _keep_readme(folder, packed)
         names = sorted(path.name for path in packed.iterdir())
         digest = hashlib.sha256("".join(f"{n} {file_sha256(packed / n)}\n" for n in names).encode())
     return digest.hexdigest()

@@ -71,6 +71,15 @@ def test_kept_scores_give_the_same_bytes_and_only_the_new_is_scored(
     assert warm == build_board(folder, data, n_boot=BOOT)
 
 
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str]
+) -> None:
+    # `board build --check` failed after all was scored, where the home folder was read only
+    (tmp_path / "kept").write_text("no folder")
+    assert build_board(folder, data, n_boot=BOOT, cached=tmp_path / "kept") == build_board(folder, data, n_boot=BOOT)
+    assert len(scorings) == 20
+
+
 @pytest.mark.parametrize("change", ["meta", "predictions", "n_boot", "seed", "extra", "code"])
 def test_whatever_a_score_depends_on_is_in_its_key(
     tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str], monkeypatch: pytest.MonkeyPatch, change: str

@@ -49,6 +49,14 @@ def reasons(old: dict[str, Any], new: dict[str, Any]) -> set[tuple[str, str]]:
     return {(move.slug, move.reason) for move in diff_boards(old, new)}
 
 
+def decided(board: dict[str, Any], slug: str, at: int | None = None) -> dict[str, Any]:
+    """The board with other decisions of a router, in one of its tables or in all."""
+    for table in board["tables"] if at is None else [board["tables"][at]]:
+        for row in (r for r in table["rows"] if r["slug"] == slug):
+            row["decisions_sha256"] = "0" * 64
+    return board
+
+
 def nudged(board: dict[str, Any]) -> dict[str, Any]:
     new = copy.deepcopy(board)
     for row in (r for t in new["tables"] for r in t["rows"] if r["slug"] == "router-1"):
@@ -70,7 +78,7 @@ def test_a_number_that_moved_for_no_reason_does_not_reproduce(board: dict[str, A
     [
         (lambda b: b["dataset"].update(manifest_sha256="0" * 64), "data"),
         (lambda b: b.update(metrics_version=2), "metric"),
-        (lambda b: b["submissions"][1].update(decisions_sha256="0" * 64), "submission"),
+        (lambda b: decided(b, "router-1"), "submission"),
         # other words of a submission and other draws of the bootstrap move no score
         (lambda b: b["submissions"][1].update(sha256="0" * 64), "code"),
         (lambda b: b["bootstrap"].update(seed=1), "code"),
@@ -97,7 +105,7 @@ def test_draws_and_field_explain_together_what_neither_does_alone(board: dict[st
     for path, reason in (("rcs.low", "resampling"), ("rcs.value", "code")):
         new = change(change(table, "band", lambda band: band + 1), path)
         assert reasons(board, new) == {(TABLE, "code"), ("router-1", "code")}
-        new["submissions"] = [*new["submissions"], new["submissions"][0] | {"slug": "router-9"}]
+        decided(new, "router-0")
         assert reasons(board, new) == {(TABLE, "field"), ("router-1", "code")}
         new["bootstrap"] = new["bootstrap"] | {"n_boot": 120}
         assert reasons(board, new) == {(TABLE, "field"), ("router-1", reason)}
@@ -105,7 +113,7 @@ def test_draws_and_field_explain_together_what_neither_does_alone(board: dict[st
 
 def test_a_board_of_before_decisions_had_a_digest_of_their_own_goes_by_files(board: dict[str, Any]) -> None:
     old, new = copy.deepcopy(board), nudged(board)
-    for row in old["submissions"]:
+    for row in (row for table in old["tables"] for row in table["rows"]):
         del row["decisions_sha256"]
     assert reasons(old, new) == {("router-1", "code")}
     new["submissions"][1]["sha256"] = "0" * 64
@@ -182,8 +190,17 @@ def test_every_published_figure_is_compared(board: dict[str, Any], path: str) ->
 def test_bands_that_move_alone_do_not_reproduce(board: dict[str, Any], path: str) -> None:
     new = change(board, path, lambda band: band + 1)
     assert reasons(board, new) == {("router-1", "code")}
-    new["submissions"][0]["decisions_sha256"] = "0" * 64
+    decided(new, "router-0", at=1)  # who enters another scenario moves no band of this one
+    assert reasons(board, new) == {("router-1", "code")}
+    decided(new, "router-0", at=0)
     assert reasons(board, new) == {("router-1", "field")}
+
+
+def test_other_decisions_in_one_scenario_excuse_no_score_of_another(board: dict[str, Any]) -> None:
+    # a tau that changed in low_energy excused a fast_response score that moved by 0.05
+    new = decided(change(board, "rcs.value"), "router-1", at=2)
+    assert reasons(board, new) == {("router-1", "code")}
+    assert reasons(board, decided(new, "router-1", at=0)) == {("router-1", "submission")}
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), "0.5"])

@@ -30,6 +30,7 @@ from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.metrics import rcs_oracle
 from rsd_bench.schemas import validator
+from rsd_bench.types import InputError
 
 BOOT = 300
 
@@ -212,7 +213,7 @@ def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchm
     files = build_board(submissions, benchmark_data, n_boot=BOOT)
     write_board(files, out)
     assert check_board(files, out) == []
-    (out / "results" / "gone.json").write_text("{}")
+    (out / "results" / "gone.json").write_bytes((out / "results" / "random-1.json").read_bytes())
     (out / "leaderboard.md").write_text("I won")
     (out / "results" / "random-1.json").unlink()
     found = {Path(p.where).name: p.what for p in check_board(files, out)}
@@ -223,6 +224,31 @@ def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchm
     }
     write_board(files, out)
     assert check_board(files, out) == []
+
+
+def test_a_board_is_written_over_a_board_only(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+    # `board build --out docs` deleted docs/results/*.json of another tool, and a wrong --data emptied a board
+    shutil.rmtree(submissions / "broken")
+    files = build_board(submissions, benchmark_data, n_boot=BOOT)
+    docs = tmp_path / "docs"
+    (docs / "results").mkdir(parents=True)
+    (docs / "results" / "mine.json").write_text('{"figure": 1}')
+    with pytest.raises(InputError, match=r"holds results/mine.json but no board"):
+        write_board(files, docs)
+    assert [p.name for p in docs.rglob("*.json")] == ["mine.json"]
+    out = tmp_path / "leaderboard"
+    (out / "results").mkdir(parents=True)
+    (out / "leaderboard.py").write_text("mine")
+    write_board(files, out)
+    (out / "results" / "mine.json").write_text('{"figure": 1}')
+    write_board(files, out)
+    assert (out / "leaderboard.py").exists() and (out / "results" / "mine.json").exists()
+    before = {path: path.read_bytes() for path in out.rglob("*.*")}
+    for folder in submissions.iterdir():
+        (folder / "submission.json").write_text("{}")
+    with pytest.raises(InputError, match=r"would lose all \d+ routers"):
+        write_board(build_board(submissions, benchmark_data, n_boot=BOOT), out)
+    assert before == {path: path.read_bytes() for path in out.rglob("*.*")}
 
 
 def test_board_command(tmp_path: Path, submissions: Path, toy_dataset: Path) -> None:

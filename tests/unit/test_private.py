@@ -198,3 +198,23 @@ def test_missing_and_doubled_outcomes_are_refused_without_naming_them(tmp_path: 
         with pytest.raises(InputError, match=name) as caught:
             open_private_benchmark(split[0], tmp_path)
         assert "toy/" not in str(caught.value)
+
+
+def test_an_author_needs_no_outcome_to_submit(split: tuple[Path, Path], hidden: Benchmark, tmp_path: Path) -> None:
+    # `submit new`, `check` and `pack` wanted scores that only the maintainers have
+    probabilities(hidden)[["query_id", "p_edge"]].to_csv(tmp_path / "mine.csv", index=False)
+    public = split[0]
+    for command in (
+        ("new", "mine", "--from", "mine.csv", "--author", "Ada"),
+        ("check", "submissions/mine"),
+        ("pack", "submissions/mine"),
+    ):
+        run = run_cli("submit", *command, "--data", public, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+    scored = run_cli("eval", "submissions/mine", "--data", public, cwd=tmp_path)
+    assert scored.returncode == 1 and "`rsd-bench eval --private-outcomes` scores" in scored.stderr
+
+
+def test_nobody_else_reads_the_ledger(tmp_path: Path, hidden: Benchmark) -> None:
+    ask(tmp_path, "mine", hidden, routed(hidden))
+    assert (tmp_path / "ledger.jsonl").stat().st_mode & 0o077 == 0

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 from conftest import run_cli
 
 from rsd_bench.config import SCENARIOS
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark, open_benchmark, scoring_problems
 from rsd_bench.schemas import NAMES, schema, validator
 from rsd_bench.submission.author_table import predictions_frame
 from rsd_bench.submission.check import check_submission
@@ -256,6 +257,38 @@ def test_problems_come_in_the_same_order_whatever_the_hashes(
         assert run.stderr.count("must be a number in [0, 1.01], not 'high'") == 9
         told.append(run.stderr)
     assert told[0] == told[1]
+
+
+def test_what_stands_beside_a_submission_is_not_lost(tmp_path: Path, benchmark_data: Benchmark) -> None:
+    # `submit new` on an existing slug erased README, code and the very table it was made from
+    folder = make(tmp_path / "mine", benchmark_data)
+    (folder / "README.md").write_text("words")
+    with pytest.raises(InputError, match=r"exists already.*--replace"):
+        make(folder, benchmark_data, replace_old=False)
+    make(folder, benchmark_data, authors=["Another"])
+    assert (folder / "README.md").read_text() == "words"
+    assert "Another" in (folder / "submission.json").read_text()
+    (folder / "train.py").write_text("code")
+    for again in (lambda: make(folder, benchmark_data), lambda: pack_submission(folder, benchmark_data)):
+        with pytest.raises(InputError):
+            again()
+        assert {p.name for p in folder.iterdir()} == {
+            "README.md",
+            "submission.json",
+            "predictions.parquet",
+            "train.py",
+        }
+
+
+def test_a_dataset_that_cannot_score_says_so_before_anything_is_scored(benchmark_data: Benchmark) -> None:
+    # a domain without latency passed `data check` and ended `board build` in a ZeroDivisionError
+    assert scoring_problems(benchmark_data) == []
+    queries = benchmark_data.queries
+    still = queries.assign(large_latency_s=queries["large_latency_s"].where(queries["domain"] != "math", 0.0))
+    what = str(scoring_problems(replace(benchmark_data, queries=still))[0])
+    assert "domain 'math': the large model's latency is 0" in what
+    empty = replace(benchmark_data, queries=queries[queries["split"] != "test"])
+    assert "track 'in-domain' has no test query" in str(scoring_problems(empty)[0])
 
 
 def test_pack_is_canonical(tmp_path: Path, benchmark_data: Benchmark) -> None:

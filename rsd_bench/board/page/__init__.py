@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from rsd_bench.config import DROP_AT_CA, IN_DOMAIN, TAU_GRID
+from rsd_bench.board.names import plain, shown_names
+from rsd_bench.config import DROP_AT_CA, EMBEDDED, IN_DOMAIN, TAU_GRID
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -35,7 +35,7 @@ def to_html(board: Mapping[str, Any]) -> bytes:
     style = (_FOLDER / "page.css").read_text("utf-8")
     script = "".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS)
     dataset = board["dataset"]
-    title = f"{_plain(dataset['name'])} {_plain(dataset['version'])} leaderboard"
+    title = f"{plain(dataset['name'])} {plain(dataset['version'])} leaderboard"
     page = (_FOLDER / "page.html").read_text("utf-8")
     for name, value in {
         "TITLE": title.replace("&", "&amp;").replace("<", "&lt;"),
@@ -60,14 +60,10 @@ def escaped_json(value: Any) -> str:
     return text
 
 
-def _plain(text: Any) -> str:
-    """Text without control and direction characters, which could disguise what a reader sees."""
-    return "".join(c for c in str(text) if unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
-
-
 def page_data(board: Mapping[str, Any]) -> dict[str, Any]:
     """What the scripts read; `model.js` is the other half of this contract."""
     submissions = board["submissions"]
+    names = shown_names(submissions)
     position = {s["slug"]: i for i, s in enumerate(submissions)}
     return {
         "dataset": board["dataset"],
@@ -76,25 +72,26 @@ def page_data(board: Mapping[str, Any]) -> dict[str, Any]:
         "bootstrap": board["bootstrap"],
         "scenarios": board["scenarios"],
         "home": IN_DOMAIN,
+        "option": "" if board["dataset"]["name"] == EMBEDDED else " --data DATASET",
         "taus": list(TAU_GRID),
         "dropAt": DROP_AT_CA,
         "noise": board["noise"],
         "submissions": [
             {
                 "slug": s["slug"],
-                "name": _plain(s["name"]),
-                "authors": [_plain(author) for author in s["authors"]],
+                "name": plain(names[s["slug"]]),
+                "authors": [plain(author) for author in s["authors"]],
                 "url": s["url"],
-                "description": _plain(s["description"]),
+                "description": plain(s["description"]),
                 "latency": s["router_latency"]["seconds"],
-                "hardware": _plain(s["router_latency"]["hardware"]),
+                "hardware": plain(s["router_latency"]["hardware"]),
                 "basis": s["router_latency"]["basis"],
                 "flags": s["flags"],
             }
             for s in submissions
         ],
         "refused": [
-            {"slug": _plain(r["slug"]), "problems": len(r["problems"]), "first": _first(r["problems"])}
+            {"slug": plain(r["slug"]), "problems": len(r["problems"]), "first": _first(r["problems"])}
             for r in board["refused"]
         ],
         "tables": [_table(table, position) for table in board["tables"]],
@@ -103,7 +100,7 @@ def page_data(board: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(problems: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
     """What is wrong first and how to mend it, short enough for a list."""
-    return {k: _plain(problems[0][k])[:_PROBLEM_LENGTH] for k in ("what", "mend")} if problems else None
+    return {k: plain(problems[0][k])[:_PROBLEM_LENGTH] for k in ("what", "mend")} if problems else None
 
 
 def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, Any]:

@@ -9,10 +9,6 @@ const board = (() => {
   const round9 = (value) => Math.round(value * 1e9) / 1e9;
   const rcs = (apsp, ca, ail, large, w) => w.alpha * apsp + w.beta * ca + w.gamma * (1 - ail / large);
 
-  const times = new Map(), alike = (name) => name.normalize("NFKC").trim().toLowerCase();
-  for (const { name } of data.submissions) times.set(alike(name), (times.get(alike(name)) || 0) + 1);
-  for (const s of data.submissions) if (times.get(alike(s.name)) > 1) s.name += ` (${s.slug})`;
-
   function unpack(t, row) {
     const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, flags, statistics, domains, packed] = row;
     const submission = data.submissions[at], { slug, name } = submission;
@@ -43,9 +39,9 @@ const board = (() => {
   }
 
   function curve(text, w) {
-    const value = (k) => (DIGITS.indexOf(text[k]) * 64 + DIGITS.indexOf(text[k + 1])) / FULL;
+    const span = 2 ** DIGITS.indexOf(text[0]), value = (k) => (DIGITS.indexOf(text[k]) * 64 + DIGITS.indexOf(text[k + 1])) / FULL;
     return data.taus.map((tau, i) => {
-      const [apsp, ca, saved] = [value(6 * i), value(6 * i + 2), 2 * value(6 * i + 4) - 1];
+      const [apsp, ca, saved] = [value(6 * i + 1), value(6 * i + 3), 1 - span * (1 - value(6 * i + 5))];
       return { tau, apsp, ca, rcs: w.alpha * apsp + w.beta * ca + w.gamma * saved };
     });
   }

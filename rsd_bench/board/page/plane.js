@@ -31,7 +31,7 @@ function drawPlane(state, rows, policies, w, actions) {
   const [from, to] = span((r) => r.ail), [floor, top] = span((r) => r.apsp);
   const x = scale(from, to, frame.left, frame.w - frame.right), y = scale(floor, top, frame.h - frame.bottom, frame.top);
   // Where each query's latency is its model's mean, CA follows from AIL, and RCS is equal along a line.
-  const slope = (w.beta / (cloud.ail - edge.ail) + w.gamma / cloud.ail) / w.alpha, level = (ail) => best.apsp + slope * (ail - best.ail);
+  const levelKnown = cloud.ail !== edge.ail, slope = (w.beta / (cloud.ail - edge.ail) + w.gamma / cloud.ail) / w.alpha, level = (ail) => best.apsp + slope * (ail - best.ail);
   const ends = slope > 0 ? [Math.max(from, best.ail + (floor - best.apsp) / slope), Math.min(to, best.ail + (top - best.apsp) / slope)] : [from, to];
 
   const dots = rows.map((r) => ({ r, cx: x(r.ail), cy: y(r.apsp) })), inOrder = [...dots].sort((a, b) => a.cx - b.cx || b.cy - a.cy);
@@ -67,7 +67,7 @@ function drawPlane(state, rows, policies, w, actions) {
       if (dot) { follow = null; showTip(text(dot), e.clientX, e.clientY); light(dot.r.slug); } else leave();
     }, onmouseleave: leave, onclick: (e) => { const dot = nearest(e); if (dot) actions.select(dot.r.slug, "plane"); } },
   axes(x, y, frame, "mean latency AIL, seconds", "queries solved, APSP"),
-  svg("path", { class: "equal", d: path(ends.map((ail) => [x(ail), y(level(ail))])) }),
+  levelKnown ? svg("path", { class: "equal", d: path(ends.map((ail) => [x(ail), y(level(ail))])) }) : null,
   svg("path", { class: "mix", d: path([edge, cloud].map((p) => [x(p.ail), y(p.apsp)])) }),
   svg("path", { class: "front", d: path(frontier([...rows, edge, cloud]).map((p) => [x(p.ail), y(p.apsp)])) }),
   [...dots].reverse().map((dot) => dot.node),
@@ -75,5 +75,5 @@ function drawPlane(state, rows, policies, w, actions) {
     svg("rect", { class: "policy", x: cx - 4.5, y: cy - 4.5, width: 9, height: 9, transform: `rotate(45 ${cx} ${cy})` }),
     svg("text", { class: "policy-name", x: cx + dx, y: cy + dy, "text-anchor": anchor }, p.title || p.policy)); }));
   fill(node, drawing, el("div", { class: "key" }, el("span", { class: "k-front" }, "best mixtures of rows"), el("span", { class: "k-mix" }, "mixtures of all-edge and all-cloud"),
-    el("span", { class: "k-equal" }, `equal RCS to ${best.policy}, at mean latencies`)));
+    levelKnown ? el("span", { class: "k-equal" }, `equal RCS to ${best.policy}, at mean latencies`) : null));
 }

@@ -1,15 +1,15 @@
 // How much of the ranking is the scenario's choice: who leads over the weights, and over the expectation.
 const PALETTE = ["#2f6fde", "#c8741c", "#1f9d78", "#d04a92", "#7c8a1f", "#1689a8", "#c9405f", "#96693a"];
-const POLICY = { "(all-edge)": "var(--policy)", "(all-cloud)": "var(--ink)" };
+const POLICY = new Map([["(all-edge)", "var(--policy)"], ["(all-cloud)", "var(--ink)"]]); // a slug may be "constructor"
 
 const nameOf = (slug) => (slug.startsWith("(") ? slug.slice(1, -1) : board.data.submissions.find((s) => s.slug === slug).name);
 const keyed = (names, colour, text) => el("div", { class: "key" }, names.map((n) => el("span", { "--k": colour(n) }, bidi(nameOf(n)), text(n))));
 
 // A colour a name, the same in both drawings of a view: routers in order of their share, then of the ranking.
 function colours(shares, rows) {
-  const leaders = Object.keys(shares).sort((a, b) => shares[b] - shares[a]), all = new Set([...leaders, ...rows.map((r) => r.slug)].filter((n) => !POLICY[n]));
+  const leaders = Object.keys(shares).sort((a, b) => shares[b] - shares[a]), all = new Set([...leaders, ...rows.map((r) => r.slug)].filter((n) => !POLICY.has(n)));
   const at = new Map([...all].map((name, i) => [name, PALETTE[i] || "var(--soft)"]));
-  return (name) => POLICY[name] || at.get(name);
+  return (name) => POLICY.get(name) || at.get(name);
 }
 
 function drawSensitivity(state) {
@@ -26,7 +26,7 @@ function drawSimplex(state, t, colour, scope) {
   const node = byId("simplex"), here = board.data.scenarios[state.scenario], shares = t.sensitivity.simplex;
   const { w } = framed(node), side = Math.min(w - 40, 430), h = side * 0.866 + 56, left = (w - side) / 2, r = side / 42;
   const at = (a, c) => [left + side * (c + a * 0.5), 28 + side * 0.866 * (1 - a)], mark = at(here.alpha, here.gamma);
-  const names = Object.keys(shares).sort((a, b) => shares[b] - shares[a]), fixed = names.filter((n) => POLICY[n]).reduce((a, n) => a + shares[n], 0);
+  const names = Object.keys(shares).sort((a, b) => shares[b] - shares[a]), fixed = names.filter((n) => POLICY.has(n)).reduce((a, n) => a + shares[n], 0);
   const point = ([a, b, c, name]) => { const [cx, cy] = at(a, c); return svg("circle", { cx, cy, r, fill: colour(name),
     onmousemove: (e) => showTip(`α ${a}, β ${b}, γ ${c}\n${nameOf(name)} leads`, e.clientX, e.clientY), onmouseleave: hideTip }); };
   fill(node, svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": "Leading policy over the weights: " + names.map((n) => `${nameOf(n)} ${percent(shares[n])}`).join(", ") },

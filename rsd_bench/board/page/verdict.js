@@ -6,7 +6,7 @@ function verdict(state, rows, fixed) {
   if (sure.length) return { shown, text: [bidi(shown.name), ` beats ${fixed.policy}: `, gain, interval], more: `${sure.length} of ${counted(rows.length)} ${sure.length === 1 ? "is" : "are"} shown to, each by its own interval.` };
   if (interval && rows.every((r) => r.gainHigh < 0)) return { shown, text: [`Every router is shown to fall short of ${fixed.policy}: `, gain, interval] };
   if (interval) return { shown, text: [`No router is shown to beat ${fixed.policy}: `, gain, interval] };
-  return { shown, text: [shown.gain > 0 ? [bidi(shown.name), ` scores above ${fixed.policy}: `] : `No router scores above ${fixed.policy}: `, gain], more: "No interval of the gain is known for one domain, so this may be chance." };
+  return { shown, text: [shown.gain > 0 ? [bidi(shown.name), ` scores above ${fixed.policy}: `] : `No router scores above ${fixed.policy}: `, gain], more: "No interval of this gain is known, so it may be chance." };
 }
 const CONSTANT = { 0: " It sends every query to the large model.", 1: " It sends every query to the small model." };
 
@@ -52,6 +52,6 @@ function drawDetail(state, row, policies, close) {
     el("dl", {}, pairs.filter(Boolean).map(([term, ...value]) => [el("dt", {}, term), el("dd", {}, value)])),
     parts.length > 1 ? [el("h3", { id: "by-domain" }, `By domain: ${words(state.scenario)}, ${words(state.track)}`),
       scrolling("by-domain", el("table", { "aria-labelledby": "by-domain" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines)))] : null,
-    el("h3", {}, "Reproduce"), el("pre", {}, el("code", {}, `rsd-bench submit check submissions/${s.slug}\nrsd-bench eval submissions/${s.slug} --n-boot ${d.bootstrap.n_boot} --seed ${d.bootstrap.seed}\nrsd-bench board build --check`)),
+    el("h3", {}, "Reproduce"), el("pre", {}, el("code", {}, `rsd-bench submit check submissions/${s.slug}${d.option}\nrsd-bench eval submissions/${s.slug}${d.option} --n-boot ${d.bootstrap.n_boot} --seed ${d.bootstrap.seed}\nrsd-bench board build --check${d.option}`)),
     el("p", { class: "note" }, `Weights: MES ${weights.mes}, α ${weights.alpha}, β ${weights.beta}, γ ${weights.gamma}. All figures: `, el("a", { href: `results/${s.slug}.json` }, `results/${s.slug}.json`)));
 }
