@@ -132,7 +132,7 @@ def test_same_seed_same_intervals(measured):
     assert first.rcs.value == other.rcs.value  # the difference itself is no matter of chance
 
 
-@pytest.mark.parametrize("n", [15, 50, 300, 3000])
+@pytest.mark.parametrize("n", [12, 50, 300, 3000])
 @pytest.mark.parametrize("per_group", [1, 3])
 def test_equal_routes_differ_by_exactly_0(n, per_group):
     # a matrix product may round two equal columns differently: intervals of +-1e-16 were seen here
