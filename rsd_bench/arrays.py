@@ -31,7 +31,7 @@ def _numeric(values: Any, name: str) -> NDArray[Any]:
         raise ValueError(f"{name}: has masked values; every query needs one")
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor that still has its gradient
         raise ValueError(f"{name}: not a one-dimensional array of numbers") from None
     if array.ndim > 1:
         raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")
@@ -139,7 +139,12 @@ def group_codes(groups: Any, n: int) -> IntArray:
         raise ValueError("groups: has masked values; every query needs one")
     if isinstance(groups, (str, bytes, dict, pd.DataFrame)) or getattr(groups, "ndim", 1) != 1:
         raise ValueError("groups: must be one id per query")
-    if isinstance(groups, (list, tuple)):
+    if not isinstance(groups, (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
+        plain = getattr(groups, "to_pylist", None) or getattr(groups, "tolist", None)  # arrow, torch
+        try:
+            groups = plain() if plain else list(groups)
+        except TypeError:
+            raise ValueError("groups: must be one id per query") from None
         ids = np.empty(len(groups), dtype=object)
         ids[:] = groups  # kept as they are: tuples stay ids, 1 and "1" stay different
         groups = ids

@@ -26,14 +26,15 @@ def _command() -> str:
 def _finish(out: Path, made: Any, draw: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from rsd_bench.experiments.table import shown, write_table
+    from rsd_bench.experiments.table import page_of, read_table, shown, write_table
 
     write_table(out, made, draw)
+    made = read_table(out / f"{made.name}.json")
     if as_json:
         print_json(asdict(made))
         return
     say(table([made.columns, *shown(made)]))
-    say(f"\ntable    {out / made.name}.json\npicture  {out / made.name}.svg\npage     {out.with_suffix('.md')}")
+    say(f"\ntable    {out / made.name}.json\npicture  {out / made.name}.svg\npage     {page_of(out)}")
 
 
 def rivals(

@@ -39,6 +39,7 @@ app.command("compare")(score.compare)
 app.add_typer(board.app, name="board")
 
 _TRACEBACK = "RSD_BENCH_TRACEBACK"
+_EXTRAS = dict.fromkeys(("torch", "transformers", "safetensors"), "torch==2.13.0 && pip install 'rsd-bench[router]'")
 #: How the package's own ValueErrors begin: with the argument ("mes: ...", "taus[3]: ...", "scenario 'x': ...").
 _ARGUMENT = re.compile(r"\w+(\[\d+\]| '[^']*')?(, \w+)*: ")
 
@@ -103,6 +104,11 @@ def main() -> None:
         app()
     except InputError as error:
         sys.exit(fail(error.problems).exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        mend = f"pip install {_EXTRAS[error.name]}"
+        sys.exit(fail([Problem("rsd-bench", f"this command needs {error.name}", mend)]).exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as in `| head`
         sys.exit(1)

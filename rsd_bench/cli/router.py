@@ -40,10 +40,11 @@ def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]
 def _declared(bench: Path | None, blocks: tuple[str, ...]) -> dict[str, Any]:
     """Router latency and hardware for a submission: measured where a bench file is given, else the paper's."""
     from rsd_bench.config import ROUTER_LATENCY_S
-    from rsd_bench.router.bench import read_bench
 
     if bench is None:
         return {"router_latency_s": ROUTER_LATENCY_S, "hardware": "not stated"}
+    from rsd_bench.router.bench import read_bench
+
     seconds, hardware = read_bench(bench, blocks)
     return {"router_latency_s": seconds, "hardware": hardware}
 

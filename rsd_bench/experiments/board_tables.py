@@ -36,7 +36,7 @@ def tracks_table(scores: Mapping[str, list[dict[str, Any]]], benchmark: Benchmar
             row["scenario"],
             row["track"],
             row["n"],
-            *(100 * row["gain"][key] for key in ("value", "low", "high")),
+            *(None if (of := row["gain"][key]) is None else 100 * of for key in ("value", "low", "high")),
             row["auroc"],
             row["ca"]["value"],
             row["best_fixed"],

@@ -8,6 +8,8 @@ OUT.md             every table in OUT, rendered; a pure function of the JSON fil
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,16 +67,24 @@ def write_table(out: Path, table: Table, draw: Callable[[Table, Path], None]) ->
     rounded = asdict(table) | {"rows": [[_rounded(cell) for cell in row] for row in table.rows]}
     write_file(out / f"{table.name}.json", (json.dumps(rounded, indent=1, ensure_ascii=False) + "\n").encode())
     draw(read_table(out / f"{table.name}.json"), out / f"{table.name}.svg")
-    write_file(out.with_suffix(".md"), render_page(out).encode())
+    write_file(page_of(out), render_page(out).encode())
+
+
+def page_of(out: Path) -> Path:
+    """The page over a folder of tables, beside it."""
+    folder = Path(os.path.abspath(out))  # noqa: PTH100 - as it was named: "." has a name, a link keeps its own
+    return folder.parent / f"{folder.name}.md"
 
 
 def _rounded(cell: Cell) -> Cell:
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
     return round(cell, 6) + 0.0 if isinstance(cell, float) else cell
 
 
 def render_page(out: Path) -> str:
     """The page over every table in a folder."""
-    tables = [read_table(path) for path in sorted(out.glob("*.json"))]
+    tables = [read_table(path) for path in sorted(out.glob("*.json")) if b'"columns"' in path.read_bytes()]
     tables.sort(key=lambda table: (ORDER.index(table.name) if table.name in ORDER else len(ORDER), table.name))
     lines = [
         "# Results",
@@ -93,7 +103,7 @@ def render_page(out: Path) -> str:
             "",
             f"{data['name']} {data['version']}, manifest `{data['manifest_sha256'][:12]}`. {table.reading}",
             "",
-            f"![{table.title}]({out.name}/{table.name}.svg)",
+            f"![{table.title}]({page_of(out).stem}/{table.name}.svg)",
             "",
             *(_markdown(table) if len(table.rows) <= _LONGEST else [f"{len(table.rows)} rows: {_link(out, table)}"]),
         ]
@@ -103,7 +113,7 @@ def render_page(out: Path) -> str:
 
 
 def _link(out: Path, table: Table) -> str:
-    return f"[{out.name}/{table.name}.json]({out.name}/{table.name}.json)"
+    return f"[{page_of(out).stem}/{table.name}.json]({page_of(out).stem}/{table.name}.json)"
 
 
 def _markdown(table: Table) -> list[str]:
@@ -117,6 +127,6 @@ def shown(table: Table) -> list[list[str]]:
 
 
 def _shown(cell: Cell, digits: int | None) -> str:
-    if cell is None:
+    if cell is None or cell != cell:
         return ""
     return str(cell) if digits is None or not isinstance(cell, (int, float)) else f"{cell:.{digits}f}"

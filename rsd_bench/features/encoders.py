@@ -35,7 +35,7 @@ class EncoderSpec:
 
     kind: Kind
     name: str  # Hub id, or what a local folder is called
-    revision: str  # commit of the Hub, or sha256 of the weights of a local folder
+    revision: str  # sha256 of weights and config, from wherever they came
     preprocessing: str  # sha256 of the image processor's or tokenizer's settings
     pooling: str
     dimension: int
@@ -106,6 +106,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
     try:
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
         from transformers.utils import logging
+        from transformers.utils.hub import cached_file
     except ImportError as error:
         raise InputError.at(source, f"cannot be loaded: {error}", _INSTALL) from None
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -117,6 +118,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
     try:
         preprocess = loader.from_pretrained(repo, **at)
         model, info = AutoModel.from_pretrained(repo, output_loading_info=True, **at)
+        folder = Path(repo) if Path(repo).is_dir() else Path(str(cached_file(repo, "config.json", **at))).parent
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         mend = "name a local AutoModel folder, or fetch it first where there is a network: hf download " + repo
@@ -133,7 +135,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
     spec = EncoderSpec(
         kind=kind,
         name=name or (Path(repo).name if Path(repo).is_dir() else repo),
-        revision=_revision(repo, model),
+        revision=_revision(folder),
         preprocessing=_preprocessing(kind, repo, preprocess),
         pooling=chosen,
         dimension=int(model.config.hidden_size),
@@ -141,12 +143,10 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
     return Encoder(spec, model, preprocess)
 
 
-def _revision(repo: str, model: Any) -> str:
-    """The commit of a Hub checkpoint; for a folder the sha256 over its weights and config."""
-    folder = Path(repo)
-    if not folder.is_dir():
-        return str(model.config._commit_hash)
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin"), folder / "config.json"])
+def _revision(folder: Path) -> str:
+    """sha256 over weights and config: a checkpoint of the Hub and its copy in a folder are the same encoder."""
+    weights = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
+    files = sorted([*weights, folder / "config.json"])
     lines = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
     return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsd_bench.arrays import FloatArray
 from rsd_bench.config import TAU_ALL_CLOUD
@@ -88,6 +90,10 @@ def router_entry(name_or_file: str) -> Entry:
     module_spec = importlib.util.spec_from_file_location(f"rsd_bench_user_{path.stem}", path)
     assert module_spec and module_spec.loader
     module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module  # dataclasses and pickle look there
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
     try:
         module_spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's file raises is a problem of that file
@@ -96,7 +102,7 @@ def router_entry(name_or_file: str) -> Entry:
     if not callable(make):
         raise InputError.at(path, "defines no make_router(seed)", "see docs/routers.md")
     title = str(getattr(module, "TITLE", path.stem))
-    return Entry(path.stem, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), own=True)
+    return Entry(path.name, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), own=True)
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,11 @@ class _OwnRouter:
         return self
 
     def predict_p_edge(self, features: Features) -> FloatArray:
-        found = np.asarray(self._ask("predict_p_edge", features))
+        found: NDArray[Any] = _run(self.path, "predict_p_edge", np.asarray, self._ask("predict_p_edge", features))
         if found.dtype.kind not in "fiub" or found.shape != (len(features),):
             what = f"predict_p_edge gives {found.dtype} of shape {found.shape}, not {len(features)} numbers"
             raise InputError.at(self.path, what, "one probability a row of the features")
-        p_edge = found.astype(np.float64)
+        p_edge: FloatArray = found.astype(np.float64)
         if not ((p_edge >= 0) & (p_edge <= 1)).all():
             raise InputError.at(self.path, "predict_p_edge gives something outside [0, 1]", "give probabilities")
         return p_edge

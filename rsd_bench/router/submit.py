@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rsd_bench.arrays import FloatArray
 from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.table import Features
-from rsd_bench.router.network import ReferenceRouter
 from rsd_bench.router.registry import Entry
 from rsd_bench.router.train import TrainedPredictions, train_and_predict
-from rsd_bench.submission.model import COLUMNS
+from rsd_bench.submission.model import ALL_SCENARIOS, COLUMNS, tau_of
 from rsd_bench.submission.new import new_submission
 from rsd_bench.types import InputError
 
@@ -39,7 +39,7 @@ def submit_trained(
 
     name, authors: default those of a router of the package; a router of the user's own is nobody's until stated.
     """
-    trained = train_and_predict(benchmark, features, entry.make, seed, tracks)
+    trained = train_and_predict(benchmark, features, entry.make, seed, tracks and list(dict.fromkeys(tracks)))
     origin = "" if entry.own else " of rsd_bench"
     description = f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}"
     by = list(authors or (["not stated"] if entry.own else ["rsd_bench"]))
@@ -62,6 +62,8 @@ def submit_checkpoints(
     InputError where two checkpoints answer the same track and scenario, a track lacks a scenario, or a checkpoint was
     trained on another dataset.
     """
+    from rsd_bench.router.network import ReferenceRouter  # torch is wanted only here
+
     tau: dict[str, dict[str, float]] = {}
     tables: list[pd.DataFrame] = []
     seen: dict[tuple[str, str], Path] = {}
@@ -88,6 +90,19 @@ def submit_checkpoints(
     return _write(folder, trained, benchmark, name, authors, "", router_latency_s, hardware)
 
 
+def _rounded(trained: TrainedPredictions) -> FloatArray:
+    """The probabilities, rounded where that leaves the decision as the router made it."""
+    exact = trained.predictions["p_edge"].to_numpy(np.float64)
+    rounded = np.round(exact, _DECIMALS)
+    for (track, scenario), rows in trained.predictions.reset_index(drop=True).groupby(["track", "scenario"]):
+        at = rows.index.to_numpy()
+        for name in trained.tau if scenario == ALL_SCENARIOS else (scenario,):
+            tau = tau_of(trained.tau, str(track), str(name))
+            flipped = at[(rounded[at] >= tau) != (exact[at] >= tau)]
+            rounded[flipped] = exact[flipped]
+    return rounded
+
+
 def _write(
     folder: Path,
     trained: TrainedPredictions,
@@ -98,7 +113,7 @@ def _write(
     router_latency_s: float,
     hardware: str,
 ) -> Path:
-    p_edge = np.round(trained.predictions["p_edge"].to_numpy(np.float64), _DECIMALS)
+    p_edge = _rounded(trained)
     return new_submission(
         folder,
         trained.predictions.assign(p_edge=p_edge),

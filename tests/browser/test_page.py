@@ -25,7 +25,6 @@ from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.types import Scenario
 
-
 #: Milliseconds to the first contentful paint, as soon as there was one; the page's policy forbids to poll by eval.
 FIRST_PAINT = """() => new Promise((tell) => {
   const look = () => {

@@ -13,7 +13,7 @@ from conftest import ROOT, run_cli
 
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.experiments.table import ORDER, read_table, render_page
+from rsd_bench.experiments.table import ORDER, Table, page_of, read_table, render_page, write_table
 from rsd_bench.features.table import read_features
 from rsd_bench.router.registry import ROUTERS, router_entry
 
@@ -87,3 +87,17 @@ def test_the_example_router_of_the_guide_runs(tmp_path: Path) -> None:
     assert 0 < p.min() < 0.5 < p.max() < 1
     words = features.blocks["statistics"][:, features.spec.statistics.index("words")]
     assert p[np.argmax(words)] == p.min()
+
+
+def test_the_page_stands_beside_its_folder_whatever_that_is_called(tmp_path: Path) -> None:
+    # "." had no name, and v1.0 and v1.1 wrote one page
+    (tmp_path / "v1.0").mkdir()
+    assert page_of(tmp_path / "v1.0") == tmp_path / "v1.0.md"
+    assert page_of(Path()) == Path.cwd().parent / f"{Path.cwd().name}.md"
+    (tmp_path / "v1.0" / "latency.json").write_text('{"p50_ms": 1}')
+    table = Table(
+        "x", "X", "cmd", "", ("a",), (2,), ((float("nan"),),), (), {"name": "d", "version": "1", "manifest_sha256": "0"}
+    )
+    write_table(tmp_path / "v1.0", table, lambda _, path: path.write_text(""))
+    assert json.loads((tmp_path / "v1.0" / "x.json").read_text())["rows"] == [[None]]
+    assert "v1.0/x.svg" in (tmp_path / "v1.0.md").read_text()

@@ -8,8 +8,10 @@ import datetime
 from decimal import Decimal
 from fractions import Fraction
 
+import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import ROOT
 
@@ -432,3 +434,12 @@ def test_evaluate_names_the_argument(name: str, value: object) -> None:
     """A TypeError of pathlib or numpy said nothing about the call."""
     with pytest.raises(ValueError, match=rf"^{name}: "):
         rsd.evaluate(**({"submission_dir": ROOT / "submissions" / "knn"} | {name: value}))
+
+
+def test_groups_may_come_as_a_dataset_gives_them() -> None:
+    # they were refused as unhashable, while scores of the same dataset were taken
+    torch = pytest.importorskip("torch")
+    column = datasets.Dataset.from_dict({"group_id": ["a", "a", "b"]})["group_id"]
+    for groups in (column, pa.array(["a", "a", "b"]), pa.chunked_array([["a"], ["a", "b"]]), torch.tensor([1, 1, 2])):
+        assert rsd.compare(ROUTE, [0, 0, 1], **DATA, groups=groups, n_boot=20).n_groups == 2
+    assert rsd.compare(ROUTE, [0, 0, 1], **DATA, groups=range(3), n_boot=20).n_groups == 3

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from rsd_bench.features import encode
 from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
 from rsd_bench.features.encoders import load_encoder, open_rgb
 from rsd_bench.features.table import copy_features, read_features, read_spec
+from rsd_bench.generate.queries import bring_queries
 from rsd_bench.types import InputError
 
 
@@ -174,3 +178,37 @@ def test_lite_carries_the_features_it_names() -> None:
     assert features.spec.to_dict() == benchmark.manifest["features"]
     assert features.spec.dimensions == {"image": 384, "text": 384, "statistics": 27}
     assert len(np.unique(features.blocks["text"], axis=0)) > 1_000
+
+
+def test_an_encoder_of_the_hub_is_that_of_its_copy_in_a_folder(
+    toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    # every Hub id, the documented defaults among them, ended in an AttributeError: transformers 5 keeps no commit
+    for kind, folder in tiny_encoders.items():
+        repo, commit = tmp_path / "home" / "hub" / f"models--org--{kind}", "a" * 40
+        shutil.copytree(folder, repo / "snapshots" / commit)
+        (repo / "refs").mkdir()
+        (repo / "refs" / "main").write_text(commit)
+    choices = ["--image-encoder", "org/image", "--text-encoder", "org/text"]
+    command = [sys.executable, "-m", "rsd_bench", "features", "encode", str(toy_dataset), *choices, "--out", "store"]
+    environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    spec = read_features(open_benchmark(toy_dataset), tmp_path / "store").spec
+    assert (spec.image.name, spec.text.name) == ("org/image", "org/text")
+    assert spec.image.key == load_encoder("image", str(tiny_encoders["image"])).spec.key
+    assert spec.text.key == load_encoder("text", str(tiny_encoders["text"])).spec.key
+
+
+def test_a_published_copy_without_content_is_refused(
+    toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    """Images and texts of a withheld source are null: encoding and asking ended in a TypeError."""
+    folder = shutil.copytree(toy_dataset, tmp_path / "published")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"withheld": ["toy"]}))
+    told = r"without the images and questions of toy -> use the built folder"
+    with pytest.raises(InputError, match=told):
+        encode_dataset(folder, tmp_path / "features", *choices(tiny_encoders))
+    with pytest.raises(InputError, match=told):
+        bring_queries(str(folder), tmp_path / "store")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +24,8 @@ import rsd_bench as rsd
 from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.experiments.cross_validation import decide_out_of_fold, summarise
+from rsd_bench.experiments.cache import DecisionCache
+from rsd_bench.experiments.cross_validation import Decided, decide_out_of_fold, summarise
 from rsd_bench.features.encode import EncoderChoice, encode_dataset
 from rsd_bench.features.table import Features, read_features
 from rsd_bench.metrics import Outcomes, choose_tau, routing_gain, routing_score
@@ -457,3 +460,79 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
         assert done.returncode == code, (arguments, done.stderr)
         (said,) = (line for line in done.stderr.splitlines() if line.lower().startswith("error: "))
         assert said and not any(tmp_path.iterdir())
+
+
+def test_a_users_file_is_never_taken_for_a_router_of_the_package(
+    tmp_path: Path, lite: tuple[Benchmark, Features]
+) -> None:
+    # a file knn.py got the kept decisions of the package's knn, and gave it its own
+    (tmp_path / "knn.py").write_text("def make_router(seed): return None")
+    entry = router_entry(str(tmp_path / "knn.py"))
+    cache = DecisionCache(tmp_path, *lite)
+    made = [cache.get((entry.name, k), lambda: Decided(np.zeros(2), np.zeros(2, np.bool_))) for k in (0, 0)]
+    assert made[0] is not made[1] and not list(tmp_path.glob(".cache/*"))
+
+
+THIRD = """from __future__ import annotations
+import pickle
+from dataclasses import dataclass
+import numpy as np
+from helper_beside_it import VALUE
+
+@dataclass
+class Third:
+    value: float = VALUE
+    def fit(self, train, validation):
+        pickle.dumps(self)
+        return self
+    def predict_p_edge(self, features): return np.full(len(features), self.value)
+    def threshold(self, validation): return self.value
+
+def make_router(seed): return Third()
+"""
+
+
+def test_a_submission_decides_as_its_router_does(tmp_path: Path, lite: tuple[Benchmark, Features]) -> None:
+    # p was rounded and tau was not: where tau is one of the router's own p, CA 1.000 became 0.000. The file is also
+    # one that was refused as broken: dataclasses, pickle and a helper beside it look for their module by name
+    (tmp_path / "helper_beside_it.py").write_text("VALUE = 1 / 3\n")
+    (tmp_path / "third.py").write_text(THIRD)
+    folder = submit_trained(
+        tmp_path / "third", router_entry(str(tmp_path / "third.py")), *lite, tracks=["in-domain"] * 2
+    )
+    submission = open_submission(folder, lite[0])
+    for scenario in SCENARIOS:
+        assert (submission.p_edge["in-domain", scenario] >= submission.tau("in-domain", scenario)).all()
+
+
+def test_a_tensor_with_its_gradient_is_a_fault_of_the_file(tmp_path: Path, lite: tuple[Benchmark, Features]) -> None:
+    import torch
+
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import torch\n"
+        "class Own:\n"
+        "    def fit(self, train, validation): return self\n"
+        "    def predict_p_edge(self, features): return torch.full((len(features),), 0.5, requires_grad=True)\n"
+        "    def threshold(self, validation): return 0.5\n"
+        "def make_router(seed): return Own()\n"
+    )
+    with pytest.raises(InputError, match="predict_p_edge fails"):
+        submit_trained(tmp_path / "wrong", router_entry(str(own)), *lite, tracks=["in-domain"])
+    with pytest.raises(ValueError, match="route_small"):
+        rsd.score_routing(torch.ones(2, requires_grad=True), small=[1, 2], large=[3, 4], scenario="fast_response")
+
+
+@pytest.mark.parametrize(
+    ("command", "works"), [(["submit", "domain-constant", "--track", "in-domain"], True), (["train"], False)]
+)
+def test_without_torch_what_needs_none_works_and_the_rest_says_so(
+    tmp_path: Path, command: list[str], works: bool
+) -> None:
+    script = "import sys; sys.modules['torch'] = None; from rsd_bench.cli.main import main; main()"
+    arguments = ["router", *command, "--out", str(tmp_path / "made")]
+    run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120)
+    assert (run.returncode == 0) is works, run.stderr
+    if not works:
+        assert run.stderr.startswith("error: rsd-bench: this command needs torch -> pip install torch")
+        assert run.stderr.count("\n") == 1
