@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +10,10 @@ import typer
 from typer.core import TyperGroup
 
 from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, interruptible, one_line, print_json, say, table
+from rsd_bench.cli.judge_batch import read_judge_batch, write_judge_batch
+from rsd_bench.cli.output import AsJson, fail, interruptible, one_line, print_json, say, table
 from rsd_bench.result import interval_text
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.judge.run import Filed, ModelJudge, Scope
@@ -122,16 +124,15 @@ def run(
     with open_answers(store) as answers:
         answers.note_run("judge", {"judge": asked.name, **asked.provenance()})
         if batch_out:
-            _write_batch(asked, scope, answers, batch_out, as_json)
+            write_judge_batch(asked, scope, answers, batch_out, as_json)
             return
-        tally = (
-            _read_batch(asked, scope, answers, batch_in, budget, as_json)
-            if batch_in
-            else _ask(asked, scope, answers, settings, concurrency)
-        )
+        if batch_in:
+            tally, problems = read_judge_batch(asked, scope, answers, batch_in, budget, as_json)
+        else:
+            tally, problems = _ask(asked, scope, answers, settings, concurrency), []
         filed = file_scores(scope, asked.name, score_by_model(asked, answers), asked.provenance())
         total = answers.spent_usd()
-    _report(filed, repeats, tally, budget, total, store, as_json)
+    _report(filed, repeats, tally, budget, total, store, as_json, problems)
 
 
 def _ask(judge: ModelJudge, scope: Scope, answers: AnswerStore, run: Any, concurrency: int) -> Any:
@@ -150,56 +151,24 @@ def _ask(judge: ModelJudge, scope: Scope, answers: AnswerStore, run: Any, concur
     return again
 
 
-def _write_batch(judge: ModelJudge, scope: Scope, answers: AnswerStore, path: Path, as_json: bool) -> None:
-    from itertools import chain
-
-    from rsd_bench.judge.run import first_requests, repair_requests
-    from rsd_bench.requests.batch_files import write_batch
-
-    requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
-    files = write_batch(requests, answers, scope.image, path)
-    if as_json:
-        print_json({"ok": True, "files": {str(file): n for file, n in files}})
-        return
-    for file, n in files:
-        say(f"{n} requests  {file}")
-    say(
-        "upload each file as a batch for /v1/chat/completions, then: judge STORE ... --batch-in OUTPUT"
-        if files
-        else "nothing to ask"
-    )
-
-
-def _read_batch(
-    judge: ModelJudge, scope: Scope, answers: AnswerStore, paths: list[Path], budget: Budget, as_json: bool
-) -> Any:
-    from itertools import chain
-
-    from rsd_bench.judge.run import first_requests, repair_requests
-    from rsd_bench.requests.batch_files import read_batch
-    from rsd_bench.requests.engine import Tally
-
-    requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
-    counts = read_batch(paths, requests, answers, budget)
-    if not as_json:
-        say("read      " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
-    tally = Tally()
-    for status, n in counts.items():
-        if status != "unknown":
-            tally.asked[judge.endpoint.model, status] += n
-    return tally
-
-
 def _report(
-    filed: Filed, repeats: int, tally: Tally, budget: Budget | None, total: float, store: Path, as_json: bool
+    filed: Filed,
+    repeats: int,
+    tally: Tally,
+    budget: Budget | None,
+    total: float,
+    store: Path,
+    as_json: bool,
+    problems: Sequence[Problem] = (),
 ) -> None:
     failed = sum(n for (_, status), n in tally.asked.items() if status == "error")
-    problem = live.shortfall(tally, failed, "judge calls")
+    shortfall = live.shortfall(tally, failed, "judge calls")
+    problems = [*([shortfall] if shortfall else []), *problems]
     if as_json:
         print_json(
             {
-                "ok": problem is None,
-                "problems": [problem.to_dict()] if problem else [],
+                "ok": not problems,
+                "problems": [problem.to_dict() for problem in problems],
                 "store": str(store),
                 "models": live.as_counts(filed.counts),
                 "fewer_verdicts": filed.short,
@@ -215,7 +184,8 @@ def _report(
         if budget:
             say(live.cost_line(budget, total))
         say(f"store     {store}")
-    live.finish(problem, as_json)
+    if problems:
+        raise typer.Exit(1) if as_json else fail(problems, as_json)
 
 
 def _say_filed(filed: Filed, repeats: int) -> None:

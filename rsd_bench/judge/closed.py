@@ -25,16 +25,18 @@ _MARK = re.compile(
 )  # not "A cat", "I"
 _LETTER = re.compile(r"\(?([A-Za-z])\)?[.:)]?")
 _NUMBER = re.compile(
-    r"(?<![\w.])(?P<sign>[-+\u2212])?\s?[$\u20ac\u00a3]?(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?<![\w.])(?P<sign>[-+\u2212\u2013])?\s?[$\u20ac\u00a3]?(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?:[eE](?P<exponent>[-+]?\d{1,3}))?(?:\s*/\s*(?P<below>\d+(?:\.\d+)?))?(?!\w*\d|[.,]\d)"
 )
 _TEXT = re.compile(r"\\(?:text|math)\w*\s*\{([^{}]*)\}")
 _FRACTION = re.compile(r"(?<![\w.])\\[dt]?frac\s*\{\s*(\d+(?:\.\d+)?)\s*\}\s*\{\s*(\d+(?:\.\d+)?)\s*\}(?![\w\\{^])")
-_OPERATOR = r"[-+\u2212*\u00d7\u00b7\u00f7^/]+"
+_OPERATOR = r"[-+\u2212\u2013*\u00d7\u00b7\u00f7^/]+"
 _UNDONE = re.compile(
     r"\\(?!(?:left|right|quad|approx|circ|degree|displaystyle)\b)[A-Za-z]+"  # a command that may change the number
     rf"|[\d)}}]\s*{_OPERATOR}\s*[({{$]?\d|[A-Za-z](?:\s+{_OPERATOR}\s+|{_OPERATOR}\s*)[({{$]?\d"  # 5 + 5, x + 5
-    r"|\u221a|\d\s*[\u03c0\u00b2\u00b3]|\bnot\s+[-+]?\d"
+    r"|\u221a|\d\s*[\u03c0\u00b2\u00b3\u00bc-\u00be\u2150-\u215e]|\d,\d"  # 1,5 may be 1.5 or a pair
+    r"|\d[\s-]*(?:(?i:hundred|thousand|million|billion|trillion|dozen|mn|bn|k)|M)\b"
+    r"|(?i:\bnot|n['\u2019]t|\bminus|\bnegative)\s+[-+\u2212\u2013]?\s?[$\u20ac\u00a3]?\d"
 )
 
 
@@ -72,7 +74,7 @@ def numeric(tolerance: float = 0.01) -> ClosedJudge:
         right = any(math.isclose(x, wanted, rel_tol=0, abs_tol=tolerance * abs(wanted)) for x in readings)
         return Verdict(RIGHT if right else WRONG, f"{given:g} against {wanted:g}, tolerance {tolerance:g}")
 
-    return ClosedJudge(f"numeric-{tolerance:g}@2", usable, decide)
+    return ClosedJudge(f"numeric-{tolerance:g}@3", usable, decide)
 
 
 def _exact(reference: str, candidate: str) -> Verdict | None:
@@ -137,4 +139,4 @@ def _value(match: re.Match[str]) -> float | None:
     below = float(match["below"] or 1)
     if below == 0 or not math.isfinite(value / below):
         return None
-    return -value / below if match["sign"] in ("-", "\u2212") else value / below
+    return -value / below if match["sign"] in ("-", "\u2212", "\u2013") else value / below

@@ -79,10 +79,13 @@ def read_batch(
             held = answers.get(key)
             if held and held.final:
                 continue
+            before = budget.spent_usd, budget.estimated
             answer = _answer(known[key], response, failure, budget)
-            if held is None or (held.status, held.detail) != (answer.status, answer.detail):
-                answers.put(answer)
-                ended[key] = answer.status
+            if held and (held.status, held.detail) == (answer.status, answer.detail):
+                budget.spent_usd, budget.estimated = before  # the same failure, read again
+                continue
+            answers.put(answer)
+            ended[key] = answer.status
     counts = Counter(ended.values())
     return counts + Counter(unknown=unknown)
 
@@ -122,7 +125,9 @@ def _answer(request: Request, response: Any, failure: Any, budget: Budget) -> An
     try:
         reply = parse_completion(response.get("body"))
     except CallFailed as error:
-        return Answer(key, model, "error", detail=f"batch: {error.what}")
+        spent = error.reply  # a reply without a text is billed like any other
+        cost = budget.cost(request, spent.input_tokens, spent.output_tokens, spent.text, batch=True) if spent else None
+        return Answer(key, model, "error", detail=f"batch: {error.what}", cost_usd=cost)
     served = reply.served_model
     if served and not _is_version(served, model):
         return Answer(key, model, "error", detail=f"batch: answered by {served}", served_model=served)

@@ -122,7 +122,16 @@ async def call(client: ChatClient, body: bytes, stream: bool) -> Reply:
     except (aiohttp.ClientError, OSError) as error:
         if sent:
             raise CallFailed("transient", f"connection lost: {type(error).__name__}", billable=True) from None
-        raise CallFailed("transient", f"no connection: {error or type(error).__name__}") from None
+        raise CallFailed("transient", f"no connection: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """What an error of the transport says. That of a proxy which refuses us would show the URL with our password."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP {error.status}: {error.message}"
+    return str(error) or type(error).__name__
 
 
 async def _body(content: aiohttp.StreamReader) -> bytes:

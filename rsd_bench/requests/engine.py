@@ -189,17 +189,20 @@ async def _drain(
     model, requests = lane.endpoint.model, iter(lane.requests())
     async with opened(lane.endpoint, lane.concurrency) as client:
 
+        def stopping() -> bool:
+            if budget.exhausted and not tally.ended:
+                tally.ended = f"reached --max-cost {budget.max_usd:g}"
+            return tally.over(model)
+
         async def work() -> None:
             for request in requests:
-                if budget.exhausted and not tally.ended:
-                    tally.ended = f"reached --max-cost {budget.max_usd:g}"
-                if tally.over(model):
+                if stopping():
                     return
                 if request.key in in_flight or store.has_final(request.key):
                     continue
                 in_flight.add(request.key)
                 try:
-                    answer, of_request = await ask(client, request, asking, budget, lambda: tally.over(model))
+                    answer, of_request = await ask(client, request, asking, budget, stopping)
                     store.put(answer)
                 finally:
                     in_flight.discard(request.key)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Protocol
 
 from rsd_bench.requests.chat import ChatClient, call
@@ -22,6 +24,7 @@ from rsd_bench.requests.reply import CallFailed, Reply
 _SAME_FAILURE = 3
 _NAP_S = 0.5
 _KEY_SHOWN = "[key]"
+_USERINFO = re.compile(r"(?<=://)[^\s\"<>]*@")  # user and password of a URL
 _KEY_LENGTH = 16  # characters of the shortest key that cannot be a word of an answer
 _NO_KEYS = {"none", "empty", "null", "dummy", "ollama", "vllm", "lm-studio", "not-needed", "sk-no-key-required"}
 
@@ -99,7 +102,7 @@ async def ask(
         late = attempt >= policy.attempts or time.monotonic() + wait >= deadline
         if hopeless or late or not await _slept(wait, stopping):
             status = "filtered" if failed.kind == "filtered" else "error"
-            detail = _without_key(failed.what, client.api_key)
+            detail = _without_key(_USERINFO.sub("", failed.what), client.api_key)
             answer = Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
             return answer, failed.of_request
 
@@ -160,4 +163,14 @@ def _without_key(text: str | None, key: str, shortest: int = 1) -> str | None:
     """
     if not text or len(key) < shortest or key.lower() in _NO_KEYS:
         return text
-    return text.replace(key, _KEY_SHOWN)
+    return _forms(key).sub(_KEY_SHOWN, text)
+
+
+@cache
+def _forms(key: str) -> re.Pattern[str]:
+    """A key as it is, or escaped as in JSON or a URL: a body that is no JSON is stored as it came, `\\/` and all."""
+    parts = []
+    for character in key:
+        quoted = "".join(f"%{byte:02x}" for byte in character.encode())
+        parts.append(rf"(?:\\*{re.escape(character)}|(?i:\\+u{ord(character):04x}|{quoted}))")
+    return re.compile("".join(parts))

@@ -272,11 +272,19 @@ def test_batch_files_judge_without_a_call(tmp_path: Path) -> None:
                 key = json.loads(line)["custom_id"]
                 stream.write(json.dumps({"custom_id": key, "response": {"status_code": 200, "body": body}}) + "\n")
         read = run_cli(*judge, "--batch-in", output)
-        assert read.returncode == 0, read.stderr
+        assert read.returncode == 1
+        assert "1 requests are not answered" in read.stderr
         assert "90 ok" in read.stdout  # 30 answers of the two models are the same, and so is their judge call
         table = outcomes(store)
         assert Counter(table["status"]) == {"ok": 118, "unscored": 2}  # its repair is still to be asked
         assert set(table["score"].dropna()) == {8.0}
+        for other in (("--param", "seed=1"), ("--repeats", "2")):  # was exit 0 with lines unread
+            wrong = run_cli(*judge, *other, "--batch-in", output, "--json")
+            said = json.loads(wrong.stdout)
+            assert (wrong.returncode, said["ok"]) == (1, False)
+            assert any("are not answered" in problem["what"] for problem in said["problems"])
+            assert any("answer nothing" in problem["what"] for problem in said["problems"]) == (other[0] == "--param")
+        assert run_cli(*judge, "--batch-in", output).returncode == 1
         assert "1 requests" in run_cli(*judge, "--batch-out", tmp_path / "repair.jsonl").stdout
         assert server.stats()["requests"] == before
         assert run_cli(*judge).returncode == 0

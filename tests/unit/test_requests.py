@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import sqlite3
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from conftest import png
@@ -35,7 +38,7 @@ from rsd_bench.requests.model import (
 )
 from rsd_bench.requests.prices import Budget, Price, Prices, load_prices
 from rsd_bench.requests.ray_engine import Desk
-from rsd_bench.requests.retry import Asking, RetryPolicy
+from rsd_bench.requests.retry import _USERINFO, Asking, RetryPolicy, _without_key
 from rsd_bench.requests.run import Run, run_requests
 from rsd_bench.requests.store import open_answers
 from rsd_bench.types import InputError
@@ -273,6 +276,19 @@ def test_cap_is_passed_by_no_more_than_the_calls_in_flight(tmp_path: Path) -> No
         Budget(Prices("2026-11-24", {}), 1.0).require(["m"])
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_no_retry_starts_once_the_cap_is_reached(tmp_path: Path, concurrency: int) -> None:
+    """Failing calls that are billed were tried again past the cap: 38 calls where 8 were in flight."""
+    requests = [question(f"fault=cut {i}") for i in range(20)]
+    with Loopback(latency=0.05) as server:
+        tally, answers, budget = run(tmp_path, server.url, requests, concurrency, budget=Budget(PRICES, 1e-9))
+        assert server.stats()["requests"] == budget.estimated == concurrency
+        assert "--max-cost" in tally.stopped
+        assert [a.status for a in answers.values() if a] == ["error"] * concurrency
+        run(tmp_path, server.url, requests, 20)
+        assert server.stats()["requests"] == concurrency + 20 * QUICK.attempts  # those cut by the cap too
+
+
 def test_calls_without_usage_are_charged_by_estimate(tmp_path: Path) -> None:
     with Loopback() as server:
         _, answers, budget = run(tmp_path, server.url, [question(f"fault=cut {i}") for i in range(4)])
@@ -367,6 +383,33 @@ def test_calls_go_through_the_proxy_of_the_environment(tmp_path: Path, monkeypat
             tally, _, _ = run(tmp_path / f"no-{variable}", server.url, [question("q")])
             assert tally.asked == {("m", "ok"): 1}
             monkeypatch.delenv(variable)
+
+
+def test_a_proxy_that_refuses_us_does_not_show_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 407 to CONNECT was stored with the URL of the proxy, user and password in it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            for _ in range(QUICK.attempts):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=refuse, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://bob:pass@127.0.0.1:{listener.getsockname()[1]}")
+        _, answers, _ = run(tmp_path, "https://nowhere.invalid/v1", [question("q")])
+    assert [a.detail for a in answers.values()] == ["no connection: HTTP 407: Proxy Authentication Required"]
+
+
+def test_an_error_shows_neither_userinfo_nor_an_escaped_key() -> None:
+    """A body that is no JSON is stored as it came: with the key as JSON or a URL writes it."""
+    key = "sk/test+0123456789=&abcdef"
+    for form in (key, key.replace("/", "\\/"), quote(key, safe=""), quote(key).lower(), key.replace("&", "\\u0026")):
+        assert _without_key(f"not {form}!", key) == "not [key]!"
+    assert (
+        _USERINFO.sub("", "url='http://bob:p@ss@host:1/' or https://host/") == "url='http://host:1/' or https://host/"
+    )
 
 
 def test_a_proxy_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -580,6 +623,10 @@ def test_a_batch_file_is_counted_once(tmp_path: Path) -> None:
         assert read_batch([out], requests, store, budget) == {}
         assert [store.get(key).text for key in keys[:2]] == ["one", "half \ufffd"]
         assert budget.spent_usd == store.spent_usd() == pytest.approx(2 * 100e-6)
+        out.write_text(batch_line(keys[2], completion("")))  # billed, although it says nothing
+        for _ in range(2):
+            read_batch([out], requests, store, budget)
+            assert budget.spent_usd == store.spent_usd() == pytest.approx(3 * 100e-6)
         other = completion("of another model") | {"model": "other"}
         out.write_text(batch_line(keys[3], other))
         assert read_batch([out], requests, store, budget) == {"error": 1}

@@ -1,0 +1,63 @@
+"""`rsd-bench judge --batch-out` and `--batch-in`: the same requests, by files of the Batch API."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rsd_bench.cli.output import print_json, say
+from rsd_bench.types import Problem
+
+if TYPE_CHECKING:
+    from rsd_bench.judge.run import ModelJudge, Scope
+    from rsd_bench.requests.engine import Tally
+    from rsd_bench.requests.prices import Budget
+    from rsd_bench.requests.store import AnswerStore
+
+
+def write_judge_batch(judge: ModelJudge, scope: Scope, answers: AnswerStore, path: Path, as_json: bool) -> None:
+    """Write what is still to be asked as input files of the Batch API."""
+    from rsd_bench.judge.run import first_requests, repair_requests
+    from rsd_bench.requests.batch_files import write_batch
+
+    requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
+    files = write_batch(requests, answers, scope.image, path)
+    if as_json:
+        print_json({"ok": True, "files": {str(file): n for file, n in files}})
+        return
+    for file, n in files:
+        say(f"{n} requests  {file}")
+    say(
+        "upload each file as a batch for /v1/chat/completions, then: judge STORE ... --batch-in OUTPUT"
+        if files
+        else "nothing to ask"
+    )
+
+
+def read_judge_batch(
+    judge: ModelJudge, scope: Scope, answers: AnswerStore, paths: list[Path], budget: Budget, as_json: bool
+) -> tuple[Tally, list[Problem]]:
+    """What the files answered, and what is wrong with them: other options of the run ask for other requests."""
+    from rsd_bench.judge.run import first_requests, repair_requests
+    from rsd_bench.requests.batch_files import read_batch
+    from rsd_bench.requests.engine import Tally
+
+    requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
+    counts = read_batch(paths, requests, answers, budget)
+    if not as_json:
+        say("read      " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+    tally = Tally()
+    for status, n in counts.items():
+        if status != "unknown":
+            tally.asked[judge.endpoint.model, status] += n
+    problems = []
+    if counts["unknown"]:
+        what = f"{counts['unknown']} lines answer nothing that this run asks"
+        problems.append(Problem("--batch-in", what, "give the options of --batch-out, --repeats and --param too"))
+    requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
+    if open_keys := {request.key for request in requests if not answers.has_final(request.key)}:
+        what = f"{len(open_keys)} requests are not answered"
+        mend = "give the options of --batch-out, or write what is missing with --batch-out again"
+        problems.append(Problem("--batch-in", what, mend))
+    return tally, problems
