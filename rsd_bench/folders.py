@@ -45,6 +45,8 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
                 dest.rename(old)
             partial.rename(dest)
         finally:
+            if old.exists() and not dest.exists():
+                old.rename(dest)
             for left in (partial, old):
                 shutil.rmtree(left, ignore_errors=True)
             Path(lock.name).unlink(missing_ok=True)

@@ -31,7 +31,7 @@ from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.features.table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.labels import label, label_column
-from rsd_bench.records.store import image_path, parquet_of
+from rsd_bench.records.store import batches_of, read_image
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 
@@ -93,7 +93,7 @@ def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[s
         for mes in MES_LEVELS
     }
     columns = ["query_id", "question", "reference_answer", "statistics"]
-    batches = parquet_of(store, source, "queries").iter_batches(ROWS_PER_GROUP["pairs"], columns=columns)
+    batches = batches_of(store, source, "queries", ROWS_PER_GROUP["pairs"], columns)
     with tqdm(total=len(figures), desc=f"{source}: pairs", unit="query", disable=None) as bar:
         for batch in batches:
             for row in batch.to_pylist():
@@ -101,11 +101,7 @@ def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[s
                 if query_id not in known:
                     continue
                 figure = known[query_id]
-                path = image_path(store, figure["image_sha256"])
-                try:
-                    image = path.read_bytes()
-                except OSError:
-                    raise InputError.at(path, f"image of {query_id!r} is gone", "import the source again") from None
+                image = read_image(store, figure["image_sha256"])
                 bar.update()
                 yield (
                     figure["split"],
@@ -126,7 +122,7 @@ def _long_rows(
     store: Path, source: str, table: str, splits: dict[str, str]
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of a long table by split, in batches, for the queries of the dataset."""
-    for batch in parquet_of(store, source, table).iter_batches(2_000):
+    for batch in batches_of(store, source, table, 2_000, None):
         parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
         for row in batch.to_pylist():
             if row["query_id"] in splits:

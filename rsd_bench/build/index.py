@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import SPLITS, load_profile
 from rsd_bench.latency import TierOutcomes, pair_latency
-from rsd_bench.records.store import parquet_of, source_info, sources_in
+from rsd_bench.records.damage import reading
+from rsd_bench.records.store import source_info, sources_in
 from rsd_bench.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
 from rsd_bench.types import InputError, Problem
 
@@ -48,6 +49,7 @@ def build_index(recipe: Recipe, store: Path) -> Index:
     if (twice := queries["query_id"].duplicated()).any():
         ids = queries.loc[twice, "query_id"].unique()
         raise InputError([Problem(str(store), f"query_id {i!r} stands in two sources", "rename one") for i in ids])
+    _require_domains(recipe, queries)
     reason = _reasons(queries, recipe)
     missing = [
         {"query_id": query_id, "reason": text}
@@ -66,13 +68,24 @@ def build_index(recipe: Recipe, store: Path) -> Index:
     return Index(recipe, infos, queries, missing, _tracks(recipe, queries))
 
 
+def _require_domains(recipe: Recipe, queries: pd.DataFrame) -> None:
+    """InputError naming each domain of [domains] that no query of the sources has."""
+    known = sorted(queries["domain"].unique())
+    named = [domain for members in (recipe.domains or {}).values() for domain in members]
+    if absent := [domain for domain in named if domain not in known]:
+        mend = f"use {', '.join(known)}"
+        raise InputError([Problem(recipe.name, f"[domains]: no source has domain {d!r}", mend) for d in absent])
+
+
 def _queries(store: Path, source: str, recipe: Recipe) -> pd.DataFrame:
     """Queries of a source with the pair's outcomes beside them (columns small_..., large_...), in file order."""
-    table = parquet_of(store, source, "queries").read(_QUERY_COLUMNS).to_pandas()
+    folder = store / "sources" / source
+    with reading(path := folder / "queries.parquet"):
+        table = pq.read_table(path, columns=_QUERY_COLUMNS).to_pandas()
     table.insert(1, "source", source)
-    path = store / "sources" / source / "responses.parquet"
     wanted = pc.field("model").isin([recipe.small, recipe.large])
-    outcomes = pq.read_table(path, columns=_OUTCOME_COLUMNS, filters=wanted).to_pandas()
+    with reading(path := folder / "responses.parquet"):
+        outcomes = pq.read_table(path, columns=_OUTCOME_COLUMNS, filters=wanted).to_pandas()
     for tier, model in (("small", recipe.small), ("large", recipe.large)):
         side = outcomes[outcomes["model"] == model].drop(columns="model").add_prefix(f"{tier}_")
         table = table.merge(side, how="left", left_on="query_id", right_on=f"{tier}_query_id", validate="1:1")
@@ -111,7 +124,7 @@ def _with_latency(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
 
 
 def _tracks(recipe: Recipe, queries: pd.DataFrame) -> tuple[Track, ...]:
-    """Leave-one-domain-out tracks and the recipe's own; a track without test or training queries is refused."""
+    """Leave-one-domain-out tracks that have every part, and the recipe's own, which must have every part."""
     domains = sorted(queries["domain"].unique())
     named = {track.name for track in recipe.tracks}
     tracks = (*(track for track in leave_one_out(domains) if track.name not in named), *recipe.tracks)
@@ -122,15 +135,18 @@ def _tracks(recipe: Recipe, queries: pd.DataFrame) -> tuple[Track, ...]:
                 problems.append(
                     Problem(recipe.name, f"track {track.name!r}: no domain {domain!r}", f"use {', '.join(domains)}")
                 )
+        if not problems and (lacking := _lacking(track, queries)):
+            what = f"track {track.name!r} has no {' and no '.join(lacking)} query"
+            problems.append(Problem(recipe.name, what, "name domains of more groups, or leave out the track"))
     if problems:
         raise InputError(problems)
-    return tuple(track for track in tracks if _usable(track, queries))
+    return tuple(track for track in tracks if track.name in named or not _lacking(track, queries))
 
 
-def _usable(track: Track, queries: pd.DataFrame) -> bool:
-    """Whether every part of the track has a query (a domain of a few groups may have none in some split)."""
-    parts = track_column(track, queries["domain"], queries["split"])
-    return set(SPLITS) <= set(parts)
+def _lacking(track: Track, queries: pd.DataFrame) -> list[str]:
+    """The parts of a track without a query (a domain of a few groups may have none in some split)."""
+    parts = set(track_column(track, queries["domain"], queries["split"]))
+    return [split for split in SPLITS if split not in parts]
 
 
 def track_column(track: Track, domains: Sequence[str] | Any, splits: Sequence[str] | Any) -> list[str | None]:

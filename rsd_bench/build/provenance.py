@@ -12,6 +12,7 @@ from typing import Any
 
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import MES_LEVELS
+from rsd_bench.records.damage import reading
 from rsd_bench.records.outcomes import AUDIT
 
 
@@ -38,9 +39,10 @@ def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str
     for source in sources:
         path = store / "sources" / source / AUDIT
         if path.is_file():
-            audit = json.loads(path.read_bytes())
-            if audit["pair"] == {"small": recipe.small, "large": recipe.large} and audit["flip_prob"]:
-                audits.append(audit)
+            with reading(path, "run `rsd-bench judge audit` again"):
+                audit = json.loads(path.read_bytes())
+                if audit["pair"] == {"small": recipe.small, "large": recipe.large} and audit["flip_prob"]:
+                    audits.append(audit)
     if not audits:
         return {}
     flips = [audit["flip_prob"] for audit in audits]

@@ -43,25 +43,27 @@ Redistributable = Annotated[
 Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
 
 
-def _import(opened: list[Opener], store: Path, models: Path | None, as_json: bool) -> None:
-    """Open and store sources, all of their problems reported together; say what was stored."""
+def _import(inputs: dict[str, Opener], store: Path, models: Path | None, as_json: bool) -> None:
+    """Open and store sources, all of their problems reported together; say what was stored, and what it replaced."""
     from rsd_bench.config import load_aliases
     from rsd_bench.records.store import import_source
 
     aliases = load_aliases(models)
     infos: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    for open_sources in opened:
-        found: list[Problem] = []
+    replaced: list[str] = []
+    opened, problems = _open(inputs)
+    for sources, found in opened:
         try:
-            for source in open_sources(found.append):
+            for source in sources:
+                held = (store / "sources" / source.info.source / "source.json").is_file()
                 infos.append(import_source(source, store, aliases, found))
+                replaced += [source.info.source] if held else []
         except InputError as error:
-            problems += found + [problem for problem in error.problems if problem not in found]
+            problems += _all_of(found, error)
     if problems:
         raise fail(problems, as_json)
     if as_json:
-        print_json({"ok": True, "sources": infos})
+        print_json({"ok": True, "sources": infos, "replaced": replaced})
         return
     rows: list[tuple[Any, ...]] = [("source", "queries", "models", "scored answers", "licence")]
     for info in infos:
@@ -69,6 +71,36 @@ def _import(opened: list[Opener], store: Path, models: Path | None, as_json: boo
         rows.append((info["source"], info["queries"], len(info["models"]), scored, info["license"]))
     say(table(rows))
     say(f"\nstore  {store}")
+    for name in replaced:
+        say(f"replaced  {name}: the store had a source of that id")
+
+
+def _open(inputs: dict[str, Opener]) -> tuple[list[tuple[list[Source], list[Problem]]], list[Problem]]:
+    """The sources of each input with the list that their faults go to, and the problems of inputs that do not open.
+
+    InputError where two have one id: the second would take the place of the first.
+    """
+    opened: list[tuple[list[Source], list[Problem]]] = []
+    problems: list[Problem] = []
+    of: dict[str, str] = {}
+    for name, open_sources in inputs.items():
+        found: list[Problem] = []
+        try:
+            sources = open_sources(found.append)
+        except InputError as error:
+            problems += _all_of(found, error)
+            continue
+        for source in sources:
+            if first := of.get(source.info.source):
+                what = f"is source {source.info.source!r}, as {first} is"
+                raise InputError.at(name, what, "give each a `source` of its own in queries.jsonl")
+            of[source.info.source] = name
+        opened.append((sources, found))
+    return opened, problems
+
+
+def _all_of(found: list[Problem], error: InputError) -> list[Problem]:
+    return found + [problem for problem in error.problems if problem not in found]
 
 
 def _licensed(opened: Opener, licence: str | None, redistributable: bool) -> Opener:
@@ -98,7 +130,7 @@ def import_records(
     def opener(folder: Path) -> Opener:
         return lambda report: [open_records(folder, report)]
 
-    _import([opener(folder) for folder in folders], out, models, as_json)
+    _import({str(folder): opener(folder) for folder in folders}, out, models, as_json)
 
 
 def _named_files(values: list[str], option: str) -> dict[str, Path]:
@@ -136,7 +168,7 @@ def import_vlmevalkit(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return [open_vlmevalkit(tsv, predictions, judges, source, report)]
 
-    _import([_licensed(opened, licence, redistributable)], out, models, as_json)
+    _import({str(tsv): _licensed(opened, licence, redistributable)}, out, models, as_json)
 
 
 @importer.command("lmms-eval")
@@ -158,7 +190,7 @@ def import_lmms_eval(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lmms_eval(logdir, report, images=images, metric=metric)
 
-    _import([_licensed(opened, licence, redistributable)], out, models, as_json)
+    _import({str(logdir): _licensed(opened, licence, redistributable)}, out, models, as_json)
 
 
 @importer.command("hub")
@@ -171,7 +203,7 @@ def import_hub(
     """Import the queries of a Hub dataset, to be answered with `rsd-bench generate`."""
     from rsd_bench.records.hub import open_hub
 
-    _import([lambda report: [open_hub(repo, mapping, report)]], out, None, as_json)
+    _import({repo: lambda report: [open_hub(repo, mapping, report)]}, out, None, as_json)
 
 
 class Edition(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -122,7 +122,15 @@ def _shards(data: Path) -> list[str]:
     if manifest["edition"] != "full":
         what = f"is a {manifest['edition']} edition, without images and questions"
         raise InputError.at(data, what, "encode the full edition, or use the features a lite edition carries")
+    require_content(data, manifest)
     return [str(path) for split in SPLITS for path in sorted((data / "pairs").glob(f"{split}-*.parquet"))]
+
+
+def require_content(data: object, manifest: Mapping[str, Any]) -> None:
+    """InputError where a published dataset has no images and questions of some sources, which may not be re-hosted."""
+    if withheld := manifest.get("withheld"):
+        what = f"was published without the images and questions of {', '.join(withheld)}"
+        raise InputError.at(data, what, "use the built folder")
 
 
 def keys_of(shard: str, kind: Kind) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import pyarrow.parquet as pq
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder
+from rsd_bench.features.encode import require_content
 from rsd_bench.records.model import Query, Source, SourceInfo
 from rsd_bench.records.native import open_records
 from rsd_bench.records.outcomes import rows_of
-from rsd_bench.records.store import image_path, import_source, source_info, sources_in
+from rsd_bench.records.store import import_source, read_image, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _INFO = {field.name for field in fields(SourceInfo)}
@@ -68,6 +70,7 @@ def _open(queries: str, place: Path, problems: list[Problem]) -> list[_Opened]:
     manifest = read_manifest(folder)
     if manifest["edition"] == "lite":
         raise InputError.at(queries, "the lite edition has no images or questions", "name a full edition")
+    require_content(queries, manifest)
     return [_from_dataset(folder, manifest, name) for name in manifest["sources"]]
 
 
@@ -97,7 +100,7 @@ def _from_store(store: Path, name: str) -> _Opened:
                 group=row["group"],
                 question=row["question"],
                 reference_answer=row["reference_answer"],
-                image=image_path(store, row["image_sha256"]).read_bytes,
+                image=partial(read_image, store, row["image_sha256"]),
             )
 
     return _Opened(info, read)

@@ -114,6 +114,9 @@ def planned_push(
     version: default that of the folder. private_repo: where test outcomes go. benchmark: with eval.yaml, which the Hub
     checks against a list of evaluation frameworks. InputError for a folder with problems, and where the Hub refuses.
     """
+    if private_repo and private_repo.casefold() == repo.casefold():
+        what = f"{repo} would get the public files and the private outcomes"
+        raise InputError.at("--private-outcomes", what, "name another repository")
     if problems := check_dataset(folder):
         raise InputError(problems)
     built = read_manifest(folder)

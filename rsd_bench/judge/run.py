@@ -24,7 +24,7 @@ from rsd_bench.judge.prompt import JudgePrompt
 from rsd_bench.judge.texts import query_texts
 from rsd_bench.judge.verdict import Verdict, read_verdict
 from rsd_bench.records.outcomes import JUDGE_PREFIX, Outcome, replace_outcomes, rows_of, scored_by_us
-from rsd_bench.records.store import image_path, source_info, sources_in, spread
+from rsd_bench.records.store import read_image, source_info, sources_in, spread
 from rsd_bench.requests.model import Endpoint, Request, make_request
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem
@@ -90,7 +90,11 @@ class Scope:
         )
 
     def image(self, sha256: str) -> bytes:
-        return image_path(self.store, sha256).read_bytes()
+        """Original bytes of an image of the store. OSError where they are gone or damaged."""
+        try:
+            return read_image(self.store, sha256)
+        except InputError as error:
+            raise OSError(0, str(error)) from None
 
 
 def open_scope(store: Path, sources: list[str] | None, models: list[str] | None) -> Scope:

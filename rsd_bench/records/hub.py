@@ -170,15 +170,37 @@ def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[
                 revision=place.revision,
                 streaming=True,
             )
+        classes = {name: _classes(feature) for name, feature in (rows.features or {}).items()}
         stream = iter(rows.decode(False))  # a decoded image could only be encoded anew
         first = next(stream, None)
         if first is None:
             report(Problem(f"{place}[{fields['split']}]", "has no rows", "name another split"))
             return
-        yield from chain([first], stream)
+        named = {name: label for name, label in classes.items() if label is not None}
+        for row in chain([first], stream):
+            yield row | {name: _named(row[name], label) for name, label in named.items()}
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         what = " ".join(str(error).split())[:500]
         report(Problem(str(place), f"cannot be loaded: {what}", "mend repo, config, split or revision"))
+
+
+def _classes(feature: Any) -> Any:
+    """The ClassLabel of a column of classes or of lists of them, else None."""
+    from datasets import ClassLabel
+
+    if isinstance(feature, list):
+        feature = feature[0] if feature else None
+    feature = getattr(feature, "feature", feature)
+    return feature if isinstance(feature, ClassLabel) else None
+
+
+def _named(value: Any, label: Any) -> Any:
+    """A cell with class names in place of their numbers; -1, which is no class, is None."""
+    if isinstance(value, list):
+        return [_named(item, label) for item in value]
+    if isinstance(value, int) and value >= 0:
+        return label.int2str(value)
+    return None if value == -1 else value
 
 
 def _as_text(value: Any) -> str:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.folders import new_folder, write_file
-from rsd_bench.records.store import JUDGMENTS, RESPONSES, parquet_of, source_info
+from rsd_bench.records.store import JUDGMENTS, RESPONSES, batches_of, source_info
 
 _BATCH = 2_000
 _TABLES = ("responses.parquet", "judgments.parquet")
@@ -37,9 +37,8 @@ def scored_by_us(row: Mapping[str, Any]) -> bool:
 
 def rows_of(store: Path, source: str, table: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """Rows of the queries, responses or judgments of a source, a batch in memory at a time."""
-    with parquet_of(store, source, table) as file:
-        for batch in file.iter_batches(_BATCH, columns=columns):
-            yield from batch.to_pylist()
+    for batch in batches_of(store, source, table, _BATCH, columns):
+        yield from batch.to_pylist()
 
 
 def replace_outcomes(

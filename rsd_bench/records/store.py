@@ -34,6 +34,7 @@ from rsd_bench.query_statistics import (
     image_statistics,
     text_statistics,
 )
+from rsd_bench.records.damage import reading
 from rsd_bench.records.model import Query, Report, Response, Source
 from rsd_bench.types import InputError, Problem
 
@@ -94,6 +95,16 @@ def image_path(store: Path, sha256: str) -> Path:
     return store / "images" / sha256[:2] / sha256
 
 
+def read_image(store: Path, sha256: str) -> bytes:
+    """The bytes of an image. InputError where they are gone or not those that were imported."""
+    path = image_path(store, sha256)
+    with reading(path):
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ValueError("its bytes are not those of its name")
+    return data
+
+
 def sources_in(store: Path) -> list[str]:
     """Names of the sources of a store, sorted. InputError where `store` is none."""
     names = sorted(p.parent.name for p in store.glob("sources/*/source.json") if not p.parent.name.startswith("."))
@@ -104,13 +115,18 @@ def sources_in(store: Path) -> list[str]:
 
 def source_info(store: Path, source: str) -> dict[str, Any]:
     """Provenance and counts of an imported source."""
-    loaded: dict[str, Any] = json.loads((store / "sources" / source / "source.json").read_text("utf-8"))
+    path = store / "sources" / source / "source.json"
+    with reading(path):
+        loaded = json.loads(path.read_text("utf-8"))
+        if not isinstance(loaded, dict):
+            raise ValueError("it holds no JSON object")
     return loaded
 
 
-def parquet_of(store: Path, source: str, table: str) -> pq.ParquetFile:
-    """The queries, responses or judgments of a source, opened."""
-    return pq.ParquetFile(store / "sources" / source / f"{table}.parquet")
+def batches_of(store: Path, source: str, table: str, size: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """The queries, responses or judgments of a source, `size` rows in memory at a time."""
+    with reading(path := store / "sources" / source / f"{table}.parquet"), pq.ParquetFile(path) as file:
+        yield from file.iter_batches(size, columns=columns)
 
 
 def import_source(source: Source, store: Path, aliases: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
@@ -198,7 +214,7 @@ def store_image(store: Path, read: Any) -> tuple[str, int, dict[str, float]]:
     sidecar = path.with_suffix(".json")
     try:
         known = json.loads(sidecar.read_bytes())
-        if known.pop("version") == STATISTICS_VERSION and path.stat().st_size == len(data):
+        if known.pop("version") == STATISTICS_VERSION and path.read_bytes() == data:
             return sha256, len(data), known
     except (OSError, ValueError, KeyError, AttributeError):
         pass  # not stored yet, or a torn or older sidecar: computed below

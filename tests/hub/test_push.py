@@ -414,3 +414,14 @@ def test_publication_is_sound_and_reproducible(dataset: Path, tmp_path: Path) ->
     first, second = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
     assert first == second
     assert read_manifest(folders[0])["withheld"] == ["closed"]
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], ["--no-dry-run"]])
+def test_private_outcomes_never_go_to_the_public_repository(
+    hub: LoopbackHub, client: Client, dataset: Path, more: list[str]
+) -> None:
+    """One name for both would have published the private scores of the test split."""
+    told = client.run("data", "push", dataset, "org/same", "--private-outcomes", "Org/Same", *more)
+    assert told["code"] == 1
+    assert "org/same would get the public files and the private outcomes -> name another repository" in told["err"]
+    assert hub.repos == {}

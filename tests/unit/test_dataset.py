@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import RECIPE, ROOT, Records, run_cli
+from conftest import RECIPE, ROOT, Records, call_cli, run_cli
 
 import rsd_bench as rsd
 from rsd_bench.dataset.check import check_dataset
@@ -338,3 +338,89 @@ def test_lite_holds_no_sentence_of_the_sources(records: Path) -> None:
             assert row["question"] not in held
     assert {text for text in held if text.count(" ") > 2} <= named
     assert sum(p.stat().st_size for p in lite.rglob("*") if p.is_file()) < 10e6
+
+
+def test_two_inputs_of_one_source_id_are_refused(tmp_path: Path) -> None:
+    """The second took the place of the first, and both were reported as stored."""
+    parts = [Records(tmp_path / part, n=6).write() for part in ("part1", "part2")]
+    run = call_cli("data", "import", "records", *parts, "--out", tmp_path / "store")
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"error: {parts[1]}: is source 'toy', as {parts[0]} is -> ")
+    assert len(run.stderr.splitlines()) == 1
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("completion_tokens", "1e23", "completion_tokens: 1e+23 is greater than the maximum"),
+        ("latency_s", "1e400", "1e400 is too large a number"),
+        ("latency_s", "1e12", "latency_s: 1000000000000.0 is greater than the maximum"),
+    ],
+)
+def test_numbers_beyond_reason_are_faults_of_their_line(tmp_path: Path, field: str, value: str, told: str) -> None:
+    """1e23 tokens ended in an OverflowError, and 1e400 seconds were read as infinity."""
+    records = Records(tmp_path / "toy", n=6)
+    records.responses[2][field] = "VALUE"
+    path = records.write() / "responses.jsonl"
+    path.write_text(path.read_text().replace('"VALUE"', value))
+    run = call_cli("data", "import", "records", records.folder, "--out", tmp_path / "store")
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"error: {path}:3: {told}")
+
+
+@pytest.fixture
+def toy_store(tmp_path: Path, toy_records: Records) -> Path:
+    assert call_cli("data", "import", "records", toy_records.write(), "--out", tmp_path / "store").returncode == 0
+    return tmp_path / "store"
+
+
+def refused_build(store: Path, recipe: str = RECIPE) -> str:
+    """The one line that a build ends with."""
+    (store.parent / "recipe.toml").write_text(recipe)
+    run = call_cli("data", "build", store.parent / "recipe.toml", "--store", store, "--out", store.parent / "d")
+    assert run.returncode == 1
+    (line,) = (line for line in run.stderr.splitlines() if line.startswith("error"))
+    return line
+
+
+@pytest.mark.parametrize(
+    "name", ["queries.parquet", "responses.parquet", "judgments.parquet", "source.json", "audit.json"]
+)
+def test_a_damaged_file_of_a_store_is_named(toy_store: Path, name: str) -> None:
+    """A truncated file was "a bug in rsd-bench, please report it", or a KeyError with its traceback."""
+    path = toy_store / "sources" / "toy" / name
+    path.write_bytes(path.read_bytes()[:-20] if path.exists() else b"{}")
+    line = refused_build(toy_store)
+    assert line.startswith(f"error: {path}: is damaged: ")
+    assert line.endswith(
+        "-> run `rsd-bench judge audit` again" if name == "audit.json" else "-> import the source again"
+    )
+
+
+def test_a_damaged_image_of_a_store_is_named(toy_store: Path) -> None:
+    """Changed bytes went into a dataset under the hash of the bytes that were imported."""
+    path = next(p for p in sorted(toy_store.glob("images/*/*")) if not p.suffix)
+    path.write_bytes(path.read_bytes() + b"x")
+    assert refused_build(toy_store) == (
+        f"error: {path}: is damaged: its bytes are not those of its name -> import the source again"
+    )
+
+
+def test_a_named_track_that_lacks_a_part_is_refused(tmp_path: Path, toy_records: Records) -> None:
+    """It was left out without a word. The tracks that nobody named may be."""
+    for query in toy_records.queries:
+        query["domain"] = "math" if query["domain"] == "math" else "chart"
+    toy_records.queries[0] |= {"domain": "photo", "group": "alone"}
+    assert imported(toy_records.write(), tmp_path / "store").returncode == 0
+    line = refused_build(tmp_path / "store")
+    assert line.startswith("error: toy-rsd: track 'chart-to-photo' has no test query")
+    (tmp_path / "recipe.toml").write_text(RECIPE.split("[[tracks]]")[0])
+    built(tmp_path / "store", tmp_path / "recipe.toml", tmp_path / "d")
+    assert "leave-photo-out" not in json.loads((tmp_path / "d" / "manifest.json").read_text())["tracks"]
+
+
+def test_a_domain_that_no_source_has_is_refused(toy_store: Path) -> None:
+    """A misspelt domain of [domains] left the true one as a group of its own."""
+    line = refused_build(toy_store, RECIPE + '[domains]\nmath = ["maths"]\n')
+    assert line == "error: toy-rsd: [domains]: no source has domain 'maths' -> use chart, math, photo"

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from conftest import Records
 
+from rsd_bench.folders import new_folder
 from rsd_bench.generate.run import Plan, file_outcomes, require_live
 from rsd_bench.judge.audit import audit_source
 from rsd_bench.judge.closed import exact_match
@@ -25,7 +26,7 @@ from rsd_bench.judge.prompt import load_prompt
 from rsd_bench.judge.run import ModelJudge, file_scores, first_requests, open_scope, score_by_model, score_closed
 from rsd_bench.records.native import open_records
 from rsd_bench.records.outcomes import rows_of
-from rsd_bench.records.store import import_source, source_info
+from rsd_bench.records.store import image_path, import_source, source_info, store_image
 from rsd_bench.requests.model import Answer, Endpoint
 from rsd_bench.requests.store import AnswerStore, open_answers
 from rsd_bench.types import InputError
@@ -214,3 +215,37 @@ def test_half_a_surrogate_pair_in_a_record_is_a_fault_of_its_line(tmp_path: Path
 
     with pytest.raises(InputError, match=r"queries\.jsonl:3: holds half of a surrogate pair"):
         imported(tmp_path, broken)
+
+
+def test_an_interruption_between_the_two_renames_keeps_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the old folder was set aside and before the new one took its place: both were deleted."""
+    dest = tmp_path / "dest"
+    dest.mkdir()
+    (dest / "kept").write_text("old")
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), new_folder(dest, may_replace=lambda _: True):
+        pass
+    assert (dest / "kept").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["dest"]
+
+
+def test_a_damaged_image_is_not_sent(live: Live) -> None:
+    """A changed file was sent under the hash of the one that was imported: an answer about another image."""
+    sha256 = next(rows_of(live.store, "toy", "queries"))["image_sha256"]
+    path = image_path(live.store, sha256)
+    data = path.read_bytes()
+    assert live.plan.image(sha256) == data
+    path.write_bytes(data[:-1] + b"x")
+    with pytest.raises(OSError, match=rf"{sha256}: is damaged.* -> import the source again"):
+        live.plan.image(sha256)
+    store_image(live.store, lambda: data)  # importing again mends it, though the size is the same
+    assert live.plan.image(sha256) == data

@@ -6,6 +6,7 @@ Original bytes must arrive, and a map that does not fit be refused with the colu
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import call_cli
 from PIL import Image
 
 from rsd_bench.records.hub import open_hub
@@ -239,3 +241,25 @@ def test_a_dataset_that_cannot_be_loaded_is_told(hub: Hub, spoil: Any) -> None:
 def test_importing_the_module_does_not_load_datasets() -> None:
     code = "import sys, rsd_bench.records.hub; sys.exit('datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_classes_arrive_by_name(hub: Hub) -> None:
+    """Class columns arrived as their numbers: "0" as reference answer and domain."""
+    label = datasets.ClassLabel(names=["no", "yes"])
+    features = datasets.Features(
+        {**FEATURES, "label": datasets.List(label), "kind": datasets.ClassLabel(2, ["bar", "pie"])}
+    )
+    rows = {**ROWS, "label": [[1], [0, 1], []], "kind": [0, 1, 1]}
+    pq.write_table(datasets.Dataset.from_dict(rows, features=features).with_format("arrow")[:], hub.file)
+    hub.remap('label"\n[constants]\ndomain = "chart"', 'label"\ndomain = "kind"')
+    found = hub.read()
+    assert [row["domain"] for row in found] == ["bar", "pie", "pie"]
+    assert [row["reference_answer"] for row in found] == ["yes", '["no", "yes"]', None]
+
+
+def test_a_source_that_is_replaced_is_told(hub: Hub) -> None:
+    """A second split under the same id wiped the first without a word."""
+    command = ("data", "import", "hub", hub.repo, "--map", hub.map, "--out", hub.store)
+    assert "replaced  " not in call_cli(*command).stdout
+    assert "replaced  charts: the store had a source of that id" in call_cli(*command).stdout
+    assert json.loads(call_cli(*command, "--json").stdout)["replaced"] == ["charts"]
