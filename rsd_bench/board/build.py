@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from rsd_bench.board.flags import DECLARED, duplicate_flags
 from rsd_bench.board.lines import to_json
@@ -31,7 +31,7 @@ from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
 RESULTS = "results"
-BOARD = "leaderboard.json"
+BOARD, CSV, MARKDOWN = "leaderboard.json", "leaderboard.csv", "leaderboard.md"
 PAGE = "index.html"
 _DECIMALS = 9
 
@@ -49,8 +49,8 @@ class Board:
         return {
             **self.results,
             BOARD: to_json(self.data | {"tables": tables}, depth=4),
-            "leaderboard.csv": to_csv(self.data).encode(),
-            "leaderboard.md": to_markdown(self.data).encode(),
+            CSV: to_csv(self.data).encode(),
+            MARKDOWN: to_markdown(self.data).encode(),
             PAGE: to_html(self.data),
         }
 
@@ -92,8 +92,8 @@ def write_board(files: dict[str, bytes], out: Path) -> None:
     old = _read(committed.get(BOARD, b""))
     if committed and "tables" not in old:
         raise InputError.at(out, f"holds {min(committed)} but no board", "give --out a new folder, or that of a board")
-    new = json.loads(files[BOARD])
-    if old.get("submissions") and new["refused"] and not new["submissions"]:
+    none_left = not any(name.startswith(f"{RESULTS}/") for name in files)
+    if old.get("submissions") and none_left and _read(files[BOARD])["refused"]:
         what = f"would lose all {len(old['submissions'])} routers: every submission is refused"
         raise InputError.at(
             out, what, "see `rsd-bench submit check`; --data names another dataset, --out another board"
@@ -121,18 +121,15 @@ def check_board(files: dict[str, bytes], out: Path) -> list[Problem]:
 
 
 def _committed(out: Path) -> dict[str, bytes]:
-    found = [
-        *(out / name for name in (BOARD, "leaderboard.csv", "leaderboard.md", PAGE)),
-        *(out / RESULTS).glob("*.json"),
-    ]
+    found = [*(out / name for name in (BOARD, CSV, MARKDOWN, PAGE)), *(out / RESULTS).glob("*.json")]
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in found if path.is_file()}
 
 
 def _read(data: bytes) -> dict[str, Any]:
     """A JSON object; empty where the bytes are none."""
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
+        value = orjson.loads(data)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

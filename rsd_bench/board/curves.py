@@ -18,7 +18,7 @@ def pack_curve(sweep: Sequence[Mapping[str, float]], all_large: float) -> str:
     2^k is the lowest power of two, at least 2, that no latency exceeds.
     """
     longest = max(row["ail"] for row in sweep) / all_large
-    span = max(1, math.ceil(math.log2(longest))) if longest > 0 else 1
+    span = min(max(1, math.ceil(math.log2(longest))), len(_DIGITS) - 1) if longest > 0 else 1
     figures = [(row["apsp"], row["ca"], 1 - row["ail"] / all_large / 2**span) for row in sweep]
     whole = [min(max(round(value * _FULL), 0), _FULL) for row in figures for value in row]
-    return _DIGITS[min(span, len(_DIGITS) - 1)] + "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)
+    return _DIGITS[span] + "".join(_DIGITS[k >> 6] + _DIGITS[k & 63] for k in whole)

@@ -1,10 +1,10 @@
 """`board diff OLD NEW`: which published numbers moved, and why. One that moved without a reason no longer reproduces.
 
 Reasons, the first that explains every figure that moved: the data (another manifest), the metric (another metrics
-version), the submission (other probabilities, tau or router latency), the resampling (n_boot or seed: bounds and bands
-only), the field (others came or went: bands and sensitivity only), else the code. A row that is gone is removed where
-its submission is, else it counts as moved: the code refuses or drops what it scored. What only the new board has was
-never published, so that it cannot have moved.
+version), the submission (other probabilities, tau or router latency there), the field (others came, went or decide
+otherwise there: bands and sensitivity only), the resampling (n_boot or seed: bounds and bands that the field does not
+explain), else the code. A row that is gone is removed where its submission is, else it counts as moved: the code
+refuses or drops what it scored. What only the new board has was never published, so that it cannot have moved.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rsd_bench.submission.check import NO_INK
+
 _POLICIES = {"all-edge", "all-cloud", "random", "label-oracle", "rcs-oracle"}
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # Unicode categories: control, format, private, half a character
-_NO_INK = {"\u034f", "\u115f", "\u1160", "\u2800", "\u3164", "\uffa0"}  # of other categories, blank to the eye
 _VARIATIONS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))  # selectors, which show nothing of their own
 
 
@@ -38,4 +39,4 @@ def _look(name: str) -> str:
 
 
 def _blank(character: str) -> bool:
-    return character in _NO_INK or any(low <= ord(character) <= high for low, high in _VARIATIONS)
+    return character in NO_INK or any(low <= ord(character) <= high for low, high in _VARIATIONS)

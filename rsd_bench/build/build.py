@@ -31,7 +31,8 @@ from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.features.table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.labels import label, label_column
-from rsd_bench.records.store import batches_of, read_image
+from rsd_bench.records.images import read_image
+from rsd_bench.records.store import batches_of
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 

@@ -26,10 +26,9 @@ def _command() -> str:
 def _finish(out: Path, made: Any, draw: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from rsd_bench.experiments.table import page_of, read_table, shown, write_table
+    from rsd_bench.experiments.table import page_of, shown, write_table
 
-    write_table(out, made, draw)
-    made = read_table(out / f"{made.name}.json")
+    made = write_table(out, made, draw)
     if as_json:
         print_json(asdict(made))
         return

@@ -78,3 +78,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def manifest_sha256(folder: Path) -> str:
     """The identity of a dataset: SHA-256 of its manifest.json, which holds the hashes of all its files."""
     return file_sha256(folder / MANIFEST)
+
+
+def require_content(data: object, manifest: Mapping[str, Any]) -> None:
+    """InputError where a published dataset has no images and questions of some sources, which may not be re-hosted."""
+    if withheld := manifest.get("withheld"):
+        what = f"was published without the images and questions of {', '.join(withheld)}"
+        raise InputError.at(data, what, "use the built folder")

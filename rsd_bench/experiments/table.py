@@ -61,13 +61,15 @@ def read_table(path: Path) -> Table:
         raise InputError.at(path, f"is no table of an experiment: {error!r}", "run its command again") from None
 
 
-def write_table(out: Path, table: Table, draw: Callable[[Table, Path], None]) -> None:
-    """Write a table and its picture, then the page over all tables."""
+def write_table(out: Path, table: Table, draw: Callable[[Table, Path], None]) -> Table:
+    """Write a table and its picture, then the page over all tables. The table as it was written."""
     out.mkdir(parents=True, exist_ok=True)
     rounded = asdict(table) | {"rows": [[_rounded(cell) for cell in row] for row in table.rows]}
     write_file(out / f"{table.name}.json", (json.dumps(rounded, indent=1, ensure_ascii=False) + "\n").encode())
-    draw(read_table(out / f"{table.name}.json"), out / f"{table.name}.svg")
+    written = read_table(out / f"{table.name}.json")
+    draw(written, out / f"{table.name}.svg")
     write_file(page_of(out), render_page(out).encode())
+    return written
 
 
 def page_of(out: Path) -> Path:
@@ -127,6 +129,6 @@ def shown(table: Table) -> list[list[str]]:
 
 
 def _shown(cell: Cell, digits: int | None) -> str:
-    if cell is None or cell != cell:
+    if cell is None:
         return ""
     return str(cell) if digits is None or not isinstance(cell, (int, float)) else f"{cell:.{digits}f}"

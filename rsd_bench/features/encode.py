@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from rsd_bench.config import ENCODER_BATCH, SPLITS
-from rsd_bench.dataset.manifest import read_manifest
+from rsd_bench.dataset.manifest import read_manifest, require_content
 from rsd_bench.features.cache import VectorCache, vector_array
 from rsd_bench.features.encoders import Encoder, Half, Kind, load_encoder
 from rsd_bench.features.table import FEATURES, SPEC, FeatureSpec
@@ -124,13 +124,6 @@ def _shards(data: Path) -> list[str]:
         raise InputError.at(data, what, "encode the full edition, or use the features a lite edition carries")
     require_content(data, manifest)
     return [str(path) for split in SPLITS for path in sorted((data / "pairs").glob(f"{split}-*.parquet"))]
-
-
-def require_content(data: object, manifest: Mapping[str, Any]) -> None:
-    """InputError where a published dataset has no images and questions of some sources, which may not be re-hosted."""
-    if withheld := manifest.get("withheld"):
-        what = f"was published without the images and questions of {', '.join(withheld)}"
-        raise InputError.at(data, what, "use the built folder")
 
 
 def keys_of(shard: str, kind: Kind) -> list[str]:

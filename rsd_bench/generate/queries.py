@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rsd_bench.dataset.layout import MANIFEST
-from rsd_bench.dataset.manifest import read_manifest
+from rsd_bench.dataset.manifest import read_manifest, require_content
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.features.encode import require_content
+from rsd_bench.records.images import read_image
 from rsd_bench.records.model import Query, Source, SourceInfo
 from rsd_bench.records.native import open_records
 from rsd_bench.records.outcomes import rows_of
-from rsd_bench.records.store import import_source, read_image, source_info, sources_in
+from rsd_bench.records.store import import_source, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _INFO = {field.name for field in fields(SourceInfo)}

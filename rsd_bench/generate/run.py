@@ -18,9 +18,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.records.images import image_to_send
 from rsd_bench.records.model import Response
 from rsd_bench.records.outcomes import Outcome, replace_outcomes, rows_of
-from rsd_bench.records.store import outcome_row, read_image, source_info
+from rsd_bench.records.store import outcome_row, source_info
 from rsd_bench.requests.model import Answer, Endpoint, Request, image_part, make_request, text_part
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem
@@ -55,10 +56,7 @@ class Plan:
 
     def image(self, sha256: str) -> bytes:
         """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        try:
-            return read_image(self.store, sha256)
-        except InputError as error:
-            raise OSError(0, str(error)) from None
+        return image_to_send(self.store, sha256)
 
 
 def require_live(plan: Plan) -> None:

@@ -23,8 +23,9 @@ from rsd_bench.judge.closed import ClosedJudge
 from rsd_bench.judge.prompt import JudgePrompt
 from rsd_bench.judge.texts import query_texts
 from rsd_bench.judge.verdict import Verdict, read_verdict
+from rsd_bench.records.images import image_to_send
 from rsd_bench.records.outcomes import JUDGE_PREFIX, Outcome, replace_outcomes, rows_of, scored_by_us
-from rsd_bench.records.store import read_image, source_info, sources_in, spread
+from rsd_bench.records.store import source_info, sources_in, spread
 from rsd_bench.requests.model import Endpoint, Request, make_request
 from rsd_bench.requests.store import AnswerStore
 from rsd_bench.types import InputError, Problem
@@ -91,10 +92,7 @@ class Scope:
 
     def image(self, sha256: str) -> bytes:
         """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        try:
-            return read_image(self.store, sha256)
-        except InputError as error:
-            raise OSError(0, str(error)) from None
+        return image_to_send(self.store, sha256)
 
 
 def open_scope(store: Path, sources: list[str] | None, models: list[str] | None) -> Scope:

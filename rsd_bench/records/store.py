@@ -35,6 +35,7 @@ from rsd_bench.query_statistics import (
     text_statistics,
 )
 from rsd_bench.records.damage import reading
+from rsd_bench.records.images import image_path
 from rsd_bench.records.model import Query, Report, Response, Source
 from rsd_bench.types import InputError, Problem
 
@@ -88,21 +89,6 @@ JUDGMENTS = pa.schema(
 )
 _BATCH = 2_000
 _THREADS = os.cpu_count() or 1
-
-
-def image_path(store: Path, sha256: str) -> Path:
-    """Where a store keeps the bytes of an image."""
-    return store / "images" / sha256[:2] / sha256
-
-
-def read_image(store: Path, sha256: str) -> bytes:
-    """The bytes of an image. InputError where they are gone or not those that were imported."""
-    path = image_path(store, sha256)
-    with reading(path):
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ValueError("its bytes are not those of its name")
-    return data
 
 
 def sources_in(store: Path) -> list[str]:

@@ -26,7 +26,7 @@ _SHOWN = 20
 _MOST_PROBLEMS = 200
 _LONGEST_TEXT = 300
 ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, README}
-_NO_INK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols to Unicode, blank to the eye
+NO_INK = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # letters, symbols and marks to Unicode, blank to the eye
 
 
 def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
@@ -96,7 +96,7 @@ def _check_meta(folder: Path, meta: dict[str, Any], benchmark: Benchmark, proble
     if meta["slug"] != folder.resolve().name:
         problems.append(Problem(path, f"slug is {meta['slug']!r}, the folder {folder.name!r}", "make them equal"))
     for field, text in (("name", meta["name"]), *(("authors", author) for author in meta["authors"])):
-        if not any(unicodedata.category(c)[0] in "LNPS" and c not in _NO_INK for c in text):
+        if not any(unicodedata.category(c)[0] in "LNPS" and c not in NO_INK for c in text):
             problems.append(Problem(path, f"{field}: {text!r} has no visible character", "write a name"))
     dataset, ours = meta["dataset"], benchmark.manifest
     if dataset["manifest_sha256"] not in benchmark.accepted_manifests:

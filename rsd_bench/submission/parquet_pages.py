@@ -76,8 +76,9 @@ def _pages(data: mmap.mmap, chunk: _Fields) -> Iterator[tuple[int, bool]]:
             if kind in header:
                 page = _get(header, kind, _STRUCT)
                 values += _get(page, _VALUES, _I32)
-                coded = coded or _get(page, encoding, _I32) in _CODED
-                if _get(page, encoding, _I32) == _DELTA_BYTE_ARRAY:
+                of = _get(page, encoding, _I32)
+                coded = coded or of in _CODED
+                if of == _DELTA_BYTE_ARRAY:
                     raise ValueError("is encoded as DELTA_BYTE_ARRAY; write it with a dictionary or plain")
         yield _PAGE_BYTES + _get(header, _UNPACKED, _I32), coded
         at = cursor.at + _get(header, _PACKED, _I32)

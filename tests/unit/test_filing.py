@@ -24,9 +24,10 @@ from rsd_bench.judge.audit import audit_source
 from rsd_bench.judge.closed import exact_match
 from rsd_bench.judge.prompt import load_prompt
 from rsd_bench.judge.run import ModelJudge, file_scores, first_requests, open_scope, score_by_model, score_closed
+from rsd_bench.records.images import image_path
 from rsd_bench.records.native import open_records
 from rsd_bench.records.outcomes import rows_of
-from rsd_bench.records.store import image_path, import_source, source_info, store_image
+from rsd_bench.records.store import import_source, source_info, store_image
 from rsd_bench.requests.model import Answer, Endpoint
 from rsd_bench.requests.store import AnswerStore, open_answers
 from rsd_bench.types import InputError

@@ -20,7 +20,8 @@ from conftest import call_cli
 from PIL import Image
 
 from rsd_bench.records.hub import open_hub
-from rsd_bench.records.store import image_path, import_source
+from rsd_bench.records.images import image_path
+from rsd_bench.records.store import import_source
 from rsd_bench.types import InputError, Problem
 
 MAP = """

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from rsd_bench.records.images import image_path
 from rsd_bench.records.lmms_eval import open_lmms_eval
-from rsd_bench.records.store import image_path, import_source
+from rsd_bench.records.store import import_source
 from rsd_bench.types import InputError, Problem
 
 

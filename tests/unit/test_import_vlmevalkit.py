@@ -19,8 +19,9 @@ import pytest
 from conftest import run_cli
 from PIL import Image
 
+from rsd_bench.records.images import image_path
 from rsd_bench.records.model import Source
-from rsd_bench.records.store import image_path, import_source
+from rsd_bench.records.store import import_source
 from rsd_bench.records.vlmevalkit import open_vlmevalkit
 from rsd_bench.types import InputError, Problem
 
