@@ -72,7 +72,7 @@ $(VENV)/.dev: $(VENV)/.core
 
 # The pictures of the board in the README, from the committed page.
 screenshots: $(VENV)/.dev chromium
-	$(VENV)/bin/python tests/browser/screenshots.py leaderboard/index.html docs/images
+	$(VENV)/bin/python tests/support/screenshots.py leaderboard/index.html docs/images
 
 clean:
 	rm -rf $(VENV) build rsd-bench-demo .pytest_cache .mypy_cache .ruff_cache

@@ -21,7 +21,7 @@ from pathlib import Path
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 from boards import synthetic
 
 

@@ -19,19 +19,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.generate.run import Plan, file_outcomes
-from rsd_bench.query_statistics import text_statistics
-from rsd_bench.records.store import JUDGMENTS, QUERIES, RESPONSES, store_image
-from rsd_bench.requests.chat import load_sdk
-from rsd_bench.requests.engine import Lane, count_pending, run_local
-from rsd_bench.requests.model import Endpoint
-from rsd_bench.requests.prices import Budget, load_prices
-from rsd_bench.requests.retry import Asking
-from rsd_bench.requests.store import open_answers
+from rsd_bench.dataset.query_statistics import text_statistics
+from rsd_bench.endpoints.answer_store import open_answers
+from rsd_bench.endpoints.calls import Endpoint
+from rsd_bench.endpoints.chat import load_sdk
+from rsd_bench.endpoints.engine import Lane, count_pending, run_local
+from rsd_bench.endpoints.prices import Budget, load_prices
+from rsd_bench.endpoints.retry import Asking
+from rsd_bench.generate.answer_queries import Plan, file_outcomes
+from rsd_bench.sources.store import JUDGMENTS, QUERIES, RESPONSES, store_image
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
+from chat_server import Loopback
 from conftest import png
-from loopback import Loopback
 
 
 def write_store(store: Path, n: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rsd_bench.dataset.benchmark import read_table
-from rsd_bench.query_statistics import image_statistics, text_statistics
+from rsd_bench.dataset.query_statistics import image_statistics, text_statistics
 
 
 def main(folder: str) -> None:

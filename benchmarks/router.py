@@ -1,7 +1,8 @@
 """The reference router's own cost: training on cached features, and the head alone. `python benchmarks/router.py`
 
-2,000 queries of rsd-open lite for 50 epochs without early stopping; the head by `rsd_bench.router.bench` (p50 of 200
-calls); peak resident memory of the whole process. Training uses one thread; the head torch's default unless --threads.
+2,000 queries of rsd-open lite for 50 epochs without early stopping; the head by `rsd_bench.routers.latency_bench`, p50
+of 200 calls; peak resident memory of the whole process. Training uses one thread; the head torch's default unless
+--threads.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import torch
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.features.table import read_features
-from rsd_bench.router.bench import bench_head, hardware
-from rsd_bench.router.train import lesson
-from rsd_bench.router.training import Settings, train_reference
+from rsd_bench.features.feature_table import read_features
+from rsd_bench.routers.latency_bench import bench_head, hardware
+from rsd_bench.routers.reference_training import Settings, train_reference
+from rsd_bench.routers.track_training import lesson
 
 ROWS, EPOCHS, BATCHES = 2_000, 50, (1, 64, 256)
 

@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 
 from rsd_bench.config import N_BOOT, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.evaluation import score_submission
-from rsd_bench.submission.check import check_submission
-from rsd_bench.submission.model import Submission
+from rsd_bench.evaluation.evaluate import score_submission
+from rsd_bench.submission.check_submission import check_submission
+from rsd_bench.submission.submission import Submission
 
 
 def benchmark_of(n: int, tracks: int = 0) -> Benchmark:

@@ -14,14 +14,14 @@ from rsd_bench.version import METRICS_VERSION, __version__
 if TYPE_CHECKING:
     from rsd_bench.config import SCENARIOS as SCENARIOS
     from rsd_bench.dataset.load import load as load
-    from rsd_bench.evaluation import Result as Result
-    from rsd_bench.evaluation import evaluate as evaluate
-    from rsd_bench.labels import label as label
-    from rsd_bench.metrics import score_routing as score_routing
-    from rsd_bench.metrics import sweep as sweep
-    from rsd_bench.router.network import ReferenceRouter as ReferenceRouter
-    from rsd_bench.router.pipeline import load_router as load_router
-    from rsd_bench.stats import compare as compare
+    from rsd_bench.evaluation.evaluate import Result as Result
+    from rsd_bench.evaluation.evaluate import evaluate as evaluate
+    from rsd_bench.metrics.comparison import compare as compare
+    from rsd_bench.metrics.label import label as label
+    from rsd_bench.metrics.routing import score_routing as score_routing
+    from rsd_bench.metrics.routing import sweep as sweep
+    from rsd_bench.routers.network import ReferenceRouter as ReferenceRouter
+    from rsd_bench.routers.pipeline import load_router as load_router
     from rsd_bench.types import Comparison as Comparison
     from rsd_bench.types import InputError as InputError
     from rsd_bench.types import Interval as Interval
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 _HOME = {
     "SCENARIOS": "config",
     "load": "dataset.load",
-    "evaluate": "evaluation",
-    "Result": "evaluation",
-    "label": "labels",
-    "score_routing": "metrics",
-    "sweep": "metrics",
-    "ReferenceRouter": "router.network",
-    "load_router": "router.pipeline",
-    "compare": "stats",
+    "evaluate": "evaluation.evaluate",
+    "Result": "evaluation.evaluate",
+    "label": "metrics.label",
+    "score_routing": "metrics.routing",
+    "sweep": "metrics.routing",
+    "ReferenceRouter": "routers.network",
+    "load_router": "routers.pipeline",
+    "compare": "metrics.comparison",
     "Comparison": "types",
     "InputError": "types",
     "Interval": "types",

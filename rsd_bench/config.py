@@ -47,7 +47,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise InputError.at(path, f"not TOML: {error}", "mend the line named") from None
+        raise InputError.at(path, f"not TOML: {error}", "fix the line named") from None
     except UnicodeDecodeError as error:
         raise InputError.at(path, f"not UTF-8: {error.reason}", "save the file as UTF-8") from None
     except OSError as error:

@@ -6,6 +6,7 @@ Small frozen dataclasses that carry data and check it once, at construction. Not
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any
@@ -114,17 +115,21 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of an input: where it is (file, and line or row), what is wrong, and how to mend it."""
+    """One fault of an input: where it is (file, and line or row), what is wrong, and how to fix it."""
 
     where: str
     what: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" -> {self.mend}" if self.mend else "")
+        return f"{self.where}: {self.what}" + (f" -> {self.fix}" if self.fix else "")
 
     def to_dict(self) -> dict[str, str]:
         return dict(vars(self))
+
+
+#: Where an importer or a reader of files tells the problems that it finds.
+Report = Callable[[Problem], None]
 
 
 class InputError(ValueError):
@@ -135,6 +140,6 @@ class InputError(ValueError):
         super().__init__("\n".join(map(str, problems)))
 
     @classmethod
-    def at(cls, where: object, what: str, mend: str = "") -> InputError:
+    def at(cls, where: object, what: str, fix: str = "") -> InputError:
         """An InputError with a single problem."""
-        return cls([Problem(str(where), what, mend)])
+        return cls([Problem(str(where), what, fix)])

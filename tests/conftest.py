@@ -114,11 +114,11 @@ test = ["photo"]
 @pytest.fixture(scope="session")
 def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built dataset of 300 toy queries. Read only: copy it before changing it."""
-    from rsd_bench.build.build import build_dataset
+    from rsd_bench.build.build_dataset import build_dataset
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.config import load_aliases
-    from rsd_bench.records.native import open_records
-    from rsd_bench.records.store import import_source
+    from rsd_bench.sources.records_folder import open_records
+    from rsd_bench.sources.store import import_source
 
     root = tmp_path_factory.mktemp("toy")
     problems: list = []
@@ -194,9 +194,9 @@ def _build_rsd_open(root: Path, records: Path) -> None:
 
 @pytest.fixture(scope="session")
 def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A Hub on loopback with a client process of its own (tests/hub)."""
-    from hub.client import Client
-    from hub.loopback import LoopbackHub
+    """A Hub on loopback with a client process of its own (tests/support)."""
+    from hub_client import Client
+    from hub_server import LoopbackHub
 
     root = tmp_path_factory.mktemp("loopback")
     with LoopbackHub(root / "hub") as running, Client(running, root / "home") as client:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from rsd_bench.board.names import shown_names
+from rsd_bench.board.shown_names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
-from rsd_bench.result import flat_row, interval_text
+from rsd_bench.evaluation.result import flat_row, interval_text
 
 _UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
 _FORMULA = re.compile(r"(^|;)([\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫])")

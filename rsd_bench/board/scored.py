@@ -25,20 +25,20 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from rsd_bench.board.curves import pack_curve
-from rsd_bench.board.lines import to_json
+from rsd_bench.board.json_lines import to_json
 from rsd_bench.board.what_if import statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
-from rsd_bench.evaluation import route_of, score_with_samples
+from rsd_bench.evaluation.evaluate import route_of, score_with_samples
 from rsd_bench.folders import write_file
-from rsd_bench.submission.check import ALLOWED_FILES, check_submission
-from rsd_bench.submission.model import Submission
+from rsd_bench.submission.check_submission import ALLOWED_FILES, check_submission
+from rsd_bench.submission.submission import Submission
 from rsd_bench.types import InputError, Problem
 
 _OWN_FILE = ("result_json", "samples")  # fields that are kept in files of their own
 _MAX_BYTES = 256 << 20  # a larger submission is checked and scored each time
 _WORTH_A_POOL = 8
-_MEND = "run `rsd-bench submit check` on it"
+_FIX = "run `rsd-bench submit check` on it"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
         return error.problems
     except (OSError, ValueError) as error:  # UnicodeError and most of Arrow's are ValueErrors
         said = error.strerror if isinstance(error, OSError) else (str(error).splitlines() or [""])[0][:200]
-        return [Problem(str(folder), f"cannot be scored: {said or type(error).__name__}", _MEND)]
+        return [Problem(str(folder), f"cannot be scored: {said or type(error).__name__}", _FIX)]
 
 
 def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Scored:

@@ -1,7 +1,7 @@
 """Sufficient statistics of a router's decisions: enough to recompute its ranking for any MES and weights.
 
 Decisions are fixed, so APSP at any MES needs only how many delivered answers reach each score level, CA a count and AIL
-a sum. The page ships these figures and recomputes with the formulas below; `tests/browser` holds the two equal to 1e-9.
+a sum. The page ships these figures and recomputes with the formulas below; its tests hold the two equal to 1e-9.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from rsd_bench.arrays import BoolArray, FloatArray
 from rsd_bench.config import SCORE_MAX
 from rsd_bench.dataset.benchmark import Part
-from rsd_bench.metrics import Outcomes, rcs
+from rsd_bench.metrics.arrays import BoolArray, FloatArray
+from rsd_bench.metrics.routing import Outcomes, rcs
 from rsd_bench.types import Scenario
 
 _MAX_LEVELS = 101

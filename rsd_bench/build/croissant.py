@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.build.facts import column_meaning
-from rsd_bench.build.figures import Figures
+from rsd_bench.build.card_facts import column_meaning
+from rsd_bench.build.card_figures import Figures
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",

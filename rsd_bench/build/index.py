@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import SPLITS, load_profile
-from rsd_bench.latency import TierOutcomes, pair_latency
-from rsd_bench.records.damage import reading
-from rsd_bench.records.store import source_info, sources_in
-from rsd_bench.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
+from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
+from rsd_bench.metrics.latency import TierOutcomes, pair_latency
+from rsd_bench.sources.damage import reading
+from rsd_bench.sources.store import source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _QUERY_COLUMNS = ["query_id", "domain", "group", "image_sha256", "image_bytes"]
@@ -42,8 +42,8 @@ def build_index(recipe: Recipe, store: Path) -> Index:
     known = sources_in(store)
     names = recipe.sources or tuple(known)
     if absent := [name for name in names if name not in known]:
-        mend = f"import it; the store has {', '.join(known)}"
-        raise InputError([Problem(str(store), f"has no source {name!r}", mend) for name in absent])
+        fix = f"import it; the store has {', '.join(known)}"
+        raise InputError([Problem(str(store), f"has no source {name!r}", fix) for name in absent])
     infos = {name: source_info(store, name) for name in names}
     queries = pd.concat([_queries(store, name, recipe) for name in names], ignore_index=True)
     if (twice := queries["query_id"].duplicated()).any():
@@ -73,8 +73,8 @@ def _require_domains(recipe: Recipe, queries: pd.DataFrame) -> None:
     known = sorted(queries["domain"].unique())
     named = [domain for members in (recipe.domains or {}).values() for domain in members]
     if absent := [domain for domain in named if domain not in known]:
-        mend = f"use {', '.join(known)}"
-        raise InputError([Problem(recipe.name, f"[domains]: no source has domain {d!r}", mend) for d in absent])
+        fix = f"use {', '.join(known)}"
+        raise InputError([Problem(recipe.name, f"[domains]: no source has domain {d!r}", fix) for d in absent])
 
 
 def _queries(store: Path, source: str, recipe: Recipe) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from typing import Any
 
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import MES_LEVELS
-from rsd_bench.records.damage import reading
-from rsd_bench.records.outcomes import AUDIT
+from rsd_bench.sources.damage import reading
+from rsd_bench.sources.outcomes import AUDIT
 
 
 def live_provenance(info: Mapping[str, Any]) -> dict[str, Any]:

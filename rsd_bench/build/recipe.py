@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rsd_bench.build.facts import card_facts
+from rsd_bench.build.card_facts import card_facts
 from rsd_bench.config import DEFAULT_PROFILE, IN_DOMAIN, load_profile, read_toml
-from rsd_bench.splits import Track
+from rsd_bench.dataset.splits import Track
 from rsd_bench.types import InputError, Problem
 
 _VERSION = re.compile(r"^\d+\.\d+\.\d+$")
@@ -46,8 +46,8 @@ def read_recipe(path: Path) -> Recipe:
     data = read_toml(path)
     problems: list[Problem] = []
 
-    def wrong(what: str, mend: str) -> None:
-        problems.append(Problem(str(path), what, mend))
+    def wrong(what: str, fix: str) -> None:
+        problems.append(Problem(str(path), what, fix))
 
     for key in sorted(data.keys() - _KEYS):
         wrong(f"key {key!r} is unknown", f"use {', '.join(sorted(_KEYS))}")

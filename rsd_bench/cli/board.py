@@ -41,7 +41,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Score every submission and write results/*.json, leaderboard.{json,csv,md} and index.html."""
-    from rsd_bench.board.build import check_board, collect_board, write_board
+    from rsd_bench.board.build_board import check_board, collect_board, write_board
     from rsd_bench.board.render import to_text
     from rsd_bench.board.scored import default_cache
     from rsd_bench.dataset.benchmark import open_benchmark
@@ -109,7 +109,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Say which published numbers moved and why; exit 1 when one moved for no reason but the code."""
-    from rsd_bench.board.diff import diff_boards, read_board
+    from rsd_bench.board.board_diff import diff_boards, read_board
 
     moves = diff_boards(read_board(old), read_board(new))
     broken = [move for move in moves if not move.reproduces]

@@ -15,7 +15,7 @@ from rsd_bench.cli.output import AsJson, fail, print_json, say, table
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
-    from rsd_bench.records.model import Source
+    from rsd_bench.sources.source import Source
 
 app = typer.Typer(
     help="Import sources, build a dataset, check it, publish it.", no_args_is_help=True, rich_markup_mode=None
@@ -46,7 +46,7 @@ Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
 def _import(inputs: dict[str, Opener], store: Path, models: Path | None, as_json: bool) -> None:
     """Open and store sources, all of their problems reported together; say what was stored, and what it replaced."""
     from rsd_bench.config import load_aliases
-    from rsd_bench.records.store import import_source
+    from rsd_bench.sources.store import import_source
 
     aliases = load_aliases(models)
     infos: list[dict[str, Any]] = []
@@ -125,7 +125,7 @@ def import_records(
     as_json: AsJson = False,
 ) -> None:
     """Import records folders: source.json, queries.jsonl, responses.jsonl, images/ (`rsd-bench schema records`)."""
-    from rsd_bench.records.native import open_records
+    from rsd_bench.sources.records_folder import open_records
 
     def opener(folder: Path) -> Opener:
         return lambda report: [open_records(folder, report)]
@@ -161,7 +161,7 @@ def import_vlmevalkit(
     as_json: AsJson = False,
 ) -> None:
     """Import a VLMEvalKit benchmark with predictions; answers without a judge file stay unscored."""
-    from rsd_bench.records.vlmevalkit import open_vlmevalkit
+    from rsd_bench.sources.vlmevalkit import open_vlmevalkit
 
     predictions, judges = _named_files(pred, "--pred"), _named_files(judge or [], "--judge")
 
@@ -185,7 +185,7 @@ def import_lmms_eval(
     as_json: AsJson = False,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
-    from rsd_bench.records.lmms_eval import open_lmms_eval
+    from rsd_bench.sources.lmms_eval import open_lmms_eval
 
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lmms_eval(logdir, report, images=images, metric=metric)
@@ -201,7 +201,7 @@ def import_hub(
     as_json: AsJson = False,
 ) -> None:
     """Import the queries of a Hub dataset, to be answered with `rsd-bench generate`."""
-    from rsd_bench.records.hub import open_hub
+    from rsd_bench.sources.hub_queries import open_hub
 
     _import({repo: lambda report: [open_hub(repo, mapping, report)]}, out, None, as_json)
 
@@ -225,7 +225,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset folder: byte-reproducible, whole or not at all."""
-    from rsd_bench.build.build import build_dataset
+    from rsd_bench.build.build_dataset import build_dataset
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.dataset.manifest import manifest_sha256
 
@@ -263,7 +263,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Verify a dataset folder: hashes, schemas, splits, labels, outcomes, tracks, card, licences, Croissant, sizes."""
-    from rsd_bench.dataset.check import check_dataset
+    from rsd_bench.dataset.check_dataset import check_dataset
     from rsd_bench.dataset.manifest import read_manifest
 
     problems = check_dataset(folder)

@@ -57,7 +57,7 @@ def encode(
     """Encode every image and question once, float16; run again to resume. `router train --features STORE` reads it."""
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
-    from rsd_bench.features.ray_engine import ray_engine
+    from rsd_bench.features.ray_encode import ray_engine
 
     run = run_here if engine is EngineName.local else ray_engine(ray_address, workers)
     spec = encode_dataset(

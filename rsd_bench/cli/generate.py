@@ -51,17 +51,17 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Ask models the queries: measured latency and tokens, every answer stored as it comes, resumable."""
+    from rsd_bench.endpoints.answer_store import AnswerStore, open_answers
+    from rsd_bench.endpoints.calls import Endpoint
+    from rsd_bench.endpoints.engine import Lane, Tally
+    from rsd_bench.endpoints.prices import Budget, load_prices
+    from rsd_bench.endpoints.ray_calls import Cluster
+    from rsd_bench.endpoints.retry import Asking, RetryPolicy
+    from rsd_bench.endpoints.run_calls import Run, run_requests
+    from rsd_bench.generate.answer_queries import Plan, file_outcomes, require_live
     from rsd_bench.generate.energy import open_meter
     from rsd_bench.generate.queries import bring_queries
-    from rsd_bench.generate.run import Plan, file_outcomes, require_live
     from rsd_bench.generate.vllm_batch import VllmEngine, run_vllm
-    from rsd_bench.requests.engine import Lane, Tally
-    from rsd_bench.requests.model import Endpoint
-    from rsd_bench.requests.prices import Budget, load_prices
-    from rsd_bench.requests.ray_engine import Cluster
-    from rsd_bench.requests.retry import Asking, RetryPolicy
-    from rsd_bench.requests.run import Run, run_requests
-    from rsd_bench.requests.store import AnswerStore, open_answers
 
     if (vllm is None) == (not model) or (vllm and engine is not live.Engine.ray):
         raise typer.BadParameter("give --model ID@BASE_URL, or --vllm ID with --engine ray", param_hint="--model")

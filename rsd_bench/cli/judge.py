@@ -12,14 +12,14 @@ from typer.core import TyperGroup
 from rsd_bench.cli import live
 from rsd_bench.cli.judge_batch import read_judge_batch, write_judge_batch
 from rsd_bench.cli.output import AsJson, fail, interruptible, one_line, print_json, say, table
-from rsd_bench.result import interval_text
+from rsd_bench.evaluation.result import interval_text
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
-    from rsd_bench.judge.run import Filed, ModelJudge, Scope
-    from rsd_bench.requests.engine import Tally
-    from rsd_bench.requests.prices import Budget
-    from rsd_bench.requests.store import AnswerStore
+    from rsd_bench.endpoints.answer_store import AnswerStore
+    from rsd_bench.endpoints.engine import Tally
+    from rsd_bench.endpoints.prices import Budget
+    from rsd_bench.judge.score_answers import Filed, ModelJudge, Scope
 
 _DEFAULT = "run"
 
@@ -83,16 +83,16 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Score answers against their references; published scores are left alone. Resumable."""
+    from rsd_bench.endpoints.answer_store import open_answers
+    from rsd_bench.endpoints.engine import Tally
+    from rsd_bench.endpoints.prices import Budget, load_prices
+    from rsd_bench.endpoints.ray_calls import Cluster
+    from rsd_bench.endpoints.retry import Asking, RetryPolicy
+    from rsd_bench.endpoints.run_calls import Run
     from rsd_bench.judge.closed import exact_match, numeric
     from rsd_bench.judge.prompt import load_prompt
-    from rsd_bench.judge.run import ModelJudge, file_scores, open_scope, score_by_model, score_closed
-    from rsd_bench.records.outcomes import JUDGE_PREFIX
-    from rsd_bench.requests.engine import Tally
-    from rsd_bench.requests.prices import Budget, load_prices
-    from rsd_bench.requests.ray_engine import Cluster
-    from rsd_bench.requests.retry import Asking, RetryPolicy
-    from rsd_bench.requests.run import Run
-    from rsd_bench.requests.store import open_answers
+    from rsd_bench.judge.score_answers import ModelJudge, file_scores, open_scope, score_by_model, score_closed
+    from rsd_bench.sources.outcomes import JUDGE_PREFIX
 
     closed = {EXACT: exact_match(), NUMERIC: numeric(tolerance)}.get(judge)
     if batch_out and (closed or batch_in):
@@ -137,9 +137,9 @@ def run(
 
 def _ask(judge: ModelJudge, scope: Scope, answers: AnswerStore, run: Any, concurrency: int) -> Any:
     """First tries, then one repair for each reply that is no verdict."""
-    from rsd_bench.judge.run import first_requests, repair_requests
-    from rsd_bench.requests.engine import Lane
-    from rsd_bench.requests.run import run_requests
+    from rsd_bench.endpoints.engine import Lane
+    from rsd_bench.endpoints.run_calls import run_requests
+    from rsd_bench.judge.score_answers import first_requests, repair_requests
 
     tally = run_requests([Lane(judge.endpoint, lambda: first_requests(judge, scope), concurrency)], answers, run)
     if tally.stopped or next(repair_requests(judge, scope, answers), None) is None:
@@ -189,7 +189,7 @@ def _report(
 
 
 def _say_filed(filed: Filed, repeats: int) -> None:
-    from rsd_bench.judge.run import KEPT
+    from rsd_bench.judge.score_answers import KEPT
 
     if not filed.counts:
         say("nothing to judge: no answer with a text and without a published score")
@@ -216,7 +216,7 @@ def audit(
     """How far to trust the judge: people, repeats, verbosity, and the labels that judging again would flip."""
     from rsd_bench.judge.audit import audit_source, judged_answers
     from rsd_bench.judge.human import read_human_scores
-    from rsd_bench.judge.run import open_scope
+    from rsd_bench.judge.score_answers import open_scope
 
     if (small is None) != (large is None):
         raise typer.BadParameter("give both --small and --large", param_hint="--small")

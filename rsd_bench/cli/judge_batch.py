@@ -10,16 +10,16 @@ from rsd_bench.cli.output import print_json, say
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
-    from rsd_bench.judge.run import ModelJudge, Scope
-    from rsd_bench.requests.engine import Tally
-    from rsd_bench.requests.prices import Budget
-    from rsd_bench.requests.store import AnswerStore
+    from rsd_bench.endpoints.answer_store import AnswerStore
+    from rsd_bench.endpoints.engine import Tally
+    from rsd_bench.endpoints.prices import Budget
+    from rsd_bench.judge.score_answers import ModelJudge, Scope
 
 
 def write_judge_batch(judge: ModelJudge, scope: Scope, answers: AnswerStore, path: Path, as_json: bool) -> None:
     """Write what is still to be asked as input files of the Batch API."""
-    from rsd_bench.judge.run import first_requests, repair_requests
-    from rsd_bench.requests.batch_files import write_batch
+    from rsd_bench.endpoints.batch_files import write_batch
+    from rsd_bench.judge.score_answers import first_requests, repair_requests
 
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     files = write_batch(requests, answers, scope.image, path)
@@ -39,9 +39,9 @@ def read_judge_batch(
     judge: ModelJudge, scope: Scope, answers: AnswerStore, paths: list[Path], budget: Budget, as_json: bool
 ) -> tuple[Tally, list[Problem]]:
     """What the files answered, and what is wrong with them: other options of the run ask for other requests."""
-    from rsd_bench.judge.run import first_requests, repair_requests
-    from rsd_bench.requests.batch_files import read_batch
-    from rsd_bench.requests.engine import Tally
+    from rsd_bench.endpoints.batch_files import read_batch
+    from rsd_bench.endpoints.engine import Tally
+    from rsd_bench.judge.score_answers import first_requests, repair_requests
 
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     counts = read_batch(paths, requests, answers, budget)
@@ -58,6 +58,6 @@ def read_judge_batch(
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     if open_keys := {request.key for request in requests if not answers.has_final(request.key)}:
         what = f"{len(open_keys)} requests are not answered"
-        mend = "give the options of --batch-out, or write what is missing with --batch-out again"
-        problems.append(Problem("--batch-in", what, mend))
+        fix = "give the options of --batch-out, or write what is missing with --batch-out again"
+        problems.append(Problem("--batch-in", what, fix))
     return tally, problems

@@ -15,9 +15,9 @@ from rsd_bench.cli.output import fail, say, table
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
-    from rsd_bench.requests.engine import Tally
-    from rsd_bench.requests.model import Endpoint
-    from rsd_bench.requests.prices import Budget
+    from rsd_bench.endpoints.calls import Endpoint
+    from rsd_bench.endpoints.engine import Tally
+    from rsd_bench.endpoints.prices import Budget
 
 
 class Engine(StrEnum):
@@ -52,7 +52,7 @@ Address = Annotated[str | None, typer.Option("--ray-address", help="Ray cluster 
 
 def endpoints_of(values: Sequence[str], key_env: Sequence[str] | None) -> list[Endpoint]:
     """ID@BASE_URL arguments; InputError listing every fault."""
-    from rsd_bench.requests.model import parse_endpoint
+    from rsd_bench.endpoints.calls import parse_endpoint
 
     named, fallback = {}, None
     for value in key_env or ():
@@ -86,7 +86,7 @@ def endpoints_of(values: Sequence[str], key_env: Sequence[str] | None) -> list[E
 
 def params_of(values: Sequence[str] | None, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """--param NAME=JSON over defaults; a usage error for anything that is no such pair."""
-    from rsd_bench.requests.model import RESERVED
+    from rsd_bench.endpoints.calls import RESERVED
 
     params = dict(defaults)
     for value in values or ():

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, experiments, features, generate, judge, router, score, submit
+from rsd_bench.cli import board, data, features, generate, judge, router, score, studies, submit
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -31,7 +31,7 @@ app.add_typer(data.app, name="data")
 app.command("generate")(generate.generate)
 app.add_typer(judge.app, name="judge")
 app.add_typer(features.app, name="features")
-experiments.add_to(router.app)
+studies.add_to(router.app)
 app.add_typer(router.app, name="router")
 app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)
@@ -65,7 +65,7 @@ def demo(
 ) -> None:
     """Train, submit, score and rank on the embedded dataset: no network, no key, about a minute."""
     from rsd_bench.board.render import to_text
-    from rsd_bench.demo import run_demo
+    from rsd_bench.cli.demo import run_demo
 
     made = run_demo(out)
     dataset = made.board["dataset"]
@@ -107,8 +107,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _EXTRAS:
             raise
-        mend = f"pip install {_EXTRAS[error.name]}"
-        sys.exit(fail([Problem("rsd-bench", f"this command needs {error.name}", mend)]).exit_code)
+        fix = f"pip install {_EXTRAS[error.name]}"
+        sys.exit(fail([Problem("rsd-bench", f"this command needs {error.name}", fix)]).exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as in `| head`
         sys.exit(1)
@@ -121,5 +121,5 @@ def main() -> None:
         if os.environ.get(_TRACEBACK):
             raise
         what = f"{type(error).__name__}: {str(error)[:300]}"
-        mend = f"a bug in rsd-bench, please report it; {_TRACEBACK}=1 shows where"
-        sys.exit(fail([Problem("rsd-bench", what, mend)]).exit_code)
+        fix = f"a bug in rsd-bench, please report it; {_TRACEBACK}=1 shows where"
+        sys.exit(fail([Problem("rsd-bench", what, fix)]).exit_code)

@@ -19,7 +19,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What publishing DIR would change: rows, labels per MES, scores, columns; patch, minor or major version."""
-    from rsd_bench.hub.diff import diff_with_published
+    from rsd_bench.hub.dataset_diff import diff_with_published
 
     found = diff_with_published(folder, repo)
     if as_json:

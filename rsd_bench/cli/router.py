@@ -11,7 +11,7 @@ from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, ta
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
-    from rsd_bench.features.table import Features
+    from rsd_bench.features.feature_table import Features
 
 app = typer.Typer(help="Train, predict, compare and time routers.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -31,7 +31,7 @@ def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]
     """The dataset and its features."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.features.table import read_features
+    from rsd_bench.features.feature_table import read_features
 
     benchmark = open_benchmark(dataset_folder(data))
     return benchmark, read_features(benchmark, store)
@@ -43,7 +43,7 @@ def _declared(bench: Path | None, blocks: tuple[str, ...]) -> dict[str, Any]:
 
     if bench is None:
         return {"router_latency_s": ROUTER_LATENCY_S, "hardware": "not stated"}
-    from rsd_bench.router.bench import read_bench
+    from rsd_bench.routers.latency_bench import read_bench
 
     seconds, hardware = read_bench(bench, blocks)
     return {"router_latency_s": seconds, "hardware": hardware}
@@ -52,7 +52,7 @@ def _declared(bench: Path | None, blocks: tuple[str, ...]) -> dict[str, Any]:
 @app.command("list")
 def list_routers(as_json: AsJson = False) -> None:
     """Name the routers that come with the package."""
-    from rsd_bench.router.registry import ROUTERS
+    from rsd_bench.routers.registry import ROUTERS
 
     if as_json:
         print_json({name: entry.title for name, entry in ROUTERS.items()})
@@ -76,9 +76,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the reference router on one scenario and track; write weights, config, report and picture."""
-    from rsd_bench.features.table import BLOCKS
-    from rsd_bench.router.checkpoint import train_checkpoint
-    from rsd_bench.router.training import THRESHOLDS, Settings
+    from rsd_bench.features.feature_table import BLOCKS
+    from rsd_bench.routers.checkpoint import train_checkpoint
+    from rsd_bench.routers.reference_training import THRESHOLDS, Settings
 
     left_out = set(without or ())
     if left_out - set(BLOCKS) or len(left_out) == len(BLOCKS):
@@ -122,8 +122,8 @@ def predict(
     latency: Latency = None,
 ) -> None:
     """Predict the test queries of each checkpoint's track and write one submission."""
-    from rsd_bench.features.table import BLOCKS
-    from rsd_bench.router.submit import submit_checkpoints
+    from rsd_bench.features.feature_table import BLOCKS
+    from rsd_bench.routers.submit_router import submit_checkpoints
 
     benchmark, read = open_all(data, features)
     authors = author or ["not stated"]
@@ -148,8 +148,8 @@ def submit(
     latency: Latency = None,
 ) -> None:
     """Train a router on every scenario and track and write its submission."""
-    from rsd_bench.router.registry import router_entry
-    from rsd_bench.router.submit import submit_trained
+    from rsd_bench.routers.registry import router_entry
+    from rsd_bench.routers.submit_router import submit_trained
 
     entry = router_entry(router)
     benchmark, read = open_all(data, features)
@@ -177,7 +177,7 @@ def push(
     from rsd_bench.dataset.open import is_hub_id
     from rsd_bench.hub.eval_results import eval_result_files, read_result
     from rsd_bench.hub.push import publish_model
-    from rsd_bench.router.network import ReferenceRouter
+    from rsd_bench.routers.network import ReferenceRouter
 
     if not is_hub_id(repo):
         raise typer.BadParameter(f"{repo!r} is not ORG/NAME", param_hint="REPO")
@@ -213,7 +213,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time a router: p50 and p95 at batch 1 and 64, encoders, statistics and head apart, hardware stamped."""
-    from rsd_bench.router.bench import run_bench, write_bench
+    from rsd_bench.routers.latency_bench import run_bench, write_bench
 
     measured = run_bench(checkpoint, data, image_encoder, text_encoder, threads=threads, calls=calls)
     if out:

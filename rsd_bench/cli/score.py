@@ -9,7 +9,7 @@ import typer
 
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
-from rsd_bench.result import interval_text, rounded
+from rsd_bench.evaluation.result import interval_text, rounded
 
 Boots = Annotated[int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.")]
 Seed = Annotated[int, typer.Option(min=0, max=(1 << 53) - 1, help="Seed of the bootstrap.")]
@@ -39,7 +39,7 @@ def evaluate(
         else:
             _say_private(private)
         return
-    from rsd_bench.evaluation import evaluate as score
+    from rsd_bench.evaluation.evaluate import evaluate as score
 
     result = score(path, data, n_boot=n_boot, seed=seed).to_dict()
     if as_json:
@@ -67,9 +67,9 @@ def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path,
     if author is None:
         raise typer.BadParameter("private outcomes need the account that asks", param_hint="--author")
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.dataset.private import open_private_benchmark
-    from rsd_bench.private import score_private
-    from rsd_bench.submission.check import open_submission
+    from rsd_bench.dataset.private_outcomes import open_private_benchmark
+    from rsd_bench.evaluation.private_scoring import score_private
+    from rsd_bench.submission.check_submission import open_submission
 
     benchmark = open_private_benchmark(dataset_folder(data), dataset_folder(private))
     submission = open_submission(path, benchmark)
@@ -101,7 +101,7 @@ def compare(
     """Paired difference A - B in every scenario that both enter; its interval says whether they can be told apart."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.evaluation import compare_submissions
+    from rsd_bench.evaluation.evaluate import compare_submissions
 
     benchmark = open_benchmark(dataset_folder(data))
     found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)

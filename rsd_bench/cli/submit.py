@@ -17,7 +17,7 @@ app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=Tru
 def _taus(values: list[str]) -> dict[str, float]:
     """--tau 0.6 for every scenario, --tau fast_response=0.6 for one."""
     from rsd_bench.config import SCENARIOS
-    from rsd_bench.submission.new import default_tau
+    from rsd_bench.submission.new_submission import default_tau
 
     taus = default_tau()
     for value in values:
@@ -62,11 +62,11 @@ def new(
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.author_table import predictions_frame
-    from rsd_bench.submission.model import SLUG, SLUG_MEND
-    from rsd_bench.submission.new import new_submission
+    from rsd_bench.submission.new_submission import new_submission
+    from rsd_bench.submission.submission import SLUG, SLUG_FIX
 
     if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
-        raise InputError.at(slug, "is no slug", SLUG_MEND)
+        raise InputError.at(slug, "is no slug", SLUG_FIX)
     taus = _taus(tau or [])
     folder = new_submission(
         submissions / slug,
@@ -93,10 +93,10 @@ def check(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every problem of a submission, each with where it is and how to mend it."""
+    """List every problem of a submission, each with where it is and how to fix it."""
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.submission.check import check_submission
+    from rsd_bench.submission.check_submission import check_submission
 
     submission, problems = check_submission(path, read_queries(dataset_folder(data)))
     if submission is None:
@@ -117,7 +117,7 @@ def pack(
     """Rewrite a checked submission in canonical form (sorted Parquet) and print its hash."""
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.submission.new import pack_submission
+    from rsd_bench.submission.new_submission import pack_submission
 
     digest = pack_submission(path, read_queries(dataset_folder(data)))
     if as_json:
@@ -141,9 +141,9 @@ def ci(
     as_json: AsJson = False,
 ) -> None:
     """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
-    from rsd_bench.board.pull_request import report_proposal
+    from rsd_bench.board.comment import report_proposal
     from rsd_bench.cli.score import evaluate_privately
-    from rsd_bench.evaluation import evaluate
+    from rsd_bench.evaluation.evaluate import evaluate
 
     def score(folder: Path) -> dict[str, Any]:
         if private_outcomes:

@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.config import IN_DOMAIN, SPLITS
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import file_sha256, manifest_sha256, read_manifest
-from rsd_bench.metrics import Outcomes
+from rsd_bench.metrics.arrays import BoolArray, IntArray, group_codes
+from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.types import InputError, Problem
 
 _FIGURES = [
@@ -141,8 +141,8 @@ def open_benchmark(folder: Path) -> Benchmark:
     """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged or private."""
     benchmark = read_queries(folder)
     if benchmark.queries[_FIGURES[4:8]].isna().any(axis=None):
-        mend = "run `rsd-bench data check`; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
-        raise InputError.at(folder, "a score or latency is missing", mend)
+        fix = "run `rsd-bench data check`; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
+        raise InputError.at(folder, "a score or latency is missing", fix)
     if problems := scoring_problems(benchmark):
         raise InputError(problems)
     return benchmark
@@ -154,8 +154,8 @@ def scoring_problems(benchmark: Benchmark) -> list[Problem]:
     for track in benchmark.tracks:
         part = benchmark.part(track, "test")
         if not len(part):
-            mend = "add queries, or leave the track out of the recipe"
-            problems.append(Problem(str(benchmark.folder), f"track {track!r} has no test query", mend))
+            fix = "add queries, or leave the track out of the recipe"
+            problems.append(Problem(str(benchmark.folder), f"track {track!r} has no test query", fix))
         for domain, inside in part.by_domain.items():
             if not part.outcomes.large_latency[inside].any():  # NaN, where outcomes are private, is not 0
                 what = f"track {track!r}, domain {domain!r}: the large model's latency is 0 for every test query"
@@ -177,14 +177,14 @@ def read_queries(folder: Path) -> Benchmark:
 
 def _verify_files(folder: Path, manifest: dict[str, Any]) -> None:
     """InputError where a file that scoring reads is not the manifest's: scores are kept and published by its hash."""
-    mend = "run `rsd-bench data check`"
+    fix = "run `rsd-bench data check`"
     listed = manifest.get("files")
     if not isinstance(listed, dict):
-        raise InputError.at(folder / MANIFEST, "lists no files", mend)
+        raise InputError.at(folder / MANIFEST, "lists no files", fix)
     for table in _TABLES:
         found = {f"{table}/{path.name}" for path in (folder / table).glob("*.parquet")}
         for name in sorted(found | {name for name in listed if name.startswith(f"{table}/")}):
             if name not in found:
-                raise InputError.at(folder / name, "is missing", mend)
+                raise InputError.at(folder / name, "is missing", fix)
             if listed.get(name, {}).get("sha256") != file_sha256(folder / name):
-                raise InputError.at(folder / name, "is not the file that the manifest names", mend)
+                raise InputError.at(folder / name, "is not the file that the manifest names", fix)

@@ -22,8 +22,8 @@ from typing import Any
 import pyarrow as pa
 
 from rsd_bench.config import MES_LEVELS, SPLITS
-from rsd_bench.labels import LABEL_NAMES, label_column
-from rsd_bench.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
+from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
+from rsd_bench.metrics.label import LABEL_NAMES, label_column
 
 MANIFEST, CARD, CROISSANT, EVAL = "manifest.json", "README.md", "croissant.json", "eval.yaml"
 PICTURE = "assets/score-histogram.svg"

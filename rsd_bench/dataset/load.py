@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rsd_bench.arrays import FloatArray, score_bound
 from rsd_bench.config import IN_DOMAIN, SPLITS, load_profile, scenario_named
 from rsd_bench.dataset.benchmark import read_table
 from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, arrow_schema, card_configs, splits_schema
 from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
-from rsd_bench.labels import LABEL_NAMES, label
-from rsd_bench.latency import TierOutcomes, pair_latency
+from rsd_bench.metrics.arrays import FloatArray, score_bound
+from rsd_bench.metrics.label import LABEL_NAMES, label
+from rsd_bench.metrics.latency import TierOutcomes, pair_latency
 from rsd_bench.types import Scenario
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from rsd_bench.config import ENCODER_BATCH, SPLITS
 from rsd_bench.dataset.manifest import read_manifest, require_content
-from rsd_bench.features.cache import VectorCache, vector_array
 from rsd_bench.features.encoders import Encoder, Half, Kind, load_encoder
-from rsd_bench.features.table import FEATURES, SPEC, FeatureSpec
+from rsd_bench.features.feature_table import FEATURES, SPEC, FeatureSpec
+from rsd_bench.features.vector_cache import VectorCache, vector_array
 from rsd_bench.folders import new_folder
 from rsd_bench.types import InputError
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.dataset.manifest import file_sha256
-from rsd_bench.query_statistics import on_white
+from rsd_bench.dataset.query_statistics import on_white
 from rsd_bench.types import InputError
 
 Half = NDArray[np.float16]
@@ -121,8 +121,8 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         folder = Path(repo) if Path(repo).is_dir() else Path(str(cached_file(repo, "config.json", **at))).parent
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        mend = "name a local AutoModel folder, or fetch it first where there is a network: hf download " + repo
-        raise InputError.at(source, f"cannot be loaded as {kind} encoder: {reason}", mend) from None
+        fix = "name a local AutoModel folder, or fetch it first where there is a network: hf download " + repo
+        raise InputError.at(source, f"cannot be loaded as {kind} encoder: {reason}", fix) from None
     finally:
         logging.set_verbosity(level)
     lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))  # the pooler is never used

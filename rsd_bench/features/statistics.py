@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from rsd_bench.arrays import FloatArray
 from rsd_bench.dataset.benchmark import read_table
-from rsd_bench.query_statistics import IMAGE_NUMBERS, QUESTION_TYPES, TEXT_NUMBERS
+from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, QUESTION_TYPES, TEXT_NUMBERS
+from rsd_bench.metrics.arrays import FloatArray
 
 _LOG_SCALE = {"characters", "words", "digits", "numbers", "width", "height", "megapixels", "aspect", "bytes_per_pixel"}
 

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from rsd_bench.requests.model import Endpoint
-from rsd_bench.requests.retry import EnergyMeter
+from rsd_bench.endpoints.calls import Endpoint
+from rsd_bench.endpoints.retry import EnergyMeter
 from rsd_bench.types import InputError
 
 _JOULES_PER_KWH = 3.6e6

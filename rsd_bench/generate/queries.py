@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import read_manifest, require_content
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.records.images import read_image
-from rsd_bench.records.model import Query, Source, SourceInfo
-from rsd_bench.records.native import open_records
-from rsd_bench.records.outcomes import rows_of
-from rsd_bench.records.store import import_source, source_info, sources_in
+from rsd_bench.sources.outcomes import rows_of
+from rsd_bench.sources.records_folder import open_records
+from rsd_bench.sources.source import Query, Source, SourceInfo
+from rsd_bench.sources.store import import_source, source_info, sources_in
+from rsd_bench.sources.store_images import read_image
 from rsd_bench.types import InputError, Problem
 
 _INFO = {field.name for field in fields(SourceInfo)}
@@ -139,16 +139,16 @@ def _require_same(source: _Opened, store: Path) -> None:
     name = source.info.source
     held = {row["query_id"]: _digest_row(row) for row in rows_of(store, name, "queries")}
     problems: list[Problem] = []
-    mend = "name a new STORE, or import the source again"
+    fix = "name a new STORE, or import the source again"
     for query in source.queries():
         try:
             same = held.pop(query.query_id, None) == _digest_query(query)
         except OSError as error:
-            problems.append(Problem(query.where, f"query {query.query_id!r}: {error.strerror or error}", "mend it"))
+            problems.append(Problem(query.where, f"query {query.query_id!r}: {error.strerror or error}", "fix it"))
             continue
         if not same:
-            problems.append(Problem(query.where, f"query {query.query_id!r} differs from that in {store}", mend))
-    problems += [Problem(str(store), f"query {i!r} of source {name!r} is not in QUERIES", mend) for i in held]
+            problems.append(Problem(query.where, f"query {query.query_id!r} differs from that in {store}", fix))
+    problems += [Problem(str(store), f"query {i!r} of source {name!r} is not in QUERIES", fix) for i in held]
     if problems:
         raise InputError(problems)
 

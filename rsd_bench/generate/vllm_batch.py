@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rsd_bench.requests.engine import Lane, Tally
-from rsd_bench.requests.model import Answer, Request, wire_body
-from rsd_bench.requests.prices import Budget
-from rsd_bench.requests.ray_engine import Cluster, follow, on_ray, open_desk, shards_of
-from rsd_bench.requests.retry import Asking
-from rsd_bench.requests.store import AnswerStore
+from rsd_bench.endpoints.answer_store import AnswerStore
+from rsd_bench.endpoints.calls import Answer, Request, wire_body
+from rsd_bench.endpoints.engine import Lane, Tally
+from rsd_bench.endpoints.prices import Budget
+from rsd_bench.endpoints.ray_calls import Cluster, follow, on_ray, open_desk, shards_of
+from rsd_bench.endpoints.retry import Asking
 from rsd_bench.types import InputError
 
 _DEFAULT_TOKENS = 1024

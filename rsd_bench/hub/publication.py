@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rsd_bench.build.card import write_documents
-from rsd_bench.build.facts import card_facts
+from rsd_bench.build.card_facts import card_facts
+from rsd_bench.build.dataset_card import write_documents
 from rsd_bench.build.shards import WRITER_OPTIONS
 from rsd_bench.dataset.layout import LABELS, MANIFEST, PRIVATE, TABLES, content_columns
 from rsd_bench.dataset.manifest import file_entries, manifest_sha256, read_manifest, to_bytes

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.dataset.check import check_dataset
+from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.layout import CARD, MANIFEST, TABLES
 from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.hub.publication import Version, write_publication

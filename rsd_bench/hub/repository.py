@@ -63,16 +63,16 @@ def hub_errors(repo: str) -> Iterator[None]:
             raise _refused(repo, cause) from None
         if isinstance(error, RuntimeError) and not isinstance(cause, (httpx2.HTTPError, OSError)):
             raise
-        mend = "nothing is published by halves: run the command again"
-        raise InputError.at(repo, f"the connection failed: {_first_line(cause)}", mend) from None
+        fix = "nothing is published by halves: run the command again"
+        raise InputError.at(repo, f"the connection failed: {_first_line(cause)}", fix) from None
     except ValueError as error:  # how the client tells that the Hub finds fault with the card's YAML
         told = " ".join(str(error).split())[:500]
-        raise InputError.at(repo, f"refused: {told}", "mend the recipe's [card]") from None
+        raise InputError.at(repo, f"refused: {told}", "fix the recipe's [card]") from None
 
 
 def _refused(repo: str, error: Any) -> InputError:
     status = error.response.status_code if error.response is not None else 0
-    mends = {
+    fixes = {
         401: "log in with `hf auth login`, with a token that may write",
         403: "use a token that may write to this repository",
         404: "check the name, and that your token may see it",
@@ -80,8 +80,8 @@ def _refused(repo: str, error: Any) -> InputError:
         412: "somebody else changed the repository meanwhile: run `rsd-bench data diff`, then push again",
         429: "the Hub asks for patience: run the command again later",
     }
-    mend = mends.get(status, "nothing is published by halves: run the command again")
-    return InputError.at(repo, f"the Hub answered {status}: {_first_line(error)}", mend)
+    fix = fixes.get(status, "nothing is published by halves: run the command again")
+    return InputError.at(repo, f"the Hub answered {status}: {_first_line(error)}", fix)
 
 
 def _first_line(error: BaseException) -> str:

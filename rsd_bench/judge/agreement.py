@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.arrays import FloatArray, IntArray
 from rsd_bench.config import SCORE_MAX
-from rsd_bench.stats import interval
+from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.metrics.bootstrap import interval
 from rsd_bench.types import Interval
 
 NEAR = 1.0  # a score this close to the MES is near it

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from rsd_bench.arrays import FloatArray, group_codes
 from rsd_bench.config import MES_LEVELS
 from rsd_bench.folders import write_file
 from rsd_bench.judge.agreement import (
@@ -30,8 +29,9 @@ from rsd_bench.judge.agreement import (
 )
 from rsd_bench.judge.human import HumanScore
 from rsd_bench.judge.prompt import mark_code
-from rsd_bench.labels import label
-from rsd_bench.records.outcomes import AUDIT, rows_of, scored_by_us
+from rsd_bench.metrics.arrays import FloatArray, group_codes
+from rsd_bench.metrics.label import label
+from rsd_bench.sources.outcomes import AUDIT, rows_of, scored_by_us
 from rsd_bench.types import InputError
 from rsd_bench.version import __version__
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.config import SCORE_MAX
-from rsd_bench.records.jsonl import parse_json
+from rsd_bench.jsonl import parse_json
 from rsd_bench.types import InputError, Problem
 
 _NEEDED = ("query_id", "model", "score")
@@ -53,7 +53,7 @@ def read_human_scores(path: Path, known: Collection[tuple[str, str]]) -> list[Hu
         key = score.query_id, score.model, score.annotator
         if key[:2] not in known:
             what = f"no judged answer of {score.model!r} to {score.query_id!r}"
-            problems.append(Problem(where, what, "mend the id, or judge that answer"))
+            problems.append(Problem(where, what, "fix the id, or judge that answer"))
         elif first := seen.get(key):
             problems.append(
                 Problem(where, f"the same answer is scored at {first} too", "name the annotator, or keep one")
@@ -90,14 +90,14 @@ def _table(path: Path, text: str, separator: str, problems: list[Problem]) -> It
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     names = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = names
-    mend = separator.join(_NEEDED)
+    fix = separator.join(_NEEDED)
     if lacking := [name for name in _NEEDED if name not in names]:
         other = next((s for s in ";\t," if s != separator and any(s in name for name in names)), None)
         hint = f"; it is separated by {other!r}, not {separator!r}" if other else ""
-        problems.append(Problem(str(path), f"has no column {', '.join(lacking)}{hint}", mend))
+        problems.append(Problem(str(path), f"has no column {', '.join(lacking)}{hint}", fix))
         return
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        problems.append(Problem(str(path), f"has column {', '.join(twice)} twice", mend))
+        problems.append(Problem(str(path), f"has column {', '.join(twice)} twice", fix))
         return
     for row in reader:
         where = f"{path}:{reader.line_num}"

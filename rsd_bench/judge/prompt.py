@@ -21,9 +21,9 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from rsd_bench.config import read_toml
-from rsd_bench.records.jsonl import parse_json
-from rsd_bench.records.names import is_name
-from rsd_bench.requests.model import RESERVED, image_part, text_part
+from rsd_bench.endpoints.calls import RESERVED, image_part, text_part
+from rsd_bench.jsonl import parse_json
+from rsd_bench.sources.ids import is_name
 from rsd_bench.types import InputError, Problem
 
 SHIPPED = Path(__file__).parent / "prompts"
@@ -117,17 +117,17 @@ def _check(folder: Path, settings: dict[str, Any], template: Template, problems:
     if not isinstance(params, dict) or not isinstance(settings.get("image", False), bool):
         problems.append(Problem(path, "params is no table, or image no boolean", "[params] temperature = 0"))
     else:
-        mend = "a parameter of a chat completion, with a text, a boolean or a finite number"
+        fix = "a parameter of a chat completion, with a text, a boolean or a finite number"
         problems += [
-            Problem(path, f"[params] {name} {'cannot be set' if name in RESERVED else 'is no JSON value'}", mend)
+            Problem(path, f"[params] {name} {'cannot be set' if name in RESERVED else 'is no JSON value'}", fix)
             for name, value in params.items()
             if name in RESERVED or not _is_json(value)
         ]
     found = set(template.get_identifiers()) if template.is_valid() else set()
     if found != _FIELDS:
         what = f"uses {', '.join(sorted(found)) or 'no valid field'}"
-        mend = f"use each of {', '.join(f'${f}' for f in sorted(_FIELDS))}; write $$ for a dollar sign"
-        problems.append(Problem(str(folder / "prompt.md"), what, mend))
+        fix = f"use each of {', '.join(f'${f}' for f in sorted(_FIELDS))}; write $$ for a dollar sign"
+        problems.append(Problem(str(folder / "prompt.md"), what, fix))
 
 
 def _is_json(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from rsd_bench.records.jsonl import describe, parse_json
+from rsd_bench.jsonl import describe, parse_json
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(?P<json>.*)\n[ \t]*```", re.DOTALL)
 

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from jsonschema import Draft202012Validator
 
 from rsd_bench.config import IN_DOMAIN
-from rsd_bench.records.jsonl import read_rows
+from rsd_bench.jsonl import read_rows
 from rsd_bench.schemas import schema
-from rsd_bench.submission.model import ALL_SCENARIOS, COLUMNS
 from rsd_bench.submission.predictions import PLAIN_NUMBER, right_types
+from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS
 from rsd_bench.types import InputError, Problem
 
 _NEEDED = ("query_id", "p_edge")
@@ -56,7 +56,7 @@ def predictions_frame(path: Path) -> pd.DataFrame:
         what = f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0][:200]}"
         problems.append(Problem(str(path), what, "give CSV, JSONL or Parquet"))
     if len(problems) > _SHOWN:
-        problems[_SHOWN:] = [Problem(str(path), f"has {len(problems) - _SHOWN} more problems", "mend these first")]
+        problems[_SHOWN:] = [Problem(str(path), f"has {len(problems) - _SHOWN} more problems", "fix these first")]
     if problems:
         raise InputError(problems)
     return pd.DataFrame(rows, places, list(COLUMNS)).astype({"p_edge": float})
@@ -81,8 +81,8 @@ def _fault(where: str, row: Mapping[str, Any]) -> Problem:
 def _has_heading(path: Path, names: Sequence[str], problems: list[Problem]) -> bool:
     for name in _NEEDED:
         if name not in names:
-            mend = f"give query_id and p_edge; it has {', '.join(names)[:200] or 'none'}"
-            problems.append(Problem(str(path), f"has no column {name!r}", mend))
+            fix = f"give query_id and p_edge; it has {', '.join(names)[:200] or 'none'}"
+            problems.append(Problem(str(path), f"has no column {name!r}", fix))
             return False
     twice = [name for name in COLUMNS if names.count(name) > 1]
     problems += [Problem(str(path), f"column {name!r} stands twice", "keep one") for name in twice]
@@ -90,8 +90,8 @@ def _has_heading(path: Path, names: Sequence[str], problems: list[Problem]) -> b
 
 
 def _jsonl(path: Path, problems: list[Problem]) -> _Rows:
-    mend = "an object a line with query_id (text) and p_edge (a number in [0, 1])"
-    return read_rows(path, _ROW, problems.append, _sound, mend=mend, most=_SHOWN)
+    fix = "an object a line with query_id (text) and p_edge (a number in [0, 1])"
+    return read_rows(path, _ROW, problems.append, _sound, fix=fix, most=_SHOWN)
 
 
 def _csv(path: Path, problems: list[Problem]) -> _Rows:

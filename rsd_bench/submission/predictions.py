@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from rsd_bench.arrays import FloatArray
-from rsd_bench.records.jsonl import read_rows
+from rsd_bench.jsonl import read_rows
+from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.schemas import validator
-from rsd_bench.submission.model import COLUMNS, PREDICTION_FILES
+from rsd_bench.submission.metadata import plain_file
 from rsd_bench.submission.parquet_pages import Pages, read_pages
-from rsd_bench.submission.read import plain_file
+from rsd_bench.submission.submission import COLUMNS, PREDICTION_FILES
 from rsd_bench.types import Problem
 
 _HEADING_BYTES = 1000  # of a CSV
@@ -265,8 +265,8 @@ def _read_jsonl(path: Path, max_rows: int, longest: int, problems: list[Problem]
     before, rules = len(problems), validator("predictions")
     texts: dict[str, list[str]] = {name: [] for name in _TEXT}
     numbers, lines = array("d"), array("q")
-    mend = "see `rsd-bench schema predictions`"
-    for where, row in read_rows(path, rules, problems.append, _sound_row, mend=mend, most=_FAULTY_ROWS):
+    fix = "see `rsd-bench schema predictions`"
+    for where, row in read_rows(path, rules, problems.append, _sound_row, fix=fix, most=_FAULTY_ROWS):
         if len(numbers) == max_rows:
             _too_many(path, max_rows + 1, max_rows, problems)
             return None

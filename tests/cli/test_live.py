@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from chat_server import Loopback
 from conftest import RECIPE, Records, run_cli
-from loopback import Loopback
 
 import rsd_bench as rsd
 
@@ -134,7 +134,7 @@ def test_two_endpoints_and_a_judge_become_a_dataset(tmp_path: Path, monkeypatch:
 
 
 def test_board_shows_the_noise_of_an_audited_dataset(toy_dataset: Path) -> None:
-    from rsd_bench.board.build import build_board
+    from rsd_bench.board.build_board import build_board
     from rsd_bench.dataset.benchmark import open_benchmark
 
     benchmark = open_benchmark(toy_dataset)
@@ -160,10 +160,10 @@ def acknowledged(store: Path) -> set[tuple[str, str]]:
 
 def kill_and_resume(folder: Path, kills: int, n: int, latency: float) -> None:
     queries, log = records_of(folder / "toy", n), folder / "delivered.log"
+    from rsd_bench.endpoints.calls import Endpoint
+    from rsd_bench.generate.answer_queries import Plan
     from rsd_bench.generate.queries import bring_queries
-    from rsd_bench.generate.run import Plan
-    from rsd_bench.records.outcomes import rows_of
-    from rsd_bench.requests.model import Endpoint
+    from rsd_bench.sources.outcomes import rows_of
 
     with Loopback(latency, log) as server:
         calm, store = folder / "calm", folder / "store"

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from conftest import ROOT
-from hub.client import Client
-from hub.loopback import LoopbackHub
+from hub_client import Client
+from hub_server import LoopbackHub
 
 PAGE = (ROOT / "docs" / "publishing.md").read_text("utf-8")
 
@@ -35,7 +35,7 @@ def test_every_command_and_block_runs(hub: LoopbackHub, client: Client, toy_data
 
 
 def test_every_fact_the_page_names_is_one() -> None:
-    from rsd_bench.build.facts import card_facts
+    from rsd_bench.build.card_facts import card_facts
 
     listed = re.search(r"can be replaced: (.*?) and so on", PAGE, re.S)
     assert listed

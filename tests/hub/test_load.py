@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from conftest import RECIPE, Records
-from hub.client import Client, environment
-from hub.loopback import LoopbackHub
+from hub_client import Client, environment
+from hub_server import LoopbackHub
 
 import rsd_bench as rsd
 
@@ -162,11 +162,11 @@ out = [[row["pairs/test/query_id"].decode(), list(row["pairs/test/image"].size),
 
 
 def test_a_folder_built_again_is_read_again(tmp_path: Path) -> None:
-    from rsd_bench.build.build import build_dataset
+    from rsd_bench.build.build_dataset import build_dataset
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.config import load_aliases
-    from rsd_bench.records.native import open_records
-    from rsd_bench.records.store import import_source
+    from rsd_bench.sources.records_folder import open_records
+    from rsd_bench.sources.store import import_source
 
     records, seen = Records(tmp_path / "toy"), []
     (tmp_path / "recipe.toml").write_text(RECIPE)
@@ -180,7 +180,7 @@ def test_a_folder_built_again_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_lite_edition_is_published_too(hub: LoopbackHub, client: Client, toy_dataset: Path, tmp_path: Path) -> None:
-    from rsd_bench.build.build import build_dataset
+    from rsd_bench.build.build_dataset import build_dataset
     from rsd_bench.build.recipe import read_recipe
 
     root = toy_dataset.parent

@@ -20,16 +20,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import RECIPE, ROOT, Records
-from hub.client import Client, environment
-from hub.loopback import READ, Fault, LoopbackHub
+from hub_client import Client, environment
+from hub_server import READ, Fault, LoopbackHub
 
-from rsd_bench.build.build import build_dataset
+from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import load_aliases
-from rsd_bench.dataset.check import check_dataset
+from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.manifest import read_manifest
-from rsd_bench.records.native import open_records
-from rsd_bench.records.store import import_source
+from rsd_bench.sources.records_folder import open_records
+from rsd_bench.sources.store import import_source
 
 CLOSED_SENTENCE = "A sentence that nobody may re-host"
 
@@ -215,7 +215,7 @@ def test_after_a_fault_main_is_one_version_and_a_rerun_succeeds(
     told = client.push(changed[0], "--version", "v2.0.0")
     assert told["code"] == 1
     (problem,) = told["problems"]
-    assert problem["mend"]
+    assert problem["fix"]
     if name == "race":
         assert "412" in problem["what"]
         assert hub.files("org/toy").pop("NOTICE") == b"somebody else was here"
@@ -289,7 +289,7 @@ def test_a_card_that_the_hub_finds_fault_with_is_told_in_one_line(
     build_dataset(read_recipe(recipe), dataset.parent / "store", tmp_path / "d")
     (problem,) = client.push(tmp_path / "d")["problems"]
     assert "license" in problem["what"]
-    assert problem["mend"] == "mend the recipe's [card]"
+    assert problem["fix"] == "fix the recipe's [card]"
     assert set(hub.files("org/toy")) == {".gitattributes"}
 
 
@@ -368,10 +368,10 @@ out = publish_model(Path({str(tmp_path / "router")!r}), "org/router", card, file
 def test_a_router_is_pushed_and_loads_from_there(hub: LoopbackHub, tmp_path: Path) -> None:
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.features.table import read_features
-    from rsd_bench.router.checkpoint import train_checkpoint
-    from rsd_bench.router.network import ReferenceRouter
-    from rsd_bench.router.training import Settings
+    from rsd_bench.features.feature_table import read_features
+    from rsd_bench.routers.checkpoint import train_checkpoint
+    from rsd_bench.routers.network import ReferenceRouter
+    from rsd_bench.routers.reference_training import Settings
 
     benchmark = open_benchmark(dataset_folder())
     features, settings = read_features(benchmark), Settings(epochs=1)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hub.client import Client, environment
-from hub.loopback import LoopbackHub
+from hub_client import Client, environment
+from hub_server import LoopbackHub
 
 CLOSED = "mllm_bench"
 MEASURE = """

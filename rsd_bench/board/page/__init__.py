@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from rsd_bench.board.names import plain, shown_names
+from rsd_bench.board.shown_names import plain, shown_names
 from rsd_bench.config import DROP_AT_CA, EMBEDDED, IN_DOMAIN, TAU_GRID
 
 _FOLDER = Path(__file__).parent
@@ -99,8 +99,8 @@ def page_data(board: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first(problems: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
-    """What is wrong first and how to mend it, short enough for a list."""
-    return {k: plain(problems[0][k])[:_PROBLEM_LENGTH] for k in ("what", "mend")} if problems else None
+    """What is wrong first and how to fix it, short enough for a list."""
+    return {k: plain(problems[0][k])[:_PROBLEM_LENGTH] for k in ("what", "fix")} if problems else None
 
 
 def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, Any]:

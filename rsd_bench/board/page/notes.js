@@ -31,7 +31,7 @@ function drawNotes(d) {
   const list = [`${capital(latencyBasis(d))}${d.basis.some((b) => b.startsWith("profile:")) ? "; a profile is not measured" : ""}. Router latencies are what their authors declare.`,
     d.noise ? "Noise ceiling: from the judge audit of this dataset." : "No judge audit of this dataset yet, so the noise ceiling of its labels is unknown.",
     ["The same data: ", link("leaderboard.csv"), ", ", link("leaderboard.json"), ", ", link("leaderboard.md"), ", results/. Rebuild: ", el("code", {}, "rsd-bench board build" + d.option), "."]];
-  const refused = (r) => el("li", {}, bidi(r.slug), `: ${counted(r.problems, "problem")}`, r.first ? [", first ", bidi(r.first.what), "; to mend: ", bidi(r.first.mend)] : null);
+  const refused = (r) => el("li", {}, bidi(r.slug), `: ${counted(r.problems, "problem")}`, r.first ? [", first ", bidi(r.first.what), "; to fix: ", bidi(r.first.fix)] : null);
   fill(byId("notes"), el("h2", {}, "How to read this page"), el("ul", {}, list.map((text) => el("li", {}, text))),
     el("dl", {}, GLOSSARY.map(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
     d.refused.length ? [el("h3", {}, "Refused submissions"), el("ul", { id: "refused" }, d.refused.map(refused))] : null);

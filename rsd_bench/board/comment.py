@@ -1,0 +1,107 @@
+"""What a pull request is told about its submission: every problem, or a table of scores. Markdown, inert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsd_bench.board.flags import DECLARED, decision_flags
+from rsd_bench.board.render import escape_markdown
+from rsd_bench.config import IN_DOMAIN
+from rsd_bench.evaluation.result import interval_text
+from rsd_bench.submission.proposal import Proposal, Replaced, proposed_submission
+from rsd_bench.types import InputError, Problem
+
+_SHOWN = 50
+_CELL = 300
+_MAX_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
+_CUT = "\n\nCut here, too long for a comment: `rsd-bench submit check` says all."
+ROOT = "submissions/"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Either problems, or the scores of the proposed submission; and which submission it would replace."""
+
+    problems: tuple[Problem, ...]
+    result: dict[str, Any] | None = None
+    replaces: Replaced | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "ok": not self.problems,
+            "replaces": self.replaces.to_dict() if self.replaces else None,
+            "problems": [p.to_dict() for p in self.problems],
+            "result": self.result,
+        }
+
+    def to_markdown(self) -> str:
+        lines = self._refusal() if self.result is None else self._scores(self.result)
+        if self.replaces:
+            authors = _cell(", ".join(self.replaces.authors))
+            lines = [f"This replaces the submission {self.replaces.slug} by {authors}.", "", *lines]
+        return _bounded(lines)
+
+    def _scores(self, result: dict[str, Any]) -> list[str]:
+        private = "private" in result
+        digits = result["private"]["decimals"] if private else 4
+        lines = [
+            f"**{_cell(result.get('name', result['slug']))}** is in order: {result['dataset']['name']} "
+            f"{result['dataset']['version']}, metrics version {result['metrics_version']}, {DECLARED}."
+            + (" Private outcomes, {used} of {budget} scorings used.".format(**result["private"]) if private else ""),
+            "",
+            "| track | scenario | RCS [95 % interval] | gain over best fixed | APSP | CA | AIL (s) | flags |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for row in sorted(result["scores"], key=lambda r: r.get("track", IN_DOMAIN) != IN_DOMAIN):
+            flags = "" if private else "; ".join(decision_flags(row))
+            rcs, gain = interval_text(row["rcs"], digits), interval_text(row["gain"], digits, "+")
+            figures = (f"{row[name]['value']:.3f}" for name in ("apsp", "ca", "ail"))
+            cells = (row.get("track", IN_DOMAIN), row["scenario"], rcs, gain, *figures, flags)
+            lines.append(f"| {' | '.join(cells)} |")
+        return [*lines, "", "Rank bands follow when the board is rebuilt."]
+
+    def _refusal(self) -> list[str]:
+        lines = [f"Refused: {len(self.problems)} problems.", "", "| where | what | fix |", "|---|---|---|"]
+        lines += [f"| {' | '.join(map(_cell, (p.where, p.what, p.fix)))} |" for p in self.problems[:_SHOWN]]
+        if len(self.problems) > _SHOWN:
+            lines.append(f"| | and {len(self.problems) - _SHOWN} more | `rsd-bench submit check` lists them |")
+        return lines
+
+
+def _cell(text: str) -> str:
+    return escape_markdown(text if len(text) <= _CELL else f"{text[:_CELL]}…")
+
+
+def _bounded(lines: list[str]) -> str:
+    """The lines as one text that GitHub takes as a comment. Escaping makes up to 14 characters of one."""
+    whole = "\n".join(lines)
+    if len(whole) <= _MAX_CHARACTERS:
+        return whole
+    return whole[: _MAX_CHARACTERS - len(_CUT)].rpartition("\n")[0] + _CUT
+
+
+def report_proposal(repository: Path, base: str, head: str, score: Callable[[Path], dict[str, Any]]) -> Report:
+    """Check and score the submission that `head` proposes over `base`; problems are part of the report.
+
+    score: takes the submission's folder and gives a Result's or a private result's dict, or raises InputError.
+    """
+    try:
+        with proposed_submission(repository, base, head) as proposal:
+            return _report(proposal, score)
+    except InputError as error:
+        return Report(tuple(error.problems))
+
+
+def _report(proposal: Proposal, score: Callable[[Path], dict[str, Any]]) -> Report:
+    """What may not replace its predecessor is not scored: the scores would be what its decisions are tuned by."""
+    if proposal.problems:
+        return Report(proposal.problems, replaces=proposal.replaces)
+    try:
+        return Report((), score(proposal.folder), proposal.replaces)
+    except InputError as error:
+        at = f"{proposal.folder.parent}/"
+        named = tuple(Problem(p.where.replace(at, ROOT), p.what, p.fix) for p in error.problems)
+        return Report(named, replaces=proposal.replaces)

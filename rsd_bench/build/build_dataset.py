@@ -1,0 +1,202 @@
+"""Build a dataset folder from a recipe and a store: index, stream the tables, card, manifest, one rename.
+
+The same recipe and store give the same bytes. A killed build leaves no folder that loads.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from rsd_bench.build.card_facts import card_facts
+from rsd_bench.build.dataset_card import write_documents
+from rsd_bench.build.index import Index, build_index, track_column
+from rsd_bench.build.provenance import label_noise, live_provenance
+from rsd_bench.build.recipe import Recipe
+from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
+from rsd_bench.config import MES_LEVELS, SPLITS
+from rsd_bench.dataset.layout import (
+    LITE_TABLES,
+    ROWS_PER_GROUP,
+    arrow_schema,
+    splits_schema,
+)
+from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.features.feature_table import copy_features
+from rsd_bench.folders import new_folder
+from rsd_bench.metrics.label import label, label_column
+from rsd_bench.sources.store import batches_of
+from rsd_bench.sources.store_images import read_image
+from rsd_bench.types import InputError
+from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
+
+_CANARY_NAMESPACE = "https://arxiv.org/abs/2510.27256#rsd_bench/"
+
+
+def build_dataset(
+    recipe: Recipe, store: Path, out: Path, *, lite: bool = False, features: Path | None = None
+) -> dict[str, Any]:
+    """Build the full edition, or with `lite` the figures-only edition, into folder `out`; return its manifest.
+
+    features: a folder that `rsd-bench features encode` wrote; its vectors become part of a lite edition.
+
+    InputError where the recipe and the store do not fit, or `out` holds something else.
+    """
+    with new_folder(out, may_replace=_is_dataset) as folder:
+        if lite:
+            with TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.full.") as full:
+                _write_full(recipe, store, Path(full))
+                write_lite(Path(full), folder, features)
+        else:
+            _write_full(recipe, store, folder)
+        return read_manifest(folder)
+
+
+def _is_dataset(folder: Path) -> bool:
+    try:
+        read_manifest(folder)
+    except InputError:
+        return False
+    return True
+
+
+def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
+    index = build_index(recipe, store)
+    with SplitShards(folder / "pairs", arrow_schema("pairs"), ROWS_PER_GROUP["pairs"]) as shards:
+        for source in index.sources:
+            for split, row in _pairs(index, store, source):
+                shards.write(split, [row])
+    splits = dict(zip(index.queries["query_id"], index.queries["split"], strict=True))
+    for table, source_table in (("outcomes", "responses"), ("judgments", "judgments")):
+        with SplitShards(folder / table, arrow_schema(table), ROWS_PER_GROUP[table]) as shards:
+            for source in index.sources:
+                for split, rows in _long_rows(store, source, source_table, splits):
+                    shards.write(split, rows)
+    _write_splits(index, folder)
+    write_documents(folder, _manifest(index) | label_noise(recipe, store, index.sources))
+
+
+def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(split, row) of every query of a source, read in row-group sized batches, images from the store."""
+    figures = index.queries[index.queries["source"] == source].set_index("query_id")
+    known = figures.to_dict("index")
+    licence = index.sources[source]["license"]
+    labels = {
+        label_column(mes): dict(
+            zip(figures.index, label(figures["small_score"], figures["large_score"], mes).tolist(), strict=True)
+        )
+        for mes in MES_LEVELS
+    }
+    columns = ["query_id", "question", "reference_answer", "statistics"]
+    batches = batches_of(store, source, "queries", ROWS_PER_GROUP["pairs"], columns)
+    with tqdm(total=len(figures), desc=f"{source}: pairs", unit="query", disable=None) as bar:
+        for batch in batches:
+            for row in batch.to_pylist():
+                query_id = row["query_id"]
+                if query_id not in known:
+                    continue
+                figure = known[query_id]
+                image = read_image(store, figure["image_sha256"])
+                bar.update()
+                yield (
+                    figure["split"],
+                    {
+                        **row,
+                        **{name: figure[name] for name in figures.columns},
+                        "source": source,
+                        "image": {"bytes": image, "path": None},
+                        "small_model": index.recipe.small,
+                        "large_model": index.recipe.large,
+                        "licence": licence,
+                        **{name: column[query_id] for name, column in labels.items()},
+                    },
+                )
+
+
+def _long_rows(
+    store: Path, source: str, table: str, splits: dict[str, str]
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Rows of a long table by split, in batches, for the queries of the dataset."""
+    for batch in batches_of(store, source, table, 2_000, None):
+        parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+        for row in batch.to_pylist():
+            if row["query_id"] in splits:
+                parts[splits[row["query_id"]]].append(row)
+        yield from parts.items()
+
+
+def _write_splits(index: Index, folder: Path) -> None:
+    queries = index.queries
+    tracks = {track.name: track_column(track, queries["domain"], queries["split"]) for track in index.tracks}
+    columns = {"query_id": queries["query_id"], "split": queries["split"], **tracks}
+    with SplitShards(folder / "splits", splits_schema(tracks), ROWS_PER_GROUP["splits"]) as shards:
+        for values in zip(*columns.values(), strict=True):
+            row = dict(zip(columns, values, strict=True))
+            shards.write(row["split"], [row])
+
+
+def _manifest(index: Index) -> dict[str, Any]:
+    """The manifest without its file list."""
+    recipe, queries = index.recipe, index.queries
+
+    def counts(column: str) -> dict[str, int]:
+        return {str(k): int(v) for k, v in queries[column].value_counts().sort_index().items()}
+
+    provenance = ("name", "license", "redistributable", "repository", "commit", "notes", "score_rule")
+    return {
+        "name": recipe.name,
+        "title": recipe.title or recipe.name,
+        "version": recipe.version,
+        "edition": "full",
+        "schema_version": DATA_SCHEMA_VERSION,
+        "metrics_version": METRICS_VERSION,
+        "recipe_sha256": recipe.sha256,
+        "canary": _canary(recipe.name),
+        "pair": {"small": recipe.small, "large": recipe.large},
+        "latency_profile": recipe.latency_profile,
+        "latency_basis": counts("latency_basis"),
+        "queries": len(queries),
+        "groups": int(queries["group_id"].nunique()),
+        "splits": {split: counts("split").get(split, 0) for split in SPLITS},
+        "domains": counts("domain"),
+        "tracks": {track.name: {"train": list(track.train), "test": list(track.test)} for track in index.tracks},
+        "sources": {
+            source: {key: info[key] for key in provenance}
+            | {"queries": int((queries["source"] == source).sum())}
+            | live_provenance(info)
+            for source, info in index.sources.items()
+        },
+        "missing": index.missing,
+        "card": card_facts(recipe.card, recipe.name),
+    }
+
+
+def _canary(name: str) -> str:
+    """A GUID that is the dataset's own: text that holds it was copied from the dataset."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, _CANARY_NAMESPACE + name))
+
+
+def write_lite(full: Path, folder: Path, features: Path | None = None) -> None:
+    """Project a full dataset folder onto its figures: no image, no text, no response, no judgment.
+
+    features: folder whose FOLDER/features holds vectors of exactly these queries; a copy becomes part of the edition.
+    """
+    for table in LITE_TABLES:
+        (folder / table).mkdir()
+        for shard in sorted((full / table).glob("*.parquet")):
+            with pq.ParquetFile(shard) as source:
+                schema = source.schema_arrow if table == "splits" else arrow_schema(table, lite=True)
+                with pq.ParquetWriter(folder / table / shard.name, schema, **WRITER_OPTIONS) as sink:
+                    sink.write_table(source.read(schema.names).cast(schema))
+    manifest = read_manifest(full)
+    del manifest["files"]
+    extra: dict[str, Any] = {"edition": "lite", "derived_from": manifest_sha256(full)}
+    if features:
+        extra["features"] = copy_features(features, folder).to_dict()
+    write_documents(folder, manifest | extra)

@@ -1,0 +1,142 @@
+"""What makes a folder of tables a dataset repository: card, picture, eval.yaml, Croissant and, last, the manifest.
+
+All are pure functions of the tables and the manifest (which carries the facts that people wrote), so that the builder
+and the publisher write them by the same code, and a published card can be traced to a local one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from rsd_bench.build.card_facts import CARDS, column_meaning
+from rsd_bench.build.card_figures import Figures, dataset_figures
+from rsd_bench.build.card_histograms import score_histograms
+from rsd_bench.build.croissant import write_croissant
+from rsd_bench.config import MES_LEVELS, SCENARIOS, load_profile
+from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, MANIFEST, PICTURE, card_configs, task_id
+from rsd_bench.dataset.manifest import file_entries, to_bytes
+
+_TEMPLATE = "card.md.jinja"
+_LOCAL = "."  # a card beside its data is read with the folder as working directory
+
+
+def write_documents(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Write every document of a dataset folder whose tables stand; return the manifest with its file list.
+
+    manifest: without `files`. `repository` (a Hub id) in it says where the folder is published, at tag v<version>;
+    `benchmark` False leaves out eval.yaml.
+    """
+    figures = dataset_figures(folder)
+    (folder / PICTURE).parent.mkdir(exist_ok=True)
+    (folder / PICTURE).write_bytes(score_histograms(figures, manifest["pair"]))
+    files = file_entries(folder)
+    (folder / CARD).write_text(_card(folder, {**manifest, "files": files}, figures), "utf-8", newline="\n")
+    if manifest.get("benchmark", True):
+        (folder / EVAL).write_text(_eval_yaml(manifest), "utf-8", newline="\n")
+    files = file_entries(folder, known={name: entry for name, entry in files.items() if name.endswith(".parquet")})
+    write_croissant(folder, folder / CROISSANT, manifest, figures, files, _base_url(manifest))
+    whole = {**manifest, "files": file_entries(folder, known=files)}
+    (folder / MANIFEST).write_bytes(to_bytes(whole))
+    return whole
+
+
+def _base_url(manifest: Mapping[str, Any]) -> str:
+    """Where files of the published version are fetched from; "" for a folder that is not published."""
+    if "repository" not in manifest:
+        return ""
+    from huggingface_hub.constants import ENDPOINT
+
+    return f"{ENDPOINT}/datasets/{manifest['repository']}/resolve/v{manifest['version']}/"
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _eval_yaml(manifest: Mapping[str, Any]) -> str:
+    """The Hub's benchmark file: one task per scenario, scored on the test split. Values are RCS."""
+    tasks = [{"id": task_id(name), "config": "pairs", "split": "test"} for name in SCENARIOS]
+    return _yaml(
+        {
+            "name": manifest["title"],
+            "description": "Routing between a small and a large vision-language model: RCS on the test queries.",
+            "evaluation_framework": "rsd-bench",
+            "tasks": tasks,
+        }
+    )
+
+
+def _card(folder: Path, manifest: Mapping[str, Any], figures: Figures) -> str:
+    facts, lite = manifest["card"], manifest["edition"] == "lite"
+    header = {
+        "pretty_name": manifest["title"],
+        "license": facts["license"],
+        "language": facts["language"],
+        "task_categories": facts["task_categories"],
+        "tags": facts["tags"],
+        "size_categories": [_size_category(manifest["queries"])],
+        "configs": card_configs(lite, manifest["files"]),
+    }
+    if facts["license"] == "other":
+        header["license_name"] = "by-source"
+    environment = Environment(
+        loader=FileSystemLoader(CARDS), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["cell"] = _cell
+    body = environment.get_template(_TEMPLATE).render(
+        manifest=manifest,
+        facts=facts,
+        figures=figures,
+        lite=lite,
+        profile=load_profile(manifest["latency_profile"]),
+        tables=_tables(folder, manifest),
+        where=manifest.get("repository", _LOCAL),
+        tag=f"v{manifest['version']}" if "repository" in manifest else None,
+        picture=PICTURE,
+        withheld_queries=sum(manifest["sources"][name]["queries"] for name in manifest.get("withheld", [])),
+        mes_levels=MES_LEVELS,
+    )
+    return f"---\n{_yaml(header)}---\n\n{body.strip()}\n"
+
+
+def _cell(text: Any) -> str:
+    """A text as one cell of a Markdown table."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """Table -> (column, type, meaning), from the files themselves; the ten labels are one line."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for config in card_configs(manifest["edition"] == "lite", manifest["files"]):
+        name = config["config_name"]
+        if name.startswith("mes-"):
+            continue
+        schema = pq.read_schema(next((folder / name).glob("*.parquet")))
+        rows = [(c.name, _kind(c.type), column_meaning(name, c.name)) for c in schema]
+        first = next((i for i, row in enumerate(rows) if row[0].startswith("label_mes_")), None)
+        if first is not None:
+            rows = [row for row in rows if not row[0].startswith("label_mes_")]
+            rows.insert(first, ("label_mes_1 ... label_mes_10", "ClassLabel", "cloud (0) or edge (1) at that MES"))
+        found[name] = rows
+    return found
+
+
+def _kind(kind: Any) -> str:
+    text = str(kind)
+    if text.startswith("struct<bytes"):
+        return "Image"
+    return "struct" if text.startswith("struct") else text.replace("double", "float64")
+
+
+def _size_category(queries: int) -> str:
+    for bound, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
+        if queries < bound:
+            return name
+    return "1M<n<10M" if queries < 10_000_000 else "n>10M"

@@ -1,0 +1,174 @@
+"""The experiments of `rsd-bench router`: each writes a table, a picture, and the page over all of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rsd_bench.cli.output import print_json, say, table
+from rsd_bench.cli.router import DataArgument, FeatureStore, open_all
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Tables and pictures; the page is DIR.md.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Seeds that are averaged.")]
+ScenarioName = Annotated[str, typer.Option(help="A preset.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+_OUT = Path("results")
+
+
+def _command() -> str:
+    """What the user typed, without paths of the machine: a table names the command that makes it again."""
+    return " ".join(["rsd-bench", *sys.argv[1:]])
+
+
+def _finish(out: Path, made: Any, draw: Any, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rsd_bench.studies.study_table import page_of, shown, write_table
+
+    made = write_table(out, made, draw)
+    if as_json:
+        print_json(asdict(made))
+        return
+    say(table([made.columns, *shown(made)]))
+    say(f"\ntable    {out / made.name}.json\npicture  {out / made.name}.svg\npage     {page_of(out)}")
+
+
+def rivals(
+    data: DataArgument = None,
+    router: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|FILE.py", help="May be repeated; default: all.")
+    ] = None,
+    seeds: Seeds = 5,
+    features: FeatureStore = None,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Routers side by side in every scenario: cross-validated and on the fixed test."""
+    from rsd_bench.routers.registry import ROUTERS, router_entry
+    from rsd_bench.studies.compare_baselines import compare_rivals, draw_rivals
+    from rsd_bench.studies.decision_cache import DecisionCache
+
+    entries = [router_entry(name) for name in router or ROUTERS]
+    benchmark, read = open_all(data, features)
+    cache = DecisionCache(out, benchmark, read)
+    _finish(out, compare_rivals(benchmark, read, entries, seeds, _command(), cache), draw_rivals, as_json)
+
+
+def ablate(
+    data: DataArgument = None, seeds: Seeds = 5, features: FeatureStore = None, out: Out = _OUT, as_json: AsJson = False
+) -> None:
+    """The reference router without image, text or statistics, against all three."""
+    from rsd_bench.studies.ablate import ablate as run
+    from rsd_bench.studies.compare_baselines import draw_gains
+    from rsd_bench.studies.decision_cache import DecisionCache
+
+    benchmark, read = open_all(data, features)
+    made = run(benchmark, read, seeds, _command(), DecisionCache(out, benchmark, read))
+    _finish(out, made, lambda shown, path: draw_gains(shown, path, "features"), as_json)
+
+
+def sweep(
+    data: DataArgument = None,
+    mes: Annotated[str, typer.Option(help="Levels: 1..10, or 2,5,8.")] = "1..10",
+    router: Annotated[str, typer.Option(metavar="NAME|FILE.py")] = "reference",
+    scenario: ScenarioName = "fast_response",
+    seeds: Seeds = 1,
+    features: FeatureStore = None,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """CA and APSP against MES: the safe zone and the high-risk zone."""
+    from rsd_bench.config import scenario_named
+    from rsd_bench.routers.registry import router_entry
+    from rsd_bench.studies.mes_sweep import draw_sweep, sweep_mes
+
+    scenario_named(scenario)
+    entry = router_entry(router)
+    made = sweep_mes(*open_all(data, features), entry, _levels(mes), seeds, scenario, _command())
+    _finish(out, made, draw_sweep, as_json)
+
+
+def _levels(text: str) -> list[int]:
+    try:
+        low, dots, high = text.partition("..")
+        levels = list(range(int(low), int(high) + 1)) if dots else [int(part) for part in text.split(",")]
+    except ValueError:
+        levels = []
+    if not levels or not all(0 <= level <= 10 for level in levels):
+        raise typer.BadParameter(f"{text!r} is not LOW..HIGH or a list, within 0 to 10", param_hint="--mes")
+    return levels
+
+
+def pairs(
+    data: DataArgument = None,
+    source: Annotated[str, typer.Option(help="The source whose models are paired.")] = "visonlyqa",
+    router: Annotated[str, typer.Option(metavar="NAME|FILE.py")] = "text-logistic",
+    scenario: ScenarioName = "high_quality",
+    seeds: Seeds = 1,
+    features: FeatureStore = None,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Every pair of models of a source, against their gap: where does routing stop paying?"""
+    from rsd_bench.config import scenario_named
+    from rsd_bench.routers.registry import router_entry
+    from rsd_bench.studies.pairs import draw_pairs, model_pairs
+
+    scenario_named(scenario)
+    entry = router_entry(router)
+    made = model_pairs(*open_all(data, features), entry, source, scenario, seeds, _command())
+    _finish(out, made, draw_pairs, as_json)
+
+
+def ceiling(
+    data: DataArgument = None,
+    router: Annotated[str, typer.Option(metavar="NAME|FILE.py")] = "gain-kernel",
+    scenario: ScenarioName = "high_quality",
+    seeds: Seeds = 2,
+    features: FeatureStore = None,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """A learning curve, and what predictors reach that look at answers: how much can be learned at all?"""
+    from rsd_bench.config import scenario_named
+    from rsd_bench.routers.registry import router_entry
+    from rsd_bench.studies.ceiling import ceiling as run
+    from rsd_bench.studies.ceiling import draw_ceiling
+
+    scenario_named(scenario)
+    made = run(*open_all(data, features), router_entry(router), scenario, seeds, _command())
+    _finish(out, made, draw_ceiling, as_json)
+
+
+Folders = Annotated[list[Path], typer.Argument(metavar="SUBMISSION...", help="Submission folders.")]
+Dataset = Annotated[str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")]
+
+
+def tracks(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json: AsJson = False) -> None:
+    """Submissions across domains: leave-one-domain-out and named pairs of domains."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.studies.board_studies import draw_tracks, score_folders, tracks_table
+
+    benchmark = open_benchmark(dataset_folder(data))
+    _finish(out, tracks_table(score_folders(folders, benchmark), benchmark, _command()), draw_tracks, as_json)
+
+
+def thresholds(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json: AsJson = False) -> None:
+    """Submissions over the tau grid, in-domain."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.studies.board_studies import draw_thresholds, score_folders, thresholds_table
+
+    benchmark = open_benchmark(dataset_folder(data))
+    made = thresholds_table(score_folders(folders, benchmark), benchmark, _command())
+    _finish(out, made, draw_thresholds, as_json)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the experiments."""
+    for command in (rivals, ablate, sweep, pairs, ceiling, tracks, thresholds):
+        app.command()(command)

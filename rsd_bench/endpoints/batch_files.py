@@ -1,0 +1,141 @@
+"""OpenAI Batch files: the same requests at half the price, answered within a day.
+
+Out: one JSON line a request that the store lacks, `custom_id` its key, split where the provider's limits (50,000
+requests, 200 MB a file) ask for it. In: the output and error files of a batch; what they answer goes into the store
+under the same keys, so that it makes no difference how an answer came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from rsd_bench.endpoints.answer_store import AnswerStore
+from rsd_bench.endpoints.calls import Answer, Request, wire_body
+from rsd_bench.endpoints.parse import parse_completion
+from rsd_bench.endpoints.prices import Budget
+from rsd_bench.endpoints.reply import CallFailed
+from rsd_bench.types import InputError, Problem
+
+MAX_REQUESTS, MAX_BYTES = 50_000, 200_000_000
+_URL = "/v1/chat/completions"
+
+
+def write_batch(
+    requests: Iterable[Request], answers: AnswerStore, image: Callable[[str], bytes], path: Path
+) -> list[tuple[Path, int]]:
+    """Write what the store lacks to `path` (further parts beside it as NAME-2.jsonl ...); return files and lines."""
+    files: list[tuple[Path, int]] = []
+    written: set[str] = set()
+    stream, lines, size = None, 0, 0
+    try:
+        for request in tqdm(requests, desc="batch file", unit="request", disable=None):
+            if request.key in written or answers.has_final(request.key):
+                continue
+            written.add(request.key)
+            line = b'{"custom_id":"%s","method":"POST","url":"%s","body":%s}\n' % (
+                request.key.encode(),
+                _URL.encode(),
+                wire_body(request, image),
+            )
+            if stream is None or lines == MAX_REQUESTS or size + len(line) > MAX_BYTES:
+                if stream:
+                    stream.close()
+                    files[-1] = (files[-1][0], lines)
+                part = path if not files else path.with_stem(f"{path.stem}-{len(files) + 1}")
+                stream, lines, size = part.open("wb"), 0, 0
+                files.append((part, 0))
+            stream.write(line)
+            lines, size = lines + 1, size + len(line)
+    finally:
+        if stream:
+            stream.close()
+    if files:
+        files[-1] = (files[-1][0], lines)
+    return files
+
+
+def read_batch(
+    paths: Iterable[Path], requests: Iterable[Request], answers: AnswerStore, budget: Budget
+) -> Counter[str]:
+    """Store the answers of batch output files; return how many ended how. `unknown`: lines that answer nothing asked.
+
+    What the store holds already, from this file or before, is neither counted nor paid for again. InputError listing
+    every line that is no batch output; nothing of a file with such a line is stored.
+    """
+    known = {request.key: request for request in requests}
+    ended: dict[str, str] = {}
+    unknown = 0
+    for path in paths:
+        for key, response, failure in _lines(path):
+            if key not in known:
+                unknown += 1
+                continue
+            held = answers.get(key)
+            if held and held.final:
+                continue
+            before = budget.spent_usd, budget.estimated
+            answer = _answer(known[key], response, failure, budget)
+            if held and (held.status, held.detail) == (answer.status, answer.detail):
+                budget.spent_usd, budget.estimated = before  # the same failure, read again
+                continue
+            answers.put(answer)
+            ended[key] = answer.status
+    counts = Counter(ended.values())
+    return counts + Counter(unknown=unknown)
+
+
+def _lines(path: Path) -> list[tuple[str, Any, Any]]:
+    """(custom_id, response, error) of each line. Read as endpoints are, not as records: a text may be anything."""
+    problems: list[Problem] = []
+    found: list[tuple[str, Any, Any]] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError.at(path, error.strerror or "cannot be read", "name the output file of a batch") from None
+    for number, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        try:
+            line = json.loads(raw)
+            key, response, failure = line["custom_id"], line.get("response"), line.get("error")
+            if not isinstance(key, str) or not (isinstance(response, dict) or failure):
+                raise ValueError("needs custom_id, and response or error")
+            found.append((key, response, failure))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            what = f"is no line of batch output: {error}"
+            problems.append(Problem(f"{path}:{number}", what, "use the file as the provider gave it"))
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _answer(request: Request, response: Any, failure: Any, budget: Budget) -> Answer:
+    key, model = request.key, request.model
+    if failure or response.get("status_code") != 200:
+        body = failure or response.get("body")
+        said = body.get("error", body) if isinstance(body, dict) else body
+        detail = said.get("message") if isinstance(said, dict) else said
+        return Answer(key, model, "error", detail=f"batch: {detail}")
+    try:
+        reply = parse_completion(response.get("body"))
+    except CallFailed as error:
+        spent = error.reply  # a reply without a text is billed like any other
+        cost = budget.cost(request, spent.input_tokens, spent.output_tokens, spent.text, batch=True) if spent else None
+        return Answer(key, model, "error", detail=f"batch: {error.what}", cost_usd=cost)
+    served = reply.served_model
+    if served and not _is_version(served, model):
+        return Answer(key, model, "error", detail=f"batch: answered by {served}", served_model=served)
+    cost = budget.cost(request, reply.input_tokens, reply.output_tokens, reply.text, batch=True)
+    tokens = reply.input_tokens, reply.output_tokens
+    return Answer(key, model, *reply.outcome, served, *tokens, cost_usd=cost)
+
+
+def _is_version(served: str, model: str) -> bool:
+    """Whether a served name is that of `model` or of a version of it: gpt-4o is served as gpt-4o-2024-08-06."""
+    return served.rpartition("/")[2].lower().startswith(model.rpartition("/")[2].lower())

@@ -1,0 +1,211 @@
+"""The nouns of the request layer: endpoint, request, answer. Generation and judging share them, and one store.
+
+The key of a request is sha256 over canonical JSON of [body, prompt version, sample index], where the body holds the
+model id, all messages (each image as the sha256 of its original bytes) and all parameters. Nothing else is in the key:
+not the base URL, not concurrency, not streaming, not retries. So a change of any key part asks anew, and nothing else
+does.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from rsd_bench.types import InputError
+
+#: States that are never asked for again. An `error` is recorded, and asked for again by the next run.
+FINAL = ("ok", "refused", "filtered", "truncated")
+STATUSES = (*FINAL, "error")
+
+#: The key of OpenAI goes to OpenAI only; another endpoint gets the one that the user names for it.
+_OPENAI_HOST, OPENAI_KEY_VARIABLE = "api.openai.com", "OPENAI_API_KEY"
+NO_KEY = "none"
+
+#: What a request says by itself: a parameter of one of these names would ask another question, or of another model.
+RESERVED = {"model", "messages", "stream", "stream_options", "n"}
+
+_MAX_LINE = 500  # characters of a detail or a model name
+
+_ENDPOINT = re.compile(r"(?P<model>[^\s@]+(?:@[^\s@]+)*?)@(?P<url>https?://\S+)")
+_IMAGE = re.compile(r'"url":"sha256:([0-9a-f]{64})"')
+_MAGIC = (
+    (b"\x89PNG", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF8", "gif"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model behind an OpenAI-compatible base URL. `key_variable`: the environment variable that holds its key."""
+
+    model: str
+    base_url: str
+    key_variable: str | None = None
+
+    @property
+    def api_key(self) -> str:
+        """The key, read when it is needed and kept nowhere; a placeholder where the endpoint needs none."""
+        return os.environ[self.key_variable] if self.key_variable else NO_KEY
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether this is OpenAI itself, which alone gets what the environment holds for it."""
+        parts = urlsplit(self.base_url)
+        return parts.hostname == _OPENAI_HOST and parts.scheme == "https"
+
+
+def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
+    """An Endpoint from "ID@BASE_URL". key_variables: model id -> environment variable of its key.
+
+    Raises InputError for another form, for credentials inside the URL, and for a variable that is not set.
+    """
+    match = _ENDPOINT.fullmatch(text)
+    if not match:
+        raise InputError.at("endpoint", "is not ID@BASE_URL", "for example my-model@http://localhost:8000/v1")
+    model, url = match["model"], match["url"].rstrip("/")
+    try:
+        parts = urlsplit(url)
+        credentials = parts.username or parts.password or parts.query or parts.fragment
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        raise InputError.at(f"endpoint of {model}", "has no usable base URL", "ID@http://HOST:PORT/v1") from None
+    if credentials or not parts.hostname:
+        fix = "put the key into an environment variable and name it with --key-env ID=VARIABLE"
+        raise InputError.at(f"endpoint of {model}", "the base URL holds more than a place", fix)
+    variable = key_variables.get(model)
+    if variable is None and Endpoint(model, url).is_openai:
+        variable = OPENAI_KEY_VARIABLE
+    if variable is not None and not os.environ.get(variable):
+        raise InputError.at(f"endpoint of {model}", f"environment variable {variable} is not set", "export the key")
+    if variable is not None and not (os.environ[variable].isascii() and os.environ[variable].isprintable()):
+        what = f"environment variable {variable} holds what no HTTP header can"
+        raise InputError.at(f"endpoint of {model}", what, "export the key alone, without line ends")
+    return Endpoint(model, url, variable)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One chat completion to ask for. `body` is canonical JSON with images as sha256; `key` names it in the store."""
+
+    key: str
+    model: str
+    body: str
+
+    @property
+    def images(self) -> list[str]:
+        """sha256 of each image, in order."""
+        return _IMAGE.findall(self.body)
+
+
+def make_request(
+    model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], prompt_version: str, sample: int = 0
+) -> Request:
+    """The Request of these key parts. Images in `messages` are made by `image_part`.
+
+    InputError for parameters that no request can have: `RESERVED` names, values that JSON lacks.
+    """
+    if reserved := RESERVED & params.keys():
+        raise InputError.at("parameters", f"{', '.join(sorted(reserved))} cannot be set", "leave it out")
+    try:
+        body = _canonical({"model": model, "messages": messages, **params})
+    except (TypeError, ValueError) as error:
+        raise InputError.at("parameters", f"are no JSON: {error}", "use text, finite numbers, tables") from None
+    key = hashlib.sha256(_canonical([body, prompt_version, sample]).encode()).hexdigest()
+    return Request(key, model, body)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def image_part(sha256: str) -> dict[str, Any]:
+    """A message part that stands for an image; `wire_body` puts the bytes in."""
+    return {"type": "image_url", "image_url": {"url": f"sha256:{sha256}"}}
+
+
+def text_part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def wire_body(request: Request, image: Callable[[str], bytes], stream: bool = False) -> bytes:
+    """The JSON that is sent: original image bytes as data URIs. image: sha256 -> bytes (OSError where it cannot).
+
+    Only an image part can match the pattern: inside a JSON string every quote is escaped.
+    """
+    body = request.body
+    if stream:
+        body = f'{body[:-1]},"stream":true,"stream_options":{{"include_usage":true}}}}'
+    pieces = _IMAGE.split(body)
+    out = [pieces[0].encode()]
+    for sha256, rest in zip(pieces[1::2], pieces[2::2], strict=True):
+        data = image(sha256)
+        uri = b'"url":"data:image/' + _image_kind(data).encode() + b";base64," + base64.b64encode(data) + b'"'
+        out += [uri, rest.encode()]
+    return b"".join(out)
+
+
+def _image_kind(data: bytes) -> str:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), "png")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a request ended. `text` is what the model said, only for ok and truncated; `detail` says why for the others.
+
+    first_token_s, latency_s: seconds of the attempt that succeeded, monotonic clock. Tokens come from the endpoint's
+    usage, None where it sent none. cost_usd: all attempts of this request at the run's prices, None without a price.
+    Whatever an endpoint sends, an answer can be stored and printed: `text` is valid Unicode without NUL, `detail` and
+    `served_model` are one line each.
+    """
+
+    key: str
+    model: str
+    status: str
+    text: str | None = None
+    detail: str | None = None
+    served_model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    first_token_s: float | None = None
+    latency_s: float | None = None
+    energy_j: float | None = None
+    energy_basis: str | None = None
+    attempts: int = 1
+    cost_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, fix in (("text", _unicode), ("detail", _line), ("served_model", _line)):
+            if value := getattr(self, name):
+                object.__setattr__(self, name, fix(value))
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+
+def _unicode(text: str) -> str:
+    """Without what cannot be encoded or would end the text in C: JSON can hold lone surrogates and NUL."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a pair that was sent in two pieces is whole again
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", "\ufffd")
+
+
+def _line(text: str) -> str:
+    """At most a line that moves no cursor."""
+    text = text[:_MAX_LINE]
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in _unicode(text))

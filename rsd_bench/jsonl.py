@@ -1,0 +1,138 @@
+"""JSON Lines, read strictly: each fault is a Problem with file and line, and no line is guessed at."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from rsd_bench.types import Problem, Report
+
+_MAX_LINE = 64 << 20  # bytes; a record is text and figures, never an image
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON; write null or a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise ValueError(f"key {key!r} stands twice")
+        out[key] = value
+    return out
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
+_MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def parse_json(text: str) -> Any:
+    """Strict JSON: no NaN or infinite number, no key twice, no runaway nesting, no half of a surrogate pair.
+
+    Raises ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("not JSON that can be read: nested too deeply") from None
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _too_deep(value):
+        raise ValueError("not JSON that can be read: nested too deeply")
+    try:
+        text.encode()
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
+    return value
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        nested = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
+        level = [item for items in nested for item in items]
+        if not level:
+            return False
+    return True
+
+
+def describe(error: Any) -> str:
+    """One line for a jsonschema error: the field and what is wrong with it."""
+    path = ".".join(map(str, error.absolute_path))
+    message = error.message if len(error.message) <= 200 else f"{error.message[:200]}..."
+    return f"{path}: {message}" if path else str(message)
+
+
+def read_rows(
+    path: Path,
+    validator: Draft202012Validator,
+    report: Report,
+    sound: Callable[[Any], bool] = lambda row: False,
+    *,
+    fix: str = "see `rsd-bench schema records`",
+    most: int | None = None,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ("file:line", row) for each row that satisfies the schema; report every fault of the others.
+
+    sound: a quick test that only rows of the schema pass; the others meet the schema itself. fix: what to do about a
+    row that fails it. most: faulty rows after which no more is read. A byte order mark, Windows line ends and blank
+    lines are accepted. A missing or empty file is one Problem.
+    """
+    rows = faulty = 0
+    try:
+        with path.open("rb") as stream:
+            for number, raw in enumerate(iter(lambda: stream.readline(_MAX_LINE + 1), b""), 1):
+                where = f"{path}:{number}"
+                if len(raw) > _MAX_LINE:
+                    report(Problem(where, "line is longer than 64 MiB", "one JSON object a line, images in files"))
+                    return
+                line = raw.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else raw.strip()
+                if not line:
+                    continue
+                rows += 1
+                row, faults = _read_row(line, where, validator, sound, fix)
+                if not faults:
+                    yield where, row
+                    continue
+                for fault in faults:
+                    report(fault)
+                faulty += 1
+                if faulty == most and (left := sum(1 for line in stream if line.strip())):
+                    report(Problem(str(path), f"has {left} more lines, not read after {most} faulty ones", fix))
+                    return
+    except OSError as error:
+        report(Problem(str(path), error.strerror or "cannot be read", "a source needs this file"))
+        return
+    if not rows:
+        report(Problem(str(path), "is empty", "one JSON object a line"))
+
+
+def _read_row(
+    line: bytes, where: str, validator: Draft202012Validator, sound: Callable[[Any], bool], fix: str
+) -> tuple[Any, list[Problem]]:
+    """The value of a line, and what is wrong with it."""
+    try:
+        row = parse_json(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, [Problem(where, f"not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8")]
+    except ValueError as error:
+        return None, [Problem(where, str(error), "one JSON object a line")]
+    faults = [] if sound(row) else validator.iter_errors(row)
+    return row, [Problem(where, describe(fault), fix) for fault in faults]

@@ -1,0 +1,182 @@
+"""Uncertainty: the group bootstrap, its intervals, and rank bands.
+
+The bootstrap resamples groups (queries that share an image or a seed question) with replacement and needs only the
+sums of each group, so its cost grows with groups, not queries. Above N_BUNDLES groups it resamples random bundles of
+them, so that its cost stops growing at all.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from rsd_bench.config import CONFIDENCE, MIN_GROUPS, N_BOOT, N_BUNDLES
+from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.types import Interval
+
+_DECIMALS = 12
+_CHUNK_CELLS = 1 << 18  # draws held at once: small enough for the cache
+_DRAWN: dict[tuple[int, int, int], NDArray[np.uint16]] = {}
+_DRAWN_BYTES = 400 << 20
+_ROUNDING = 1e-7  # a standard error of RCS below this is that of float32 arithmetic
+_PAIR_CELLS = 1 << 24  # routers^2 x samples that the largest deviation is taken over
+_MIN_PAIR_SAMPLES = 400
+_ROUTERS_AT_ONCE = 8  # of which deviations from all others are held: long enough for threads to run side by side
+_SAME = 1e-6  # differences of RCS up to this are never told apart
+
+
+def group_sums(columns: FloatArray | Iterable[NDArray[Any]], codes: IntArray) -> FloatArray:
+    """Sums over groups 0..G-1 -> (G, k) of a table (n, k), or of k columns that need never stand in memory at once."""
+    n_groups = int(codes.max()) + 1
+    each = columns.T if isinstance(columns, np.ndarray) else columns
+    return np.column_stack([np.bincount(codes, column, n_groups) for column in each])
+
+
+def resampling_units(codes: IntArray, seed: int = 0) -> IntArray:
+    """What the bootstrap resamples, per query: its group, or above N_BUNDLES groups one of as many random bundles.
+
+    Bundles are dealt by a seeded shuffle, sizes equal to within one. Sums of independent rows keep their variance when
+    the rows are bundled at random, so intervals keep their width in expectation; its extra noise, 1/sqrt(2 N_BUNDLES) =
+    1 %, is below that of 10,000 resamples. Equal seeds deal equally, so routers stay paired.
+    """
+    n_groups = int(codes.max()) + 1
+    if n_groups <= N_BUNDLES:
+        return codes
+    return (np.random.default_rng((seed, n_groups)).permutation(n_groups) % N_BUNDLES)[codes]
+
+
+def _draws(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
+    """How often each unit stands in each sample, shape (n_boot, n_units): drawn once, used by every router."""
+    key = (n_units, n_boot, seed)
+    if key not in _DRAWN:
+        _DRAWN[key] = _draw(*key)
+        while len(_DRAWN) > 1 and sum(times.nbytes for times in list(_DRAWN.values())) > _DRAWN_BYTES:
+            _DRAWN.pop(next(iter(_DRAWN)), None)
+    return _DRAWN[key]
+
+
+def _draw(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
+    rng = np.random.default_rng(seed)
+    times = np.empty((n_boot, n_units), np.uint16)
+    rows = max(1, min(n_boot, _CHUNK_CELLS // n_units))
+    offsets = np.arange(rows)[:, None] * n_units
+    for start in range(0, n_boot, rows):
+        size = min(rows, n_boot - start)
+        picks = rng.integers(0, n_units, size=(size, n_units))
+        picks += offsets[:size]
+        times[start : start + size] = np.bincount(picks.ravel(), minlength=size * n_units).reshape(size, n_units)
+    return times
+
+
+def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> FloatArray:
+    """Sums of `n_boot` bootstrap samples of the G rows of `sums` (G, k) -> (n_boot, k). Same seed, same samples.
+
+    Every table of as many rows sees the same draws: samples of two routers on the same groups are paired. Fewer than
+    MIN_GROUPS rows give NaN: one group drawn again and again would be an interval of no width.
+    """
+    if len(sums) < MIN_GROUPS:
+        return np.full((n_boot, sums.shape[1]), np.nan)
+    units = group_sums(sums, resampling_units(np.arange(len(sums)), seed)) if len(sums) > N_BUNDLES else sums
+    times = _draws(len(units), n_boot, seed)
+    out = np.empty((n_boot, sums.shape[1]))
+    rows = max(1, _CHUNK_CELLS // len(units))
+    with _ONE_THREAD:  # chunks are small: a second thread would only wait for the first
+        for start in range(0, n_boot, rows):
+            out[start : start + rows] = times[start : start + rows].astype(np.float64) @ units
+    return out
+
+
+class _OneBlasThread:
+    """A limit of BLAS to one thread. Whoever uses it at the same time shares it; it ends with the last of them."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._limiter = threading.Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limiter = _controller().limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._limiter:
+                self._limiter.restore_original_limits()
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+_ONE_THREAD = _OneBlasThread()
+
+
+def interval(value: float, samples: FloatArray) -> Interval:
+    """Percentile interval of bootstrap samples, shape (n_boot,)."""
+    low, high = _percentiles(samples)
+    return Interval(float(value), low, high)
+
+
+def _percentiles(samples: FloatArray) -> tuple[float, float]:
+    """Bounds of the interval without the last bits: equal routers must differ by exactly 0, whatever the BLAS.
+
+    NaN where nothing was resampled (n_boot 0, or too few groups).
+    """
+    if not len(samples) or math.isnan(samples[0]):
+        return math.nan, math.nan
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.round(np.quantile(samples, (tail, 1 - tail)), _DECIMALS) + 0.0
+    return float(low), float(high)
+
+
+def simultaneous_margins(samples: FloatArray) -> FloatArray:
+    """Half-widths of the 95 % intervals of all differences of R routers that hold at once, shape (R, R).
+
+    samples: paired bootstrap samples, (n_boot, R). The max-t method over all pairs: the bootstrap gives the standard
+    error of each difference and the 95 % quantile of the largest studentised deviation of any pair; where pairs are
+    very many, that quantile is read from fewer of the samples. A standard error below 1e-7 is rounding: its margin is
+    _SAME. Source: Romano & Wolf, Econometrica 73 (2005).
+    """
+    each = np.ascontiguousarray(samples.T, np.float64)
+    centred = each - each.mean(axis=1, keepdims=True)
+    n_routers, n_boot = centred.shape
+    with _ONE_THREAD:
+        covariance = centred @ centred.T / n_boot
+    variance = covariance.diagonal()
+    errors = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
+    scale = np.divide(1, errors, out=np.zeros_like(errors), where=errors > _ROUNDING)
+    few = centred[:, : max(_MIN_PAIR_SAMPLES, _PAIR_CELLS // n_routers**2)].astype(np.float32)
+    largest, scale = np.zeros(few.shape[1], np.float32), scale.astype(np.float32)
+    room = np.empty((_ROUTERS_AT_ONCE, *few.shape), np.float32)
+    for i in range(0, n_routers, _ROUTERS_AT_ONCE):
+        some = few[i : i + _ROUTERS_AT_ONCE, None]
+        deviations = np.subtract(few[i:], some, out=room[: len(some), i:])
+        np.abs(deviations, out=deviations)
+        deviations *= scale[i : i + len(some), i:, None]
+        np.maximum(largest, deviations.max(axis=(0, 1)), out=largest)
+    return np.asarray(np.maximum(np.quantile(largest, CONFIDENCE) * errors, _SAME))
+
+
+def rank_bands(values: FloatArray, samples: FloatArray) -> IntArray:
+    """Bands (1 = best) of R routers from their values (R,) and paired bootstrap samples (n_boot, R).
+
+    Routers are taken from the highest value down. The first of a band leads it; whoever's paired interval against the
+    leader contains 0 shares the band, the next one opens a new band. Intervals hold for all pairs of routers at once.
+    """
+    bands = np.zeros(len(values), dtype=np.int64)
+    margins = simultaneous_margins(samples)
+    leader, band = -1, 0
+    for router in np.argsort(-values, kind="stable"):
+        if leader < 0 or values[leader] - values[router] > margins[leader, router]:
+            leader, band = router, band + 1
+        bands[router] = band
+    return bands

@@ -1,0 +1,38 @@
+"""How much a probability says, and how honestly: AUROC, Brier score, expected calibration error."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_bench.config import ECE_BINS
+from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.metrics.routing import descending
+
+
+def auroc(p_edge: FloatArray, labels: NDArray[np.int8], order: IntArray | None = None) -> float | None:
+    """Area under the ROC curve of p against the label, ties half; None where only one label occurs.
+
+    order: `descending(p_edge)`, where it is at hand.
+    """
+    order = descending(p_edge) if order is None else order
+    ranked, found = p_edge[order], np.cumsum(labels[order], dtype=np.int64)
+    positives = int(found[-1])
+    if not 0 < positives < len(labels):
+        return None
+    last = np.append(np.flatnonzero(ranked[1:] < ranked[:-1]), len(ranked) - 1)  # of each run of equal p
+    true = np.append(0, found[last])
+    false = np.append(0, last + 1 - found[last])
+    return float(np.trapezoid(true / positives, false / false[-1]))
+
+
+def brier(p_edge: FloatArray, labels: NDArray[np.int8]) -> float:
+    """Mean squared difference of p and the label."""
+    return float(np.mean((p_edge - labels) ** 2))
+
+
+def expected_calibration_error(p_edge: FloatArray, labels: NDArray[np.int8], bins: int = ECE_BINS) -> float:
+    """Expected calibration error over equal-width bins of p, each weighted by its share of queries."""
+    which = np.minimum((p_edge * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(which, labels - p_edge, bins)
+    return float(np.abs(gap).sum() / len(p_edge))

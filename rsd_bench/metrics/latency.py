@@ -1,0 +1,83 @@
+"""Latency of a (small, large) pair, with its basis: clocked where a source clocked both sides, else a declared profile.
+
+A source is never mixed: it uses its own latencies only where both models have one on every query, else the profile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rsd_bench.config import MEASURED_BASES, LatencyProfile, load_profile
+from rsd_bench.metrics.arrays import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class TierOutcomes:
+    """One model's clocked figures for n queries; NaN where unknown. basis: measured, reported or None."""
+
+    tier: str  # small or large
+    model: str
+    latency_s: FloatArray
+    basis: NDArray[Any]
+    output_tokens: FloatArray
+
+    @classmethod
+    def of(cls, tier: str, model: str, outcomes: pd.DataFrame) -> TierOutcomes:
+        """From a frame with latency_s, latency_basis and output_tokens, one row a query."""
+        latency, tokens = (outcomes[c].to_numpy(np.float64, na_value=np.nan) for c in ("latency_s", "output_tokens"))
+        return cls(tier, model, latency, outcomes["latency_basis"].to_numpy(object), tokens)
+
+
+@dataclass(frozen=True)
+class PairLatency:
+    """Seconds for both sides and the basis of each row, shape (n,)."""
+
+    small_s: FloatArray
+    large_s: FloatArray
+    basis: NDArray[Any]
+
+
+def pair_latency(
+    sources: NDArray[Any], small: TierOutcomes, large: TierOutcomes, profile: LatencyProfile
+) -> PairLatency:
+    """Latencies of a pair for n queries of the named sources, each source on one basis (a token profile: each row)."""
+    small_s, large_s, basis = np.empty(len(sources)), np.empty(len(sources)), np.empty(len(sources), dtype=object)
+    for source in np.unique(sources):
+        rows = sources == source
+        clocked = _clocked_basis(small, large, rows)
+        if clocked:
+            small_s[rows], large_s[rows], basis[rows] = small.latency_s[rows], large.latency_s[rows], clocked
+        else:
+            small_s[rows], large_s[rows], basis[rows] = _modelled(small, large, rows, profile)
+    return PairLatency(small_s, large_s, basis)
+
+
+def _clocked_basis(small: TierOutcomes, large: TierOutcomes, rows: BoolArray) -> str | None:
+    """`measured` or `reported` where every row has a latency of both sides, the weaker of the two; else None."""
+    if np.isnan(small.latency_s[rows]).any() or np.isnan(large.latency_s[rows]).any():
+        return None
+    found = {*small.basis[rows], *large.basis[rows]}
+    return MEASURED_BASES[0] if found == {MEASURED_BASES[0]} else MEASURED_BASES[1]
+
+
+def _modelled(
+    small: TierOutcomes, large: TierOutcomes, rows: BoolArray, profile: LatencyProfile
+) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
+    n = int(rows.sum())
+    if profile.kind == "constant":
+        fast, slow = (np.full(n, profile.tiers[side.tier], np.float64) for side in (small, large))
+        return fast, slow, np.full(n, profile.basis, dtype=object)
+    fallback = load_profile(profile.fallback or "")
+    sides, by_tokens = [], np.zeros(n, np.bool_)
+    for side in (small, large):
+        first, per_token = profile.models.get(side.model, (np.nan, np.nan))
+        fitted = first + per_token * side.output_tokens[rows]
+        by_tokens |= ~np.isnan(fitted)
+        sides.append(np.where(np.isnan(fitted), fallback.tiers[side.tier], fitted))
+    basis = np.where(by_tokens, profile.basis, fallback.basis).astype(object)
+    return sides[0], sides[1], basis

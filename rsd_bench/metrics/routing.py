@@ -1,0 +1,284 @@
+"""The formulas, metrics version 1: APSP, CA, AIL, RCS, threshold sweep, oracles and reference policies.
+
+Pure numpy on arrays of length n, one definition per formula. Arrays are float64 in query order: small and large hold
+judge scores in [0, 10], latencies are seconds. `docs/metrics.md` gives each definition with a worked example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_bench.config import (
+    DEFAULT_PROFILE,
+    DROP_AT_CA,
+    SCORE_MAX,
+    TAU_ALL_CLOUD,
+    TAU_GRID,
+    load_profile,
+    scenario_named,
+)
+from rsd_bench.metrics import arrays
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
+from rsd_bench.metrics.label import label
+from rsd_bench.types import RoutingScore, Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of `terms`: what a bootstrap has to sum, in this order.
+TERMS = ("n", "solved", "delivered", "on_small", "latency", "large_latency")
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Both models' judged outcomes for n queries, checked once: scores in [0, 10], latencies in seconds, shape (n,)."""
+
+    small: FloatArray
+    large: FloatArray
+    small_latency: FloatArray
+    large_latency: FloatArray
+
+    @classmethod
+    def of(cls, small: Any, large: Any, small_latency: Any = None, large_latency: Any = None) -> Outcomes:
+        """Check and convert; latencies left out mean the `paper-bounds` profile. Raises ValueError."""
+        s = arrays.scores(small, "small")
+        n = len(s)
+        tiers = load_profile(DEFAULT_PROFILE).tiers
+        fast = arrays.seconds(tiers["small"] if small_latency is None else small_latency, "small_latency", n)
+        slow = arrays.seconds(tiers["large"] if large_latency is None else large_latency, "large_latency", n)
+        if not slow.sum() > 0:
+            raise ValueError("large_latency: is 0 for every query, so no latency can be saved against all-large")
+        return cls(s, arrays.scores(large, "large", n), fast, slow)
+
+    def __len__(self) -> int:
+        return len(self.small)
+
+    def take(self, index: IntArray | BoolArray) -> Outcomes:
+        return Outcomes(self.small[index], self.large[index], self.small_latency[index], self.large_latency[index])
+
+
+def rcs(apsp: Any, ca: Any, ail: Any, ail_all_large: Any, scenario: Scenario) -> Any:
+    """Routing Composite Score: alpha APSP + beta CA + gamma (1 - AIL / AIL_all-large). Scalars or arrays."""
+    return scenario.alpha * apsp + scenario.beta * ca + scenario.gamma * (1 - ail / ail_all_large)
+
+
+def check_scenario(scenario: Scenario, outcomes: Outcomes) -> None:
+    """Refuse a scenario whose weights make all-small the best policy whatever the answers are worth (ValueError)."""
+    saved = 1 - outcomes.small_latency.mean() / outcomes.large_latency.mean()
+    floor = scenario.beta + scenario.gamma * saved
+    if scenario.alpha <= floor:
+        raise ValueError(
+            f"scenario {scenario.name!r}: alpha {scenario.alpha:g} <= beta + gamma (1 - AIL_small/AIL_large) = "
+            f"{floor:.4g}: all-small would beat all-large whatever the answers are worth; raise alpha"
+        )
+
+
+def term_columns(
+    route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0
+) -> Iterator[NDArray[Any]]:
+    """Per-query terms of every metric, one array of shape (n,) at a time, in the order of TERMS."""
+    delivered = np.where(route, outcomes.small, outcomes.large)
+    yield np.ones(len(route))
+    yield delivered >= mes
+    yield delivered
+    yield route
+    yield router_latency + np.where(route, outcomes.small_latency, outcomes.large_latency)
+    yield outcomes.large_latency
+
+
+def terms(route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0) -> FloatArray:
+    """`term_columns` as one table, shape (n, 6). Sums over any set of queries give its scores."""
+    return np.column_stack(list(term_columns(route, outcomes, mes, router_latency))).astype(np.float64)
+
+
+def metrics_of(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:
+    """Metrics from summed terms, shape (..., 6) -> arrays of shape (...): apsp, mean_score, ca, ail, rcs."""
+    n, solved, delivered, on_small, latency, large_latency = np.moveaxis(sums, -1, 0)
+    apsp, ca, ail = solved / n, on_small / n, latency / n
+    return {
+        "apsp": apsp,
+        "mean_score": delivered / n / SCORE_MAX,
+        "ca": ca,
+        "ail": ail,
+        "rcs": rcs(apsp, ca, ail, large_latency / n, scenario),
+    }
+
+
+def routing_score(
+    route: BoolArray, outcomes: Outcomes, scenario: Scenario, router_latency: FloatArray | float = 0.0
+) -> RoutingScore:
+    """`score_routing` for arguments that are already checked."""
+    columns = term_columns(route, outcomes, scenario.mes, router_latency)
+    values = metrics_of(np.array([column.sum() for column in columns], np.float64), scenario)
+    return RoutingScore(len(route), **{name: float(value) for name, value in values.items()})
+
+
+def score_routing(
+    route_small: Any,
+    *,
+    small: Any,
+    large: Any,
+    small_latency: Any = None,
+    large_latency: Any = None,
+    scenario: str | Scenario,
+    router_latency_s: Any = 0.0,
+) -> RoutingScore:
+    """Score the decisions of a router.
+
+    route_small: shape (n,), 1 where the small model answers. small, large: judge scores in [0, 10], shape (n,).
+    small_latency, large_latency, router_latency_s: seconds, shape (n,) or one number; latencies left out mean the
+    `paper-bounds` profile. scenario: a preset's name or a Scenario.
+    Raises ValueError naming the argument that is wrong. Source: rsd_bench metrics version 1.
+    """
+    scenario = scenario_named(scenario)
+    outcomes = Outcomes.of(small, large, small_latency, large_latency)
+    route = arrays.decisions(route_small, "route_small", len(outcomes))
+    check_scenario(scenario, outcomes)
+    return routing_score(route, outcomes, scenario, arrays.seconds(router_latency_s, "router_latency_s", len(outcomes)))
+
+
+def descending(p_edge: FloatArray) -> IntArray:
+    """Positions from the highest p to the lowest, equals in their order."""
+    return np.argsort(-p_edge, kind="stable")
+
+
+def sweep_curve(
+    p_edge: FloatArray,
+    outcomes: Outcomes,
+    scenario: Scenario,
+    taus: Iterable[float] | None = None,
+    router_latency: FloatArray | float = 0.0,
+    order: IntArray | None = None,
+) -> dict[str, FloatArray]:
+    """`sweep` for arguments that are already checked, as arrays. One sort and one cumulative sum per term.
+
+    order: `descending(p_edge)`, where it is at hand.
+    """
+    n = len(p_edge)
+    order = descending(p_edge) if order is None else order
+    ascending = p_edge[order[::-1]]
+    if taus is None:
+        thresholds = np.append(ascending[np.append(True, ascending[1:] > ascending[:-1])], TAU_ALL_CLOUD)
+    else:
+        thresholds = np.unique(np.append(np.asarray(list(taus), dtype=np.float64), (0.0, TAU_ALL_CLOUD)))
+    k = n - np.searchsorted(ascending, thresholds, side="left")  # p >= tau holds for the k largest
+
+    def total(if_small: Any, if_large: Any) -> FloatArray:
+        gain = np.concatenate(([0.0], np.cumsum((if_small - if_large)[order])))
+        return np.asarray((if_large.sum() + gain[k]) / n)
+
+    small_solved, large_solved = (s >= scenario.mes for s in (outcomes.small, outcomes.large))
+    apsp = total(small_solved.astype(np.float64), large_solved.astype(np.float64))
+    ca = k / n
+    ail = total(outcomes.small_latency, outcomes.large_latency) + np.mean(router_latency)
+    return {
+        "tau": thresholds,
+        "apsp": apsp,
+        "ca": ca,
+        "ail": ail,
+        "rcs": rcs(apsp, ca, ail, outcomes.large_latency.mean(), scenario),
+    }
+
+
+def sweep(
+    p_edge: Any,
+    *,
+    small: Any,
+    large: Any,
+    small_latency: Any = None,
+    large_latency: Any = None,
+    scenario: str | Scenario,
+    taus: Iterable[float] | None = None,
+    router_latency_s: Any = 0.0,
+) -> pd.DataFrame:
+    """Scores at every threshold: small model iff p_edge >= tau.
+
+    p_edge: P(edge competent) in [0, 1], shape (n,). taus: thresholds >= 0; None means every distinct p_edge. Both end
+    policies are always there: all-small (the lowest tau) and all-large (tau 1.01). Other arguments as `score_routing`.
+    Returns a DataFrame tau, apsp, ca, ail (seconds), rcs in ascending tau. Raises ValueError naming the argument.
+    """
+    import pandas as pd
+
+    scenario = scenario_named(scenario)
+    outcomes = Outcomes.of(small, large, small_latency, large_latency)
+    p = arrays.probabilities(p_edge, "p_edge", len(outcomes))
+    check_scenario(scenario, outcomes)
+    if taus is not None:
+        taus = arrays.thresholds(taus, "taus").tolist()
+    router_latency = arrays.seconds(router_latency_s, "router_latency_s", len(outcomes))
+    return pd.DataFrame(sweep_curve(p, outcomes, scenario, taus, router_latency))
+
+
+def choose_tau(p_edge: FloatArray, outcomes: Outcomes, scenario: Scenario) -> float:
+    """The tau of the grid 0.00, 0.05 ... 1.00, 1.01 with the highest RCS; ties go to higher APSP, then higher tau."""
+    curve = sweep_curve(p_edge, outcomes, scenario, TAU_GRID)
+    ranked = np.lexsort((curve["tau"], np.round(curve["apsp"], 12), np.round(curve["rcs"], 12)))
+    return float(curve["tau"][ranked[-1]])
+
+
+def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
+    """What RCS gains when one query goes to the small instead of the large model, times n; shape (n,).
+
+    alpha ([s >= M] - [l >= M]) + beta + gamma (t^L - t^S) / AIL_all-large: RCS is a mean of per-query terms.
+    """
+    solved = (outcomes.small >= scenario.mes).astype(np.float64) - (outcomes.large >= scenario.mes)
+    saved = (outcomes.large_latency - outcomes.small_latency) / outcomes.large_latency.mean()
+    return np.asarray(scenario.alpha * solved + scenario.beta + scenario.gamma * saved)
+
+
+def rcs_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
+    """The routing of highest RCS when every score is known, shape (n,): small wherever that gains or costs nothing."""
+    return routing_gain(outcomes, scenario) >= 0
+
+
+def label_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
+    """The routing that follows the label: small wherever the small model is good enough, shape (n,)."""
+    return label(outcomes.small, outcomes.large, scenario.mes).astype(np.bool_)
+
+
+def reference_scores(outcomes: Outcomes, scenario: Scenario, ca: float | None = None) -> dict[str, RoutingScore]:
+    """The rows every board shows: all-edge, all-cloud, label oracle, RCS oracle and, given `ca`, random at that CA.
+
+    `random` is the expected value of routing a random share `ca` to the small model: the mixture of the fixed policies.
+    """
+    n = len(outcomes)
+    rows = {
+        "all-edge": routing_score(np.ones(n, np.bool_), outcomes, scenario),
+        "all-cloud": routing_score(np.zeros(n, np.bool_), outcomes, scenario),
+        "label-oracle": routing_score(label_oracle(outcomes, scenario), outcomes, scenario),
+        "rcs-oracle": routing_score(rcs_oracle(outcomes, scenario), outcomes, scenario),
+    }
+    return rows if ca is None else with_random(rows, ca)
+
+
+def with_random(rows: dict[str, RoutingScore], ca: float) -> dict[str, RoutingScore]:
+    """The rows with `random` at a share `ca`: the mixture of the fixed policies."""
+    edge, cloud = rows["all-edge"].to_dict(), rows["all-cloud"].to_dict()
+    mixed = {name: ca * edge[name] + (1 - ca) * cloud[name] for name in edge if name != "n"}
+    return {**rows, "random": RoutingScore(rows["all-edge"].n, **mixed)}
+
+
+def better_fixed(rows: dict[str, RoutingScore]) -> str:
+    """Name of the fixed policy with the higher RCS among reference rows; all-cloud on a tie."""
+    return "all-edge" if rows["all-edge"].rcs > rows["all-cloud"].rcs else "all-cloud"
+
+
+def best_fixed(outcomes: Outcomes, scenario: Scenario) -> tuple[str, BoolArray]:
+    """Name and decisions of the fixed policy with the higher RCS; all-cloud on a tie."""
+    name = better_fixed(reference_scores(outcomes, scenario))
+    return name, np.full(len(outcomes), name == "all-edge")
+
+
+def area_apsp_ca(curve: dict[str, FloatArray]) -> float:
+    """Area under APSP against CA from all-cloud (0) to all-edge (1): trapezoids, random mixing between points."""
+    return float(np.trapezoid(curve["apsp"][::-1], curve["ca"][::-1]))
+
+
+def apsp_drop(curve: dict[str, FloatArray], ca: float = DROP_AT_CA) -> float:
+    """APSP lost against all-cloud when a share `ca` goes to the small model, linear between the points of the curve."""
+    return float(curve["apsp"][-1] - np.interp(ca, curve["ca"][::-1], curve["apsp"][::-1]))

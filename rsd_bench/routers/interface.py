@@ -1,0 +1,78 @@
+"""What a router is here: it learns P(edge competent) from the features and outcomes of a track's own rows.
+
+A router sees training rows to fit and validation rows to choose; test rows reach it as features only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_bench.features.feature_table import Features
+from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.metrics.label import label
+from rsd_bench.metrics.routing import Outcomes
+from rsd_bench.types import Scenario
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """n queries to learn from under one scenario: features, outcomes of both models, groups; all in one order."""
+
+    features: Features
+    outcomes: Outcomes
+    groups: NDArray[np.object_]
+    scenario: Scenario
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    @property
+    def labels(self) -> NDArray[np.int8]:
+        """1 = edge competent, shape (n,)."""
+        return label(self.outcomes.small, self.outcomes.large, self.scenario.mes)
+
+    def take(self, rows: IntArray) -> Lesson:
+        return Lesson(self.features.take(rows), self.outcomes.take(rows), self.groups[rows], self.scenario)
+
+    def join(self, other: Lesson) -> Lesson:
+        """These queries, then those of `other`, under this scenario."""
+        outcomes = Outcomes(
+            *(np.concatenate([mine, vars(other.outcomes)[name]]) for name, mine in vars(self.outcomes).items())
+        )
+        groups = np.concatenate([self.groups, other.groups])
+        return Lesson(self.features.join(other.features), outcomes, groups, self.scenario)
+
+
+class Router(Protocol):
+    """fit on training rows, choose hyper-parameters on validation rows, then predict."""
+
+    def fit(self, train: Lesson, validation: Lesson) -> Self: ...
+
+    def predict_p_edge(self, features: Features) -> FloatArray:
+        """P(edge competent) in [0, 1], shape (n,)."""
+        ...
+
+    def threshold(self, validation: Lesson) -> float:
+        """tau of the lesson's scenario, fixed without the test."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """z-scores; a column that is constant on the training rows becomes 0."""
+
+    mean: FloatArray
+    deviation: FloatArray
+
+    @classmethod
+    def fit(cls, train: FloatArray) -> Scaler:
+        """From the training rows of a feature matrix, shape (n, d)."""
+        deviation = train.std(axis=0)
+        return cls(train.mean(axis=0), np.where(deviation > 1e-6, deviation, np.inf))
+
+    def __call__(self, features: FloatArray) -> FloatArray:
+        return np.asarray((features - self.mean) / self.deviation)

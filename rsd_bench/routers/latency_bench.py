@@ -1,0 +1,165 @@
+"""Router latency by protocol: warm-up, then timed calls one after another; encoders, statistics and head apart.
+
+Clock: time.perf_counter around each call. Threads, processor and versions are stamped: a latency without its hardware
+says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from rsd_bench.dataset.manifest import read_manifest
+from rsd_bench.dataset.open import dataset_folder
+from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.folders import write_file
+from rsd_bench.routers.network import ReferenceRouter
+from rsd_bench.routers.pipeline import RouterPipeline, load_router, statistics_of
+from rsd_bench.types import InputError
+
+BATCHES = (1, 64)
+WARM_UP, CALLS = 3, 50
+
+
+def bench_head(router: ReferenceRouter, calls: int = CALLS, batches: tuple[int, ...] = BATCHES) -> dict[str, Any]:
+    """p50 and p95 milliseconds a call of the network alone on cached features, by batch size."""
+    rng = np.random.default_rng(0)
+    rows = {size: _random_features(router, size, rng) for size in batches}
+    return {str(size): timed(partial(router.predict_p_edge, rows[size]), calls, size) for size in batches}
+
+
+def bench_pipeline(
+    pipeline: RouterPipeline, images: list[bytes], questions: list[str], calls: int = CALLS
+) -> dict[str, Any]:
+    """The same for each stage from bytes and text to a decision; queries are taken in turn."""
+    stages: dict[str, Any] = {}
+    for size in BATCHES:
+        turn = _Turn(images, questions, size)
+        work: dict[str, Callable[[], Any]] = {
+            "image encoder": lambda turn=turn: pipeline.encode_images(turn()[0]),  # type: ignore[misc]
+            "text encoder": lambda turn=turn: pipeline.encode_questions(turn()[1]),  # type: ignore[misc]
+            "statistics": lambda turn=turn: statistics_of(*turn()),  # type: ignore[misc]
+            "all": lambda turn=turn: pipeline.router.predict_p_edge(pipeline.features(*turn())),  # type: ignore[misc]
+        }
+        for name, call in work.items():
+            stages.setdefault(name, {})[str(size)] = timed(call, calls if size == 1 else max(3, calls // 20), size)
+    return stages | {"head": bench_head(pipeline.router, calls)}
+
+
+class _Turn:
+    """The next `size` queries each time it is called, from the first again after the last."""
+
+    def __init__(self, images: list[bytes], questions: list[str], size: int) -> None:
+        self._images, self._questions, self._size, self._at = images, questions, size, 0
+
+    def __call__(self) -> tuple[list[bytes], list[str]]:
+        rows = [(self._at + i) % len(self._images) for i in range(self._size)]
+        self._at += self._size
+        return [self._images[row] for row in rows], [self._questions[row] for row in rows]
+
+
+def timed(call: Callable[[], Any], calls: int, batch: int) -> dict[str, float]:
+    """Milliseconds: p50 and p95 of a call, and p50 a query."""
+    for _ in range(WARM_UP if calls > WARM_UP else 1):
+        call()
+    seconds = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    p50, p95 = (1e3 * float(np.quantile(seconds, q)) for q in (0.5, 0.95))
+    return {"p50_ms": p50, "p95_ms": p95, "p50_ms_per_query": p50 / batch, "calls": calls}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, threads and versions that a latency holds for."""
+    import torch
+    import transformers
+
+    return {
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _random_features(router: ReferenceRouter, n: int, rng: np.random.Generator) -> Features:
+    blocks = {
+        name: rng.normal(size=(n, dimension)).astype(np.float32) for name, dimension in router.spec.dimensions.items()
+    }
+    return Features(blocks, np.full(n, "", dtype=object), router.spec)
+
+
+def run_bench(
+    checkpoint: Path,
+    data: str | None,
+    image_encoder: str | None,
+    text_encoder: str | None,
+    *,
+    threads: int | None = None,
+    calls: int = CALLS,
+) -> dict[str, Any]:
+    """Time a checkpoint: every stage on queries of a full dataset, or without `data` the head alone. InputError."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    if data is None:
+        stages = {"head": bench_head(ReferenceRouter.from_pretrained(checkpoint), calls)}
+    else:
+        pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder)
+        stages = bench_pipeline(pipeline, *_queries(dataset_folder(data)), calls=calls)
+    return {"checkpoint": str(checkpoint), "stages": stages, "hardware": hardware()}
+
+
+def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
+    """Images and questions of some test queries."""
+    if read_manifest(folder)["edition"] != "full":
+        raise InputError.at(
+            folder, "has no images to route", "name a full edition, or leave --data out to time the head"
+        )
+    shard = sorted((folder / "pairs").glob("test-*.parquet"))[0]
+    rows = pq.ParquetFile(shard).read_row_group(0, columns=["image", "question"]).to_pylist()
+    return [row["image"]["bytes"] for row in rows], [row["question"] for row in rows]
+
+
+def write_bench(path: Path, measured: dict[str, Any]) -> None:
+    """Keep the figures for `router submit --latency`."""
+    write_file(path, (json.dumps(measured, indent=1) + "\n").encode())
+
+
+def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str]:
+    """(seconds a query at batch 1 of a router that reads `blocks`, hardware) of a file of `write_bench`.
+
+    The p50 of the stages that the blocks need, and of the head, added up. InputError where the file is none, or holds
+    the head alone, which is not a router's latency.
+    """
+    stages_of = {"image": "image encoder", "text": "text encoder", "statistics": "statistics"}
+    try:
+        measured = json.loads(path.read_bytes())
+        names = [*(stages_of[block] for block in blocks), "head"] if blocks else []
+        seconds = sum(float(measured["stages"][name]["1"]["p50_ms"]) for name in names) / 1e3
+        stamp = measured["hardware"]
+        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, torch {stamp['torch']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fix = "make it: rsd-bench router bench DIR --data FULL_EDITION --out FILE"
+        raise InputError.at(path, f"holds no latency of a whole router: {error!r}", fix) from None

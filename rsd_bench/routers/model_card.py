@@ -1,0 +1,47 @@
+"""The model card of a trained reference router: what it is, what it was trained on, how to use it, what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rsd_bench.routers.network import ReferenceRouter
+
+
+def model_card(router: ReferenceRouter, report: Mapping[str, Any]) -> str:
+    """README.md with the Hub's YAML header."""
+    trained, figures, spec = router.trained_on, report["validation"], router.spec
+    pair = trained.get("pair", {})
+    seen = [f"- `{s['name']}`: {s['figure']:.4g}, {s['meaning']}" for s in report["signatures"] if s["seen"]]
+    return f"""---
+library_name: rsd-bench
+license: apache-2.0
+tags:
+- model-routing
+- vision-language-model
+---
+
+# Router for {pair.get("small")} and {pair.get("large")}, {report["scenario"]}
+
+P(the small model is good enough) from an image and a question: a 2-layer Transformer over image, text and statistics,
+{report["parameters"]:,} parameters, trained with rsd_bench on {trained.get("dataset")}, track {trained.get("track")}
+({trained.get("train_queries")} training, {trained.get("validation_queries")} validation queries). Architecture after
+[ECVL-ROUTER](https://arxiv.org/abs/2510.27256), as far as the paper states it; weights and figures are not the paper's.
+
+```python
+import rsd_bench as rsd
+
+router = rsd.load_router("this repository")
+print(router.route("photo.jpg", "How many chairs are there?").model)  # edge or cloud
+```
+
+- Features: images by {spec.image.name} ({spec.image.pooling}), questions by {spec.text.name} ({spec.text.pooling}),
+  both frozen, and {len(spec.statistics)} statistics. It refuses others. Where an encoder lies elsewhere, name it:
+  `load_router(..., image_encoder=PATH, text_encoder=PATH)`.
+- Scenario: MES {router.scenario["mes"]:g}, weights {router.scenario["alpha"]:g} / {router.scenario["beta"]:g} /
+  {router.scenario["gamma"]:g}. tau {router.tau:g}, chosen on validation queries.
+- Validation: RCS {figures["rcs"]:.4f} ({figures["gain"]:+.4f} to {figures["best_fixed"]}), APSP {figures["apsp"]:.3f},
+  CA {figures["ca"]:.3f}. tau and the epoch were chosen on these same queries; test figures stand on the leaderboard.
+
+It knows one pair of models and one set of sources. For another pair, train another.
+""" + ("\nWarnings of its training report:\n\n" + "\n".join(seen) + "\n" if seen else "")

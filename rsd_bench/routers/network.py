@@ -1,0 +1,139 @@
+"""The reference router's network: image, text and statistics as three tokens, a small Transformer, one probability.
+
+Each block is z-scored with the training rows' mean and deviation (kept inside), projected to a 256-d token, given a
+modality embedding, passed through 2 encoder layers of 4 heads, mean-pooled and mapped to a logit. Architecture after
+ECVL-ROUTER (arXiv 2510.27256) as far as the paper states it; widths it does not state are our own (feed-forward 256).
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub.constants import CONFIG_NAME
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from rsd_bench.dataset.open import is_hub_id
+from rsd_bench.features.feature_table import BLOCKS, Features, FeatureSpec
+from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.types import InputError
+from rsd_bench.version import ROUTER_SCHEMA_VERSION
+
+HIDDEN, LAYERS, HEADS, FEED_FORWARD, DROPOUT = 256, 2, 4, 256, 0.1
+_CHUNK = 4_096  # rows predicted at once
+
+
+class ReferenceRouter(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="rsd-bench",
+    license="apache-2.0",
+    tags=["model-routing", "vision-language-model"],
+    paper_url="https://arxiv.org/abs/2510.27256",
+):
+    """P(edge competent) for one scenario. Every argument is in config.json; weights and scaler are safetensors.
+
+    features: FeatureSpec as a dict; scenario: name, mes, alpha, beta, gamma; blocks: which of image, text, statistics
+    it reads; temperature: divides the logit (calibration); tau: the threshold chosen on validation rows; trained_on:
+    free notes (dataset, track, seed ...).
+    """
+
+    def __init__(
+        self,
+        features: dict[str, Any],
+        scenario: dict[str, Any],
+        blocks: list[str] | None = None,
+        hidden: int = HIDDEN,
+        layers: int = LAYERS,
+        heads: int = HEADS,
+        feed_forward: int = FEED_FORWARD,
+        dropout: float = DROPOUT,
+        temperature: float = 1.0,
+        tau: float = 0.5,
+        trained_on: dict[str, Any] | None = None,
+        schema_version: int = ROUTER_SCHEMA_VERSION,
+    ) -> None:
+        super().__init__()
+        if schema_version != ROUTER_SCHEMA_VERSION:
+            raise ValueError(f"schema version {schema_version}, this package reads {ROUTER_SCHEMA_VERSION}")
+        self.spec = FeatureSpec.from_dict(features)
+        self.scenario, self.trained_on = dict(scenario), dict(trained_on or {})
+        self.blocks = tuple(blocks or BLOCKS)
+        self.temperature, self.tau = float(temperature), float(tau)
+        dimensions = self.spec.dimensions
+        self.project = nn.ModuleDict({name: nn.Linear(dimensions[name], hidden) for name in self.blocks})
+        self.modality = nn.ParameterDict({name: nn.Parameter(torch.randn(hidden) * 0.02) for name in self.blocks})
+        for name in self.blocks:
+            self.register_buffer(f"mean_{name}", torch.zeros(dimensions[name]))
+            self.register_buffer(f"deviation_{name}", torch.ones(dimensions[name]))
+        layer = nn.TransformerEncoderLayer(
+            hidden, heads, feed_forward, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, 1)
+
+    def fit_scaler(self, features: Features) -> None:
+        """Take mean and deviation of the training rows; a constant column becomes 0."""
+        for name in self.blocks:
+            block = features.blocks[name].astype(np.float64)
+            deviation = block.std(axis=0)
+            getattr(self, f"mean_{name}").copy_(torch.from_numpy(block.mean(axis=0)))
+            getattr(self, f"deviation_{name}").copy_(torch.from_numpy(np.where(deviation > 1e-6, deviation, np.inf)))
+
+    def scale(self, features: Features) -> list[Tensor]:
+        """Scaled blocks, each (n, d), in the order of `blocks`."""
+        return [
+            (torch.from_numpy(np.asarray(features.blocks[name], np.float32)) - getattr(self, f"mean_{name}"))
+            / getattr(self, f"deviation_{name}")
+            for name in self.blocks
+        ]
+
+    def forward(self, *scaled: Tensor) -> Tensor:
+        """Logits of shape (n,), before the temperature, of scaled blocks."""
+        tokens = [
+            self.project[name](self.dropout(block)) + self.modality[name]
+            for name, block in zip(self.blocks, scaled, strict=True)
+        ]
+        logits: Tensor = self.head(self.encoder(torch.stack(tokens, dim=1)).mean(dim=1)).squeeze(-1)
+        return logits
+
+    def predict_p_edge(self, features: Features) -> FloatArray:
+        """P(edge competent) in [0, 1], shape (n,). InputError where the features are of another spec."""
+        if difference := self.spec.difference(features.spec):
+            fix = "encode with the encoders this router was trained on"
+            raise InputError.at("features", f"do not fit this router: {difference}", fix)
+        self.eval()
+        with torch.inference_mode():
+            parts = [
+                torch.sigmoid(self(*self.scale(features.take(rows))).double() / self.temperature)
+                for rows in np.array_split(np.arange(len(features)), max(1, -(-len(features) // _CHUNK)))
+            ]
+        return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Self:
+        """Load a checkpoint folder or Hub id. InputError where a file is missing, damaged or of another version."""
+        where = pretrained_model_name_or_path
+        folder = Path(where)
+        if folder.is_dir() and not (folder / CONFIG_NAME).is_file():
+            raise InputError.at(where, f"has no {CONFIG_NAME}", "train it again: rsd-bench router train")
+        if not folder.is_dir() and not is_hub_id(str(where)):
+            raise InputError.at(where, "is neither a folder nor a Hub id", "name a checkpoint folder, or org/name")
+        try:
+            with redirect_stdout(io.StringIO()):  # the mixin prints
+                router: Self = super().from_pretrained(where, strict=True, **options)
+        except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            fix = "train it again: rsd-bench router train"
+            raise InputError.at(where, f"is no reference router that can be loaded: {reason[:300]}", fix) from None
+        broken = [name for name, tensor in router.state_dict().items() if torch.isnan(tensor).any()]
+        if broken:
+            raise InputError.at(where, f"holds NaN in {broken[0]}", "train it again: rsd-bench router train")
+        return router.eval()

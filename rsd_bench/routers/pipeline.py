@@ -1,0 +1,100 @@
+"""From image and question to a decision: encoders, statistics and router in one object.
+
+router = rsd.load_router("my-router")
+decision = router.route("photo.jpg", "How many chairs are there?")
+print(decision.model)  # edge or cloud
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from rsd_bench.dataset.query_statistics import image_statistics, text_statistics
+from rsd_bench.features.encoders import Encoder, Half, load_encoder
+from rsd_bench.features.feature_table import Features, FeatureSpec
+from rsd_bench.features.statistics import statistics_matrix
+from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers.network import ReferenceRouter
+from rsd_bench.types import InputError
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who answers: `edge` where p_edge >= tau, else `cloud`."""
+
+    model: Literal["edge", "cloud"]
+    p_edge: float
+    tau: float
+
+
+class RouterPipeline:
+    """A reference router with the encoders it was trained on."""
+
+    def __init__(self, router: ReferenceRouter, image_encoder: Encoder, text_encoder: Encoder) -> None:
+        spec = FeatureSpec(image_encoder.spec, text_encoder.spec)
+        if difference := router.spec.difference(spec):
+            raise InputError.at(
+                "encoders", f"do not fit this router: {difference}", "name the encoders it was trained on"
+            )
+        self.router, self.spec = router, spec
+        self._image, self._text = image_encoder, text_encoder
+
+    def features(self, images: Sequence[bytes], questions: Sequence[str]) -> Features:
+        """Features of n queries as the router was trained on them. ValueError for bytes that are no image."""
+        blocks = {
+            "image": self.encode_images(images).astype(np.float32),
+            "text": self.encode_questions(questions).astype(np.float32),
+            "statistics": statistics_of(images, questions).astype(np.float32),
+        }
+        return Features(blocks, np.full(len(images), "", dtype=object), self.spec)
+
+    def encode_images(self, images: Sequence[bytes]) -> Half:
+        """float16, shape (n, d)."""
+        return self._image.encode(images)
+
+    def encode_questions(self, questions: Sequence[str]) -> Half:
+        """float16, shape (n, d)."""
+        return self._text.encode(questions)
+
+    def route(self, image: Any, question: str) -> Decision:
+        """Decide one query. image: a path or the encoded bytes. InputError where it cannot be read."""
+        where = image if isinstance(image, (str, Path)) else "image"
+        try:
+            data = image if isinstance(image, bytes) else Path(image).read_bytes()
+            p = float(self.router.predict_p_edge(self.features([data], [question]))[0])
+        except OSError as error:
+            raise InputError.at(where, error.strerror or "cannot be read", "name a readable image file") from None
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError.at(where, str(error), "give an image that opens") from None
+        return Decision("edge" if p >= self.router.tau else "cloud", p, self.router.tau)
+
+
+def statistics_of(images: Sequence[bytes], questions: Sequence[str]) -> FloatArray:
+    """v_stat of n queries, shape (n, d). ValueError for bytes that are no image."""
+    rows = [text_statistics(q) | image_statistics(i) for i, q in zip(images, questions, strict=True)]
+    return statistics_matrix(pa.array(rows))
+
+
+def load_router(
+    checkpoint: str | Path, *, image_encoder: str | None = None, text_encoder: str | None = None
+) -> RouterPipeline:
+    """A trained router, ready for images and questions.
+
+    checkpoint: folder or Hub id. The encoders are those it was trained on, by their Hub ids; name others (a local
+    folder of the same weights) where they lie elsewhere. InputError where one is missing or is not the same.
+    """
+    router = ReferenceRouter.from_pretrained(checkpoint)
+    named = {"image": image_encoder, "text": text_encoder}
+    loaded = {}
+    for kind in ("image", "text"):
+        spec = getattr(router.spec, kind)
+        loaded[kind] = load_encoder(spec.kind, named[kind] or spec.name, name=spec.name, pooling=spec.pooling)
+    return RouterPipeline(router, loaded["image"], loaded["text"])

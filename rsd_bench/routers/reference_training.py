@@ -1,0 +1,170 @@
+"""Train the reference router: BCE on the label, AdamW, early stopping, calibration and tau, all on validation rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.network import DROPOUT, ReferenceRouter
+from rsd_bench.routers.thresholds import bayes_tau, grid_tau
+from rsd_bench.types import InputError
+
+THRESHOLDS = {"grid": grid_tau, "bayes": bayes_tau}
+_TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyper-parameters; the defaults were chosen by validation loss on rsd-open lite (docs/results.md)."""
+
+    seed: int = 0
+    epochs: int = 50
+    patience: int = 5  # epochs without a lower validation loss
+    batch: int = 128
+    learning_rate: float = 3e-5
+    weight_decay: float = 0.05
+    dropout: float = DROPOUT
+    blocks: tuple[str, ...] = BLOCKS
+    threshold: str = "grid"  # of THRESHOLDS
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Mean BCE of one pass: over the training rows while learning, over the validation rows after it."""
+
+    train_loss: float
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A calibrated router with its tau, and how it came about."""
+
+    router: ReferenceRouter
+    history: tuple[Epoch, ...]
+    best_epoch: int  # from 1
+
+
+def train_reference(
+    train: Lesson,
+    validation: Lesson,
+    settings: Settings | None = None,
+    *,
+    trained_on: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> Trained:
+    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows."""
+    settings = settings or Settings()
+    for name, lesson in (("train", train), ("validation", validation)):
+        if not len(lesson):
+            raise InputError.at(name, "has no rows", "choose a track with rows in every part")
+    config: dict[str, Any] = {
+        "features": train.features.spec.to_dict(),
+        "scenario": asdict(train.scenario),
+        "blocks": list(settings.blocks),
+        "dropout": settings.dropout,
+        "trained_on": {**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
+    }
+    with _one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = ReferenceRouter(**config)
+        network.fit_scaler(train.features)
+        history, best = _learn(network, train, validation, settings, progress)
+    state = network.state_dict()
+    temperature = _temperature(network, validation)
+    calibrated = ReferenceRouter(**config, temperature=temperature)
+    calibrated.load_state_dict(state)
+    tau = THRESHOLDS[settings.threshold](calibrated.predict_p_edge(validation.features), validation)
+    router = ReferenceRouter(**config, temperature=temperature, tau=tau)
+    router.load_state_dict(state)
+    return Trained(router.eval(), tuple(history), best)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Batches of so small a network gain nothing by more threads, and lose by the minute where a core is shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _learn(
+    network: ReferenceRouter, train: Lesson, validation: Lesson, settings: Settings, progress: bool
+) -> tuple[list[Epoch], int]:
+    """Train in place up to the epoch of lowest validation loss; (history, that epoch)."""
+    inputs, held_out = network.scale(train.features), network.scale(validation.features)
+    target, held_out_target = (torch.from_numpy(lesson.labels.astype(np.float32)) for lesson in (train, validation))
+    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    loss_of = nn.BCEWithLogitsLoss()
+    history: list[Epoch] = []
+    best, best_state = 0, deepcopy(network.state_dict())
+    for epoch in tqdm(range(1, settings.epochs + 1), desc="epochs", unit="epoch", disable=None if progress else True):
+        network.train()
+        total = 0.0
+        for rows in torch.split(torch.randperm(len(target)), settings.batch):
+            optimizer.zero_grad(set_to_none=True)
+            loss: Tensor = loss_of(network(*(block[rows] for block in inputs)), target[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            total += loss.item() * len(rows)
+        network.eval()
+        with torch.inference_mode():
+            held_out_loss = float(loss_of(network(*held_out), held_out_target))
+        history.append(Epoch(total / len(target), held_out_loss))
+        if best == 0 or held_out_loss < history[best - 1].validation_loss:
+            best, best_state = epoch, deepcopy(network.state_dict())
+        elif epoch - best >= settings.patience:
+            break
+    network.load_state_dict(best_state)
+    return history, best
+
+
+def _temperature(network: ReferenceRouter, validation: Lesson) -> float:
+    """The temperature of lowest BCE on the validation rows (Guo et al. 2017)."""
+    network.eval()
+    with torch.inference_mode():
+        logits = network(*network.scale(validation.features)).double()
+    target = torch.from_numpy(validation.labels.astype(np.float64))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / float(np.exp(log_temperature))
+        return float(nn.functional.binary_cross_entropy_with_logits(scaled, target))
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+class ReferenceBaseline:
+    """The reference router behind the interface of the rivals."""
+
+    def __init__(self, settings: Settings | None = None, seed: int = 0) -> None:
+        self._settings = replace(settings or Settings(), seed=seed)
+
+    def fit(self, train: Lesson, validation: Lesson) -> Self:
+        """See `train_reference`."""
+        self.trained = train_reference(train, validation, self._settings)
+        return self
+
+    def predict_p_edge(self, features: Features) -> FloatArray:
+        """Calibrated P(edge competent), shape (n,)."""
+        return self.trained.router.predict_p_edge(features)
+
+    def threshold(self, validation: Lesson) -> float:
+        """The tau that training chose on its validation rows."""
+        return self.trained.router.tau

@@ -1,0 +1,146 @@
+"""Routers by name. A new one is a file that defines `make_router(seed)`: see docs/routers.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsd_bench.config import TAU_ALL_CLOUD
+from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers import baselines
+from rsd_bench.routers.baselines import ScaledRouter
+from rsd_bench.routers.cross_fit import CrossFitted
+from rsd_bench.routers.interface import Lesson, Router
+from rsd_bench.types import InputError
+
+Make = Callable[[int], Router]  # seed -> a router that has learned nothing yet
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A router that can be trained by name; `blocks` are the features that it reads."""
+
+    name: str
+    title: str
+    make: Make
+    blocks: tuple[str, ...] = BLOCKS
+    own: bool = False  # from a file of the user's
+
+
+def _reference(seed: int) -> Router:
+    from rsd_bench.routers.reference_training import ReferenceBaseline  # torch is wanted only here
+
+    return ReferenceBaseline(seed=seed)
+
+
+def _scaled(candidates: Callable[[int, int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
+    return lambda seed: ScaledRouter(lambda n: candidates(seed, n), blocks)
+
+
+def _cross_fitted(make: Make) -> Make:
+    return lambda seed: CrossFitted(lambda: make(seed), seed)
+
+
+def _logistic_of(block: str) -> Entry:
+    make = _scaled(baselines.logistic, (block,))
+    return Entry(f"{block}-logistic", f"Logistic regression, {block} only", make, (block,))
+
+
+_LOGISTIC = _scaled(baselines.logistic)
+
+ROUTERS: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("reference", "Reference router (Transformer)", _reference),
+        Entry(
+            "gain-kernel",
+            "Routing-gain kernel, cross-fitted",
+            _cross_fitted(lambda seed: baselines.GainKernel()),
+        ),
+        Entry("logistic-cross-fitted", "Logistic regression, cross-fitted", _cross_fitted(_LOGISTIC)),
+        Entry("logistic", "Logistic regression", _LOGISTIC),
+        *(_logistic_of(block) for block in ("text", "image", "statistics")),
+        Entry("knn", "k nearest neighbours", _scaled(baselines.nearest_neighbours)),
+        Entry("boosted-trees", "Gradient-boosted trees", _scaled(baselines.boosted_trees)),
+        Entry("mlp", "Multilayer perceptron", _scaled(baselines.perceptron)),
+        Entry("domain-constant", "Constant per domain", lambda seed: baselines.DomainConstant(), ()),
+    )
+}
+
+
+def router_entry(name_or_file: str) -> Entry:
+    """A registered router, or one from a Python file of the user's own. InputError where there is none."""
+    if name_or_file in ROUTERS:
+        return ROUTERS[name_or_file]
+    path = Path(name_or_file)
+    if path.suffix == ".py" and not path.is_file():
+        raise InputError.at(path, "is no file", "name the file that defines make_router(seed)")
+    if path.suffix != ".py":
+        fix = f"use {', '.join(ROUTERS)}, or a .py file that defines make_router(seed)"
+        raise InputError.at(name_or_file, "is no router", fix)
+    module_spec = importlib.util.spec_from_file_location(f"rsd_bench_user_{path.stem}", path)
+    assert module_spec and module_spec.loader
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module  # dataclasses and pickle look there
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's file raises is a problem of that file
+        raise InputError.at(path, f"cannot be run: {error!r}", "fix the file") from error
+    make = getattr(module, "make_router", None)
+    if not callable(make):
+        raise InputError.at(path, "defines no make_router(seed)", "see docs/routers.md")
+    title = str(getattr(module, "TITLE", path.stem))
+    return Entry(path.name, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), own=True)
+
+
+@dataclass(frozen=True)
+class _OwnRouter:
+    """A router of the user's own file: whatever it does wrong is a problem of that file, and never a number."""
+
+    path: Path
+    router: Any
+
+    def fit(self, train: Lesson, validation: Lesson) -> Self:
+        self._ask("fit", train, validation)
+        return self
+
+    def predict_p_edge(self, features: Features) -> FloatArray:
+        found: NDArray[Any] = _run(self.path, "predict_p_edge", np.asarray, self._ask("predict_p_edge", features))
+        if found.dtype.kind not in "fiub" or found.shape != (len(features),):
+            what = f"predict_p_edge gives {found.dtype} of shape {found.shape}, not {len(features)} numbers"
+            raise InputError.at(self.path, what, "one probability a row of the features")
+        p_edge: FloatArray = found.astype(np.float64)
+        if not ((p_edge >= 0) & (p_edge <= 1)).all():
+            raise InputError.at(self.path, "predict_p_edge gives something outside [0, 1]", "give probabilities")
+        return p_edge
+
+    def threshold(self, validation: Lesson) -> float:
+        tau = self._ask("threshold", validation)
+        if not isinstance(tau, Real) or not 0 <= float(tau) <= TAU_ALL_CLOUD:
+            raise InputError.at(self.path, f"threshold gives {tau!r:.80}", f"a number in [0, {TAU_ALL_CLOUD}]")
+        return float(tau)
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        method = getattr(self.router, name, None)
+        if not callable(method):
+            raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
+        return _run(self.path, name, method, *arguments)
+
+
+def _run(path: Path, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except Exception as error:  # as above: a problem of that file
+        raise InputError.at(path, f"{name} fails: {error!r:.300}", "fix the file") from error

@@ -1,0 +1,151 @@
+"""How much can be learned at all? A learning curve, and predictors that know more than any router may.
+
+Where several queries are variants of one seed question (groups), a predictor that knows the other variants' labels
+bounds what any router can know of a question before its figures are drawn. Where many other models answered, a
+predictor that knows whether they did bounds what the difficulty of a query can tell. Both look at answers: they are
+ceilings, not routers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from rsd_bench.config import SCENARIOS
+from rsd_bench.dataset.benchmark import Benchmark, read_table
+from rsd_bench.dataset.splits import fold_of
+from rsd_bench.features.feature_table import Features
+from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.registry import Entry
+from rsd_bench.routers.thresholds import grid_tau
+from rsd_bench.studies.compare_baselines import all_queries, dataset_of
+from rsd_bench.studies.cross_validation import FOLDS, Decided, summarise
+from rsd_bench.studies.study_table import Table
+
+COLUMNS = ("what", "source", "queries", "training queries", "gain", "low", "high", "AUROC")
+DIGITS = (None, None, 0, 0, 2, 2, 2, 3)
+SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+LEARNED, VARIANTS, OTHERS = "learned router", "labels of other variants", "answers of other models"
+
+
+def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: str, seeds: int, command: str) -> Table:
+    """Learning curve of a router over all sources, then the ceilings of each source that has them."""
+    every = all_queries(benchmark, features, SCENARIOS[scenario])
+    ids, sources = _order(benchmark, "query_id"), _order(benchmark, "source")
+    rows: list[tuple[Any, ...]] = []
+    for share in tqdm(SHARES, desc="learning curve", unit="size", disable=None):
+        runs = [_subsampled(entry, every, share, seed) for seed in range(seeds)]
+        used = float(np.mean([run[1] for run in runs]))
+        rows.append(_row(LEARNED, "all", used, every, [run[0] for run in runs]))
+    for source in sorted(set(sources)):
+        part = np.flatnonzero(sources == source)
+        lesson = every.take(part)
+        known = _other_variants(lesson)
+        if known is not None:
+            rows.append(_row(VARIANTS, source, None, lesson, [_hindsight(lesson, known)]))
+        guess = _other_models(benchmark, lesson, ids[part])
+        if guess is not None:
+            rows.append(_row(OTHERS, source, None, lesson, [_hindsight(lesson, guess)]))
+    return Table(
+        name="ceiling",
+        title="How much can be learned: learning curve and ceilings",
+        command=command,
+        reading=f"`{entry.name}` with a share of its training and validation groups, against predictors that look at "
+        "answers no router can see. The ceilings choose tau in hindsight.",
+        columns=COLUMNS,
+        digits=DIGITS,
+        rows=tuple(rows),
+        notes=(
+            f"`{scenario}`, cross-validation, {seeds} seed(s). {VARIANTS}: mean label of the other queries of a group. "
+            f"{OTHERS}: ridge-penalised logistic regression on the scores of every other model, cross-fitted.",
+        ),
+        dataset=dataset_of(benchmark),
+    )
+
+
+def _order(benchmark: Benchmark, column: str) -> Any:
+    """A column in the order of `all_queries`."""
+    rows = np.concatenate([benchmark.part("in-domain", split).rows for split in ("train", "validation", "test")])
+    return benchmark.queries[column].to_numpy(object)[rows]
+
+
+def _row(what: str, source: str, used: float | None, lesson: Lesson, runs: list[Decided]) -> tuple[Any, ...]:
+    summary = summarise(lesson, runs)
+    gain = (100 * value for value in (summary.gain.value, summary.gain.low, summary.gain.high))
+    return (what, source, len(lesson), used, *gain, summary.auroc)
+
+
+def _subsampled(entry: Entry, lesson: Lesson, share: float, seed: int) -> tuple[Decided, float]:
+    """Cross-validated decisions of a router that learns from a share of the groups; and its mean training size."""
+    fold = fold_of(lesson.groups.tolist(), FOLDS, seed)
+    kept = fold_of(lesson.groups.tolist(), 1_000, seed + 1_000) < 1_000 * share
+    p, route, used = np.zeros(len(lesson)), np.zeros(len(lesson)), []
+    for k in range(FOLDS):
+        test = np.flatnonzero(fold == k)
+        held_out = lesson.take(np.flatnonzero((fold == (k + 1) % FOLDS) & kept))
+        train = lesson.take(np.flatnonzero((fold != k) & (fold != (k + 1) % FOLDS) & kept))
+        router = entry.make(seed).fit(train, held_out)
+        p[test] = router.predict_p_edge(lesson.features.take(test))
+        route[test] = p[test] >= router.threshold(held_out)
+        used.append(len(train))
+    return Decided(p, route), float(np.mean(used))
+
+
+def _hindsight(lesson: Lesson, p: FloatArray) -> Decided:
+    return Decided(p, (p >= grid_tau(p, lesson)).astype(np.float64))
+
+
+def _other_variants(lesson: Lesson) -> FloatArray | None:
+    """Mean label of the other queries of the group; None where most groups have one query."""
+    frame = pd.DataFrame({"group": lesson.groups, "label": lesson.labels.astype(float)})
+    by = frame.groupby("group")["label"]
+    others = by.transform("count") - 1
+    if (others > 0).mean() < 0.5:
+        return None
+    mean = (by.transform("sum") - frame["label"]) / others.where(others > 0)
+    return mean.fillna(frame["label"].mean()).to_numpy(np.float64)
+
+
+def _other_models(benchmark: Benchmark, lesson: Lesson, ids: Any) -> FloatArray | None:
+    """Cross-fitted P(edge competent) from the scores of all models but the pair; None where there are under three."""
+    from sklearn.linear_model import LogisticRegression
+
+    pair = set(benchmark.manifest["pair"].values())
+    long = read_table(benchmark.folder, "outcomes", ["query_id", "model", "score"]).to_pandas()
+    wide = long.pivot(index="query_id", columns="model", values="score").reindex(ids)
+    wide = wide[[model for model in wide.columns if model not in pair]].dropna(axis=1)
+    if wide.shape[1] < 3:
+        return None
+    scores, labels = wide.to_numpy(np.float64) / 10, lesson.labels
+    fold, p = fold_of(lesson.groups.tolist(), FOLDS, 0), np.zeros(len(lesson))
+    for k in range(FOLDS):
+        model = LogisticRegression(C=0.1, max_iter=1_000).fit(scores[fold != k], labels[fold != k])
+        p[fold == k] = model.predict_proba(scores[fold == k])[:, 1]
+    return p
+
+
+def draw_ceiling(table: Table, path: Path) -> None:
+    """AUROC and gain against training queries."""
+    from rsd_bench.figures import INK, LINES, new_figure, save
+
+    figure, axes = new_figure(1, 2, width=8.5)
+    curve = table.where(what=LEARNED)
+    for axis, column, label in zip(axes, ("AUROC", "gain"), ("AUROC", "RCS gain, points"), strict=True):
+        x = [row["training queries"] for row in curve]
+        axis.plot(x, [row[column] for row in curve], color=LINES[0], marker="o", markersize=4, label=LEARNED)
+        if column == "gain":
+            axis.fill_between(x, [r["low"] for r in curve], [r["high"] for r in curve], color=LINES[0], alpha=0.15)
+            axis.axhline(0, color=INK, linewidth=0.8)
+        axis.set(xlabel="training queries", ylabel=label)
+    ceilings = [row for row in table.where() if row["what"] != LEARNED]
+    for row, colour in zip(ceilings, LINES[1:], strict=False):
+        axes[0].axhline(
+            row["AUROC"], color=colour, linestyle="--", linewidth=1, label=f"{row['source']}: {row['what']}"
+        )
+    axes[0].legend(fontsize=7)
+    save(figure, path)

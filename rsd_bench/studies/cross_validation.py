@@ -1,0 +1,92 @@
+"""Grouped cross-validation of a router over every query of a dataset.
+
+Folds are hashes of group ids. A fold is tested once; the next one is the validation part, the rest trains: 60/20/20, as
+in the fixed splits. Queries decided in all folds are scored together, over several seeds (of the folds and of the
+router), and compared with the best fixed policy of the same queries, which is chosen in hindsight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsd_bench.config import N_BOOT, ROUTER_LATENCY_S
+from rsd_bench.dataset.splits import fold_of
+from rsd_bench.metrics.arrays import FloatArray, group_codes
+from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
+from rsd_bench.metrics.calibration import auroc
+from rsd_bench.metrics.routing import best_fixed, metrics_of, terms
+from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.registry import Make
+from rsd_bench.types import Interval
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Decided:
+    """p_edge and decisions of every query of a lesson, each made by a router that had not seen its group."""
+
+    p_edge: FloatArray
+    route: FloatArray  # 0 or 1
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Means over seeds; `gain` is RCS minus that of the best fixed policy, its interval over groups."""
+
+    rcs: float
+    gain: Interval
+    gain_share: float  # gain / RCS of the best fixed policy
+    gain_by_seed: tuple[float, ...]
+    auroc: float | None
+    ca: float
+    apsp: float
+    best_fixed: str
+
+
+def decide_out_of_fold(make: Make, lesson: Lesson, seed: int) -> Decided:
+    """Train FOLDS routers and decide every query once."""
+    fold = fold_of(lesson.groups.tolist(), FOLDS, seed)
+    p, route = np.zeros(len(lesson)), np.zeros(len(lesson))
+    for k in range(FOLDS):
+        test, validation = np.flatnonzero(fold == k), np.flatnonzero(fold == (k + 1) % FOLDS)
+        train = np.flatnonzero((fold != k) & (fold != (k + 1) % FOLDS))
+        held_out = lesson.take(validation)
+        router = make(seed).fit(lesson.take(train), held_out)
+        p[test] = router.predict_p_edge(lesson.features.take(test))
+        route[test] = p[test] >= router.threshold(held_out)
+    return Decided(p, route)
+
+
+def summarise(
+    lesson: Lesson,
+    decided: Iterable[Decided],
+    n_boot: int = N_BOOT,
+    seed: int = 0,
+    router_latency_s: float = ROUTER_LATENCY_S,
+) -> Summary:
+    """Score decisions of one lesson, one per seed of the router; the bootstrap resamples groups."""
+    runs, outcomes, scenario = list(decided), lesson.outcomes, lesson.scenario
+    name, fixed = best_fixed(outcomes, scenario)
+    ours = [terms(run.route.astype(np.bool_), outcomes, scenario.mes, router_latency_s) for run in runs]
+    both = np.hstack([np.mean(ours, axis=0), terms(fixed, outcomes, scenario.mes)])
+    half = both.shape[1] // 2
+    value, reference = (metrics_of(part.sum(axis=0), scenario) for part in (both[:, :half], both[:, half:]))
+    samples = resample_sums(group_sums(both, group_codes(lesson.groups, len(lesson))), n_boot, seed)
+    a, b = (metrics_of(part, scenario)["rcs"] for part in (samples[:, :half], samples[:, half:]))
+    base = float(reference["rcs"])
+    areas = [auroc(run.p_edge, lesson.labels) for run in runs]
+    known = [area for area in areas if area is not None]
+    return Summary(
+        rcs=float(value["rcs"]),
+        gain=interval(float(value["rcs"]) - base, a - b),
+        gain_share=(float(value["rcs"]) - base) / base,
+        gain_by_seed=tuple(float(metrics_of(t.sum(axis=0), scenario)["rcs"]) - base for t in ours),
+        auroc=float(np.mean(known)) if known else None,
+        ca=float(value["ca"]),
+        apsp=float(value["apsp"]),
+        best_fixed=name,
+    )

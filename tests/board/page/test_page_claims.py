@@ -1,0 +1,240 @@
+"""What the page claims is what the figures bear out.
+
+Guards against a board that named a router the winner whose gain was as likely below 0, that measured gains inside a
+domain against the best policy of the whole track, that let routers lead the weights by ties with all-edge, and whose
+sliders showed weights that were not the ones it computed with.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from boards import TABLE, altered, built, chromium, table_of, text, visit  # noqa: F401 (fixtures)
+from playwright.sync_api import expect
+
+
+def with_gains(low: float, high: float) -> Callable[[dict[str, Any]], None]:
+    """Every interval of a gain in the home table becomes [low, high]."""
+
+    def change(board: dict[str, Any]) -> None:
+        for row in table_of(board)["rows"]:
+            row["gain"] |= {"low": low, "high": high}
+
+    return change
+
+
+def test_gain_is_over_the_best_fixed_policy_of_what_is_shown(visit: Any) -> None:
+    wrong = visit().page.evaluate(
+        """board.data.tables.flatMap((t) => ["", ...t.frames.map((f) => f.domain)].flatMap((domain) => {
+        const [edge, cloud] = board.policies(t.track, t.scenario, domain), best = Math.max(edge.rcs, cloud.rcs);
+        return board.rows(t.track, t.scenario, domain).filter((r) => Math.abs(r.gain - (r.rcs - best)) > 1e-12)
+          .map((r) => [t.track, t.scenario, domain, r.slug]); }))"""
+    )
+    assert wrong == []
+
+
+def test_random_regret_and_mean_score_are_those_of_python(visit: Any, built: Any) -> None:
+    page = visit().page
+    for table in built.board["tables"]:
+        rows = page.evaluate("([t, s]) => board.rows(t, s, '')", [table["track"], table["scenario"]])
+        for found, row in zip(rows, table["rows"], strict=True):
+            assert found["random"] == pytest.approx(table["random"][row["slug"]]["rcs"], abs=2e-9)
+            assert found["regret"] == pytest.approx(row["regret"], abs=2e-9)
+            assert found["mean"] == pytest.approx(row["mean_score"]["value"], abs=6e-5)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says", "tone"),
+    [
+        (
+            -0.0044,
+            0.0172,
+            r"^No router is shown to beat all-(edge|cloud): [+-]?0\.\d{4} \[-0\.0044, \+0\.0172\]$",
+            None,
+        ),
+        (0.002, 0.0172, r"^.+ beats all-(edge|cloud): [+-]?0\.\d{4} \[\+0\.0020, \+0\.0172\]$", "up"),
+        (-0.03, -0.001, r"^Every router is shown to fall short of all-\w+: .* \[-0\.0300, -0\.0010\]$", "down"),
+    ],
+)
+def test_first_sentence_says_what_the_interval_bears_out(
+    visit: Any, altered: Any, low: float, high: float, says: str, tone: str | None
+) -> None:
+    page = visit(path=altered(with_gains(low, high))).page
+    assert re.search(says, text(page, ".verdict b"))
+    assert text(page, ".verdict small") == "fast response · in domain"
+    assert re.search(r"RCS 0\.\d{4}.* solves \d+\.\d % of the queries at \d+\.\d\d s", text(page, ".verdict > span"))
+    for tones in ("up", "down"):
+        coloured = page.locator(f".verdict .{tones}, {TABLE} td .{tones}").count()
+        assert (coloured > 0) == (tones == tone), tones
+    for shades, of in (("gains", "up"), ("loses", "down")):
+        assert (page.locator(f"#heat td.here.{shades}").count() > 0) == (of == tone), shades
+
+
+def test_whiskers_show_the_interval_of_the_gain_around_zero(visit: Any, altered: Any) -> None:
+    page = visit(path=altered(with_gains(-0.01, 0.03))).page
+    assert text(page, "#rows thead th[aria-label='Interval of the gain'] text") == "0"
+    zero = float(page.locator("#rows thead .base").get_attribute("x1"))
+    marks = page.locator(f"{TABLE} .whisker").evaluate_all(
+        "lines => lines.map((l) => ['x1', 'x2'].map((k) => Number(l.getAttribute(k))))"
+    )
+    assert len(marks) == 7
+    for left, right in marks:
+        assert (right - zero) == pytest.approx(3 * (zero - left), rel=1e-6)
+        assert right - left > 100, "the scale is that of the routers, not of the oracle"
+    page.locator("#domain").select_option("science")
+    assert page.locator(f"{TABLE} .whisker").count() == 0
+    assert "Intervals of the gain, AUROC and Drop are known of whole tracks only." in text(page, "#common")
+
+
+def test_above_the_dotted_line_a_router_gains(visit: Any, built: Any) -> None:
+    page = visit().page
+    for scenario in built.board["scenarios"]:
+        page.locator(f"#s-{scenario}").check(force=True)
+        x1, y1, x2, y2 = (float(v) for v in re.findall(r"[\d.]+", page.locator("#plane .equal").get_attribute("d")))
+        dots = page.locator("#plane .dot").evaluate_all(
+            """dots => Object.fromEntries(dots.map((d) => [d.dataset.slug,
+            ['cx', 'cy'].map((k) => Number(d.getAttribute(k)))]))"""
+        )
+        clear = [row for row in table_of(built.board, scenario=scenario)["rows"] if abs(row["gain"]["value"]) > 0.003]
+        assert clear
+        for row in clear:
+            x, y = dots[row["slug"]]
+            assert (y < y1 + (x - x1) / (x2 - x1) * (y2 - y1)) == (row["gain"]["value"] > 0), row["slug"]
+
+
+def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any) -> None:
+    def flagged(board: dict[str, Any]) -> None:
+        for row in table_of(board)["rows"]:
+            row["flags"] = ["below all-edge"]
+
+    page = visit("#domain=science&router=router-0", path=altered(flagged)).page
+    whole = "Whole track, not only science. "
+    assert page.locator(".scope").all_text_contents() == [whole] * 2
+    assert text(page, "#simplex-note").startswith(whole) and text(page, "#mes-note").startswith(whole)
+    assert set(page.locator(f'{TABLE} td[data-key="auroc"]').all_text_contents()) == {"–"}
+    assert "Calibration (whole track)" in page.locator("#detail dt").all_text_contents()
+    assert "below all-edge" not in text(page, "#rows")
+    page.locator("#domain").select_option("")
+    assert page.locator(".scope").all_text_contents() == [""] * 2
+    assert "below all-edge" in text(page, "#rows")
+
+
+def test_detail_compares_with_chance_and_names_the_worst_domain(visit: Any, built: Any) -> None:
+    row = next(r for r in table_of(built.board)["rows"] if r["slug"] == "router-2")
+    shown = text(visit("#router=router-2").page, "#detail dl")
+    random_rcs = table_of(built.board)["random"]["router-2"]["rcs"]
+    assert f"random at equal CA scores {random_rcs:.4f}" in shown
+    assert f"{row['worst_domain'].replace('-', ' ')}, RCS {row['worst_domain_rcs']:.4f}" in shown
+    assert f"{row['regret']:.4f} to the oracle" in shown
+    assert f"{row['mean_score']['value']:.4f} of 1" in shown
+
+
+def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) -> None:
+    def tied(board: dict[str, Any]) -> None:
+        what_if = table_of(board)["what_if"]
+        what_if["statistics"] = dict.fromkeys(what_if["statistics"], what_if["fixed"]["all-edge"])
+
+    page = visit(path=altered(tied)).page
+    leads = page.evaluate("board.simplex(board.table('in-domain', 'fast_response'), 6).map((p) => p[3])")
+    assert set(leads) <= {"(all-edge)", "(all-cloud)"}
+    assert "a fixed policy is at least as good as every router" in text(page, "#simplex-note")
+    assert set(page.locator("#heat td.here").all_text_contents()) == {"0.000"}, "what rounds to 0 has no sign"
+
+
+def test_sliders_show_both_what_is_set_and_what_counts(visit: Any) -> None:
+    page = visit().page
+    assert text(page, "#out-alpha") == "0.75"
+    page.get_by_label("β: kept on the edge").fill("1")
+    page.get_by_label("γ: time saved").fill("1")
+    assert text(page, "#out-alpha") == "0.75 → 0.27"
+    assert page.locator("#if-alpha").get_attribute("aria-valuetext") == "0.27"
+    assert text(page, "#if-refused").startswith("A scenario with these weights would be refused")
+    expect(page).to_have_url(re.compile("if=6%2C0.75%2C1%2C1"))
+    page.reload()
+    assert text(page, "#out-alpha") == "0.75 → 0.27"
+    for key in ("alpha", "beta", "gamma"):
+        page.locator(f"#if-{key}").fill("0")
+    assert text(page, "#out-gamma") == "0.00 → 0.33"
+    page.get_by_role("button", name="Back to the scenario").click()
+    assert text(page, "#out-alpha") == "0.75" and text(page, "#if-refused") == ""
+    page.locator("#s-high_quality").check(force=True)
+    assert text(page, "#out-mes") == "8.0"
+
+
+def test_routers_that_tie_share_a_place_and_do_not_move(visit: Any, altered: Any) -> None:
+    def same(board: dict[str, Any]) -> None:
+        what_if = table_of(board)["what_if"]
+        first = next(iter(what_if["statistics"].values()))
+        for i, slug in enumerate(what_if["statistics"]):  # equal but for noise far below nine decimals
+            rows = copy.deepcopy(first)
+            rows[0][1] += i * 1e-10
+            what_if["statistics"][slug] = rows
+
+    page = visit(path=altered(same)).page
+    places = page.locator("#if-rows tbody tr:not(.policies) td:first-child").all_text_contents()
+    assert places == ["1"] * 7
+    assert set(page.locator("#if-rows .moved").all_text_contents()) == {""}
+
+
+def test_refused_submissions_say_what_to_mend(visit: Any, altered: Any) -> None:
+    assert "<b>refused: 3 problems, first " in text(visit().page, "#refused")
+
+    def two(board: dict[str, Any]) -> None:
+        problem = {"where": "x", "what": "<i>lacks</i> 3 items" + "x" * 900, "fix": "add them"}
+        board["refused"] = [{"slug": "bad", "problems": [problem, problem]}]
+
+    shown = text(visit(path=altered(two)).page, "#refused")
+    assert shown.startswith("bad: 2 problems, first <i>lacks</i> 3 items") and shown.endswith("; to fix: add them")
+    assert len(shown) < 700
+
+
+def test_words_of_the_page(visit: Any, altered: Any) -> None:
+    def unstated(board: dict[str, Any]) -> None:
+        for submission in board["submissions"]:
+            submission["router_latency"]["hardware"] = "not stated"
+
+    page = visit("#router=router-0", path=altered(unstated)).page
+    assert "declared, hardware not stated" in text(page, "#detail")
+    assert "modelled latency: 0.8 s small, 6.4 s large" in text(page, "#about")
+    assert not re.search(r"all (edge|cloud)\b", text(page, "main"))
+    assert {"MES", "APSP", "CA", "AIL", "RCS", "AUROC"} <= set(page.locator("#notes dt").all_text_contents())
+    links = page.locator("#notes a").evaluate_all("links => links.map((a) => a.getAttribute('href'))")
+    assert links == ["leaderboard.csv", "leaderboard.json", "leaderboard.md"]
+    named = page.locator(f"{TABLE} th.name bdi").all_text_contents()
+    assert {"Router 1 (router-1)", "Router 1 (router-1-again)", "Router 2"} <= set(named)
+
+
+def test_caption_counts_groups_and_warns_of_few_queries(visit: Any, built: Any) -> None:
+    page = visit().page
+    for part in table_of(built.board)["rows"][0]["domains"]:
+        page.locator("#domain").select_option(part["domain"])
+        caption = text(page, "#caption")
+        assert f"{part['n']} test queries in {part['groups']} groups" in caption
+        assert ("under 50 queries" in caption) == (part["n"] < 50)
+
+
+def test_colours_name_the_same_router_in_both_drawings(visit: Any, built: Any) -> None:
+    page = visit().page
+    for scenario in ("fast_response", "high_quality", "low_energy"):
+        page.locator(f"#s-{scenario}").check(force=True)
+        seen = [
+            dict(
+                page.locator(f"{at} .key span").evaluate_all(
+                    "spans => spans.map((s) => [s.querySelector('bdi').textContent, s.style.getPropertyValue('--k')])"
+                )
+            )
+            for at in ("#simplex", "#mes")
+        ]
+        shared = set(seen[0]) & set(seen[1])
+        assert shared and all(seen[0][name] == seen[1][name] for name in shared)
+        assert all(len(set(colour.values())) == len(colour) for colour in seen)
+
+
+def test_result_files_are_linked(visit: Any, built: Any) -> None:
+    href = visit("#router=router-2").page.locator("#detail p.note a").get_attribute("href")
+    assert json.loads((built.page.parent / href).read_text())["slug"] == "router-2"

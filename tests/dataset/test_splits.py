@@ -1,0 +1,209 @@
+"""Splits must not leak: no group and no image may stand in two of them, today or after rows are added.
+
+Queries that share an image (or a seed question) and fall on both sides of a split let a router remember answers. And a
+split that moves when rows are added makes an old score and a new one incomparable without anyone noticing.
+"""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsd_bench.config import SPLIT_SHARES, SPLITS
+from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
+
+quick = settings(deadline=None, max_examples=100, derandomize=True)
+rows = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("pqrstuvw")), min_size=1, max_size=25)
+
+
+def split_rows(pairs):
+    """Final group and split of each (group, image)."""
+    finals = leakage_groups([g for g, _ in pairs], [i for _, i in pairs])
+    return finals, [split_of(final) for final in finals]
+
+
+#: Splits of dynamath/0, dynamath/1 ...: t train, v validation, T test.
+PINNED = "tvtttTTTtttt"
+
+
+# --- the split of a group ------------------------------------------------------------------------------------------
+
+
+def test_shares_are_60_20_20_on_20000_groups():
+    found = Counter(split_of(f"source/{i}") for i in range(20_000))
+    assert set(found) == set(SPLITS)
+    for split, share in zip(SPLITS, SPLIT_SHARES, strict=True):
+        assert abs(found[split] / 20_000 - share) < 0.01  # the sd of a share is at most 0.0035
+
+
+@pytest.mark.parametrize("prefix", ["dynamath/", "a", "图/", ""])
+def test_shares_do_not_depend_on_what_ids_look_like(prefix):
+    found = Counter(split_of(f"{prefix}{i:06d}") for i in range(5000))
+    assert abs(found["train"] / 5000 - 0.6) < 0.03 and abs(found["test"] / 5000 - 0.2) < 0.03
+
+
+def test_splits_are_those_of_the_published_data():
+    # pinned: another salt, hash or cut would silently re-split every dataset that was ever published
+    splits = [split_of(f"dynamath/{i}") for i in range(len(PINNED))]
+    assert "".join({"train": "t", "validation": "v", "test": "T"}[split] for split in splits) == PINNED
+
+
+# --- leakage -------------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(rows)
+def test_no_group_and_no_image_stands_in_two_splits(pairs):
+    finals, splits = split_rows(pairs)
+    for side in (0, 1):
+        for key in {pair[side] for pair in pairs}:
+            members = [i for i, pair in enumerate(pairs) if pair[side] == key]
+            assert len({finals[i] for i in members}) == 1 and len({splits[i] for i in members}) == 1
+
+
+@quick
+@given(rows)
+def test_final_groups_are_the_connected_components_and_no_larger(pairs):
+    finals, _ = split_rows(pairs)
+    # the definition, slowly: join whatever shares a group or an image until nothing changes
+    expected = [group for group, _ in pairs]
+    changed = True
+    while changed:
+        changed = False
+        for i, (group, image) in enumerate(pairs):
+            linked = [j for j, pair in enumerate(pairs) if pair[0] == group or pair[1] == image]
+            smallest = min(expected[j] for j in [*linked, i])
+            for j in linked:
+                if expected[j] != smallest:
+                    expected[j], changed = smallest, True
+    assert finals == expected
+
+
+@quick
+@given(rows, st.randoms(use_true_random=False))
+def test_order_of_rows_does_not_matter(pairs, rng):
+    order = rng.sample(range(len(pairs)), len(pairs))
+    before, _ = split_rows(pairs)
+    after, _ = split_rows([pairs[i] for i in order])
+    assert after == [before[i] for i in order]
+
+
+def test_a_chain_of_shared_images_is_one_group():
+    groups = ["g1", "g1", "g2", "g3", "g4"]
+    images = ["x", "y", "y", "z", "z"]
+    assert leakage_groups(groups, images) == ["g1", "g1", "g1", "g3", "g3"]
+
+
+def test_a_group_and_an_image_of_the_same_name_are_not_confused():
+    assert leakage_groups(["x", "g"], ["a", "x"]) == ["x", "g"]
+
+
+def test_no_rows_no_groups():
+    assert leakage_groups([], []) == []
+
+
+def test_many_rows_are_grouped_in_one_go():
+    n = 50_000
+    finals = leakage_groups([f"g{i // 2}" for i in range(n)], [f"i{i // 4}" for i in range(n)])
+    assert len(set(finals)) == n // 4
+
+
+# --- stability -----------------------------------------------------------------------------------------------------
+
+
+def test_adding_rows_moves_no_row():
+    rng = random.Random(0)
+    old = [(f"old{rng.randrange(300)}", f"image{i}") for i in range(1000)]
+    new = [(f"new{rng.randrange(300)}", f"photo{i}") for i in range(1000)]
+    more = [(group, f"extra{i}") for i, (group, _) in enumerate(old[:200])]  # further queries of groups that exist
+    finals, splits = split_rows(old)
+    for added in (new, more, new + more):
+        merged = added[: len(added) // 2] + old + added[len(added) // 2 :]
+        start = len(added) // 2
+        again, splits_again = split_rows(merged)
+        assert again[start : start + len(old)] == finals
+        assert splits_again[start : start + len(old)] == splits
+    assert len(set(splits)) == 3
+
+
+def test_removing_a_whole_group_moves_no_other():
+    old = [(f"g{i // 3}", f"image{i}") for i in range(300)]
+    finals, _ = split_rows(old)
+    kept = [i for i, (group, _) in enumerate(old) if group != "g0"]
+    assert split_rows([old[i] for i in kept])[0] == [finals[i] for i in kept]
+
+
+def test_a_row_that_joins_two_groups_joins_their_splits_rather_than_leak():
+    # the one case in which a row may move: the alternative would be the same image on both sides
+    one = next(f"a{i}" for i in range(100) if split_of(f"a{i}") == "train")
+    other = next(f"b{i}" for i in range(100) if split_of(f"b{i}") == "test")
+    old = [(one, "x"), (other, "y")]
+    assert split_rows(old)[1] == ["train", "test"]
+    assert split_rows([*old, (one, "y")])[1] == ["train", "train", "train"]
+
+
+# --- tracks --------------------------------------------------------------------------------------------------------
+
+
+def test_leave_one_out_tests_each_domain_once_and_never_trains_on_it():
+    tracks = leave_one_out(["photo", "chart", "math", "chart"])
+    assert tracks == [
+        Track("leave-chart-out", ("math", "photo"), ("chart",)),
+        Track("leave-math-out", ("chart", "photo"), ("math",)),
+        Track("leave-photo-out", ("chart", "math"), ("photo",)),
+    ]
+
+
+@pytest.mark.parametrize("domains", [[], ["chart"], ["chart", "chart"]])
+def test_one_domain_leaves_nothing_to_train_on(domains):
+    assert leave_one_out(domains) == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "split", "part"),
+    [
+        ("chart", "train", "train"),
+        ("chart", "validation", "validation"),  # tau is chosen where the router was trained, not on the tested domain
+        ("chart", "test", None),
+        ("photo", "train", None),
+        ("photo", "validation", None),
+        ("photo", "test", "test"),
+        ("math", "train", None),
+        ("math", "test", None),
+    ],
+)
+def test_a_track_trains_selects_and_tests_where_it_says(domain, split, part):
+    assert track_split(Track("chart-to-photo", ("chart",), ("photo",)), domain, split) == part
+
+
+def test_a_track_may_test_the_domains_that_it_trains_on():
+    track = Track("in-domain", ("chart", "photo"), ("chart", "photo"))
+    assert [track_split(track, "chart", split) for split in SPLITS] == list(SPLITS)
+
+
+def test_no_query_is_in_two_parts_of_a_track():
+    domains = ["chart", "photo", "math"]
+    for track in [*leave_one_out(domains), Track("chart-to-photo", ("chart",), ("photo",))]:
+        for domain in domains:
+            parts = [track_split(track, domain, split) for split in SPLITS]
+            assert all(part in (None, split) for part, split in zip(parts, SPLITS, strict=True))
+
+
+# --- domain groups -------------------------------------------------------------------------------------------------
+
+
+def test_unmapped_domains_are_their_own_group():
+    mapping = {"photo": ["wild_photo", "medical"]}
+    assert domain_groups(mapping, ["chart", "wild_photo", "medical"]) == {
+        "chart": "chart",
+        "wild_photo": "photo",
+        "medical": "photo",
+    }
+    assert domain_groups(None, ["chart"]) == {"chart": "chart"}
+
+
+def test_a_domain_in_two_groups_is_refused():
+    with pytest.raises(ValueError, match="domain 'chart' stands in 'a' and 'b'"):
+        domain_groups({"a": ["chart"], "b": ["chart"]}, ["chart"])

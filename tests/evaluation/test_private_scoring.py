@@ -1,0 +1,220 @@
+"""Private outcomes: figures for everybody, answers for nobody.
+
+Guards against copies of the truth that passed automatic checks: an author who may score without end, and subtract one
+result from another, reads the answers off the board one query at a time; so does one who scores the same decisions
+with other resampling seeds, or combines results whose decisions lie far apart.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import run_cli
+
+from rsd_bench.config import MIN_CELL, NOISE_QUERIES, SCORING_BUDGET
+from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.dataset.private_outcomes import open_private_benchmark
+from rsd_bench.evaluation.evaluate import evaluate
+from rsd_bench.evaluation.private_scoring import score_private
+from rsd_bench.submission.check_submission import open_submission
+from rsd_bench.types import InputError
+from submissions import make, probabilities
+
+
+@pytest.fixture(scope="module")
+def split(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(public dataset without test scores, folder of private test outcomes)."""
+    root = tmp_path_factory.mktemp("private")
+    public, private = root / "public", root / "hidden"
+    shutil.copytree(toy_dataset, public)
+    (private / "outcomes").mkdir(parents=True)
+    for file in (public / "outcomes").glob("test-*.parquet"):
+        file.rename(private / "outcomes" / file.name)
+    manifest = json.loads((public / "manifest.json").read_text())
+    for file in (public / "pairs").glob("test-*.parquet"):
+        table = pq.read_table(file)
+        for name in ("small_score", "large_score"):
+            table = table.set_column(table.schema.get_field_index(name), name, pa.nulls(len(table), pa.float64()))
+        pq.write_table(table, file)
+        manifest["files"][f"pairs/{file.name}"]["sha256"] = file_sha256(file)
+    (public / "manifest.json").write_text(json.dumps(manifest))
+    return public, private
+
+
+@pytest.fixture(scope="module")
+def hidden(split: tuple[Path, Path]) -> Benchmark:
+    return open_private_benchmark(*split)
+
+
+def routed(benchmark: Benchmark, flips: int = 0, seed: int = 0) -> pd.DataFrame:
+    """Probabilities of 0 and 1, half each, the first `flips` of them turned."""
+    frame = probabilities(benchmark)
+    p = (np.random.default_rng(seed).permutation(len(frame)) < len(frame) / 2).astype(float)
+    p[:flips] = 1 - p[:flips]
+    return frame.assign(p_edge=p)
+
+
+def ask(root: Path, name: str, benchmark: Benchmark, frame: pd.DataFrame, author: str = "ada", **more: int) -> dict:
+    folder = make(root / name, benchmark, frame, authors=["Somebody Else"])
+    return score_private(open_submission(folder, benchmark), benchmark, root / "ledger.jsonl", author=author, **more)
+
+
+def solved(result: dict, scenario: str = "fast_response") -> float:
+    """Published count of solved queries."""
+    row = next(row for row in result["scores"] if row["scenario"] == scenario)
+    return row["apsp"]["value"] * row["n"]
+
+
+def test_figures_are_those_of_open_scoring_within_the_noise(
+    tmp_path: Path, toy_dataset: Path, split: tuple, hidden: Benchmark
+) -> None:
+    with pytest.raises(InputError, match="--private-outcomes"):
+        open_benchmark(split[0])
+    plain, inside, errors = open_benchmark(toy_dataset), [], []
+    for seed in range(10):
+        found = ask(tmp_path, f"mine-{seed}", hidden, routed(hidden, seed=seed))
+        again = evaluate(
+            make(tmp_path / "open" / f"mine-{seed}", plain, routed(plain, seed=seed)), toy_dataset, n_boot=9
+        )
+        for ours, theirs in zip(found["scores"], again.to_dict()["scores"], strict=True):
+            assert ours["ca"]["value"] == pytest.approx(theirs["ca"]["value"], abs=5.1e-4)
+            assert ours["ail"]["value"] == pytest.approx(theirs["ail"]["value"], abs=5.1e-4)  # a profile: no secret
+            errors.append((ours["apsp"]["value"] - theirs["apsp"]["value"]) * ours["n"])
+            for metric in ("apsp", "rcs", "gain"):
+                inside.append(ours[metric]["low"] <= theirs[metric]["value"] <= ours[metric]["high"])
+                assert ours[metric]["value"] == round(ours[metric]["value"], 3)
+    assert 0.6 * NOISE_QUERIES < np.std(errors) < 1.5 * NOISE_QUERIES
+    assert np.mean(inside) > 0.9  # an interval is of the population, and wider than noise alone
+
+
+def test_nothing_that_depends_on_one_query_is_given(tmp_path: Path, hidden: Benchmark) -> None:
+    found = ask(tmp_path, "mine", hidden, routed(hidden))
+    assert set(found["scores"][0]) == {"scenario", "n", "tau", "apsp", "ca", "ail", "rcs", "best_fixed", "gain"}
+    text = json.dumps(found) + (tmp_path / "ledger.jsonl").read_text()
+    ids = hidden.part("in-domain", "test").query_ids
+    assert not any(str(i) in text for i in ids)
+    key = json.loads((tmp_path / "ledger.jsonl").read_text().splitlines()[0])["key"]
+    assert key not in json.dumps(found)
+    # probabilities that encode the labels in their digits change nothing as long as the decisions stay
+    coded = routed(hidden)
+    coded["p_edge"] = np.where(
+        coded["p_edge"] > 0.5, 0.5 + 0.4 * np.random.default_rng(1).random(len(coded)), coded["p_edge"]
+    )
+    assert ask(tmp_path, "coded", hidden, coded)["scores"] == found["scores"]
+
+
+def test_the_same_question_gets_the_same_answer_and_another_key_another(tmp_path: Path, hidden: Benchmark) -> None:
+    first = [ask(tmp_path, f"a-{k}", hidden, routed(hidden), author)["scores"] for k, author in enumerate("xyz")]
+    assert first[0] == first[1] == first[2]
+    card_edited = replace(hidden, manifest_sha256="0" * 64)
+    folder = make(tmp_path / "later" / "mine", card_edited, routed(hidden))
+    submission = open_submission(folder, card_edited)
+    asked = score_private(submission, card_edited, tmp_path / "ledger.jsonl", author="x")
+    assert (asked["scores"], asked["private"]["used"]) == (first[0], 1)
+    (tmp_path / "other").mkdir()
+    assert ask(tmp_path / "other", "mine", hidden, routed(hidden))["scores"] != first[0]
+
+
+def test_combined_results_tell_no_outcome(tmp_path: Path, hidden: Benchmark) -> None:
+    """(b - a) of one pair of decisions minus (b - a) of another is one query's outcome where counts are exact."""
+    part = hidden.part("in-domain", "test")
+    differences = (part.outcomes.small >= 6).astype(int) - (part.outcomes.large >= 6)
+    n, told = len(part), []
+    base, rng = np.arange(n) % 2 == 0, np.random.default_rng(0)
+    for k in range(40):
+        query, *others = rng.permutation(n)[: MIN_CELL + 1]
+        near = base.copy()
+        near[others] = ~near[others]
+        turned = near.copy()
+        turned[query] = ~turned[query]
+        counts = []
+        for i, route in enumerate((near, turned)):
+            frame = probabilities(hidden).assign(p_edge=route.astype(float))
+            counts.append(solved(ask(tmp_path, f"q-{k}-{i}", hidden, frame, f"account-{k}")))
+        sign = 1 if turned[query] else -1
+        told.append(sign * (counts[1] - counts[0]) - differences[query])
+    assert np.std(told) > NOISE_QUERIES  # the sum of two noises; 0 where counts are exact
+
+
+def test_the_ledger_counts_and_refuses(tmp_path: Path, hidden: Benchmark) -> None:
+    for k in range(3):
+        assert ask(tmp_path, f"try-{k}", hidden, routed(hidden, seed=k), budget=3)["private"]["used"] == k + 1
+    assert (
+        ask(tmp_path, "try-0b", hidden, routed(hidden, seed=0), budget=3)["private"]["used"] == 3
+    )  # the same again is free
+    for name in ("ada", "ADA", "Ada"):
+        with pytest.raises(InputError, match="has used 3 of 3 scorings"):
+            ask(tmp_path, "try-4", hidden, routed(hidden, seed=4), name, budget=3)
+    assert ask(tmp_path, "try-5", hidden, routed(hidden, seed=5), "grace", budget=3)["private"]["used"] == 1
+
+
+@pytest.mark.parametrize("name", ["", "Ada Lovelace", "Ada\u200b", "\u0410da", "a--b", "-a", "a" * 40, '"ada"'])
+def test_an_account_is_no_spelling(tmp_path: Path, hidden: Benchmark, name: str) -> None:
+    with pytest.raises(InputError, match="is no account name"):
+        ask(tmp_path, "mine", hidden, routed(hidden), name)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", '{"key": "00"}', "{KEY}\n{}", "{KEY}\nnull", "{KEY}\n[1]"])
+def test_a_damaged_ledger_scores_nothing(tmp_path: Path, hidden: Benchmark, text: str) -> None:
+    (tmp_path / "ledger.jsonl").write_text(text.replace("{KEY}", json.dumps({"key": "ab" * 32})) + "\n")
+    with pytest.raises(InputError, match="is damaged"):
+        ask(tmp_path, "mine", hidden, routed(hidden))
+
+
+def test_command(tmp_path: Path, split: tuple[Path, Path], hidden: Benchmark) -> None:
+    make(tmp_path / "mine", hidden, routed(hidden))
+    common = ("eval", tmp_path / "mine", "--data", split[0], "--private-outcomes", split[1])
+    run = run_cli(*common, "--author", "octocat", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert f"1 of {SCORING_BUDGET} scorings used" in run.stdout
+    _, entry = map(json.loads, (tmp_path / "ledger.jsonl").read_text().splitlines())
+    assert entry["author"] == "octocat"
+    for wrong in ((), ("--author", "octocat", "--n-boot", 1), ("--author", "octocat", "--seed", 2)):
+        assert run_cli(*common, *wrong, cwd=tmp_path).returncode == 2
+    open_run = run_cli("eval", tmp_path / "mine", "--data", split[0])
+    assert open_run.returncode == 1 and "--private-outcomes" in open_run.stderr
+    none = run_cli("eval", tmp_path / "mine", "--data", split[0], "--private-outcomes", tmp_path, "--author", "octocat")
+    assert none.returncode == 1 and "has no outcomes/test" in none.stderr
+
+
+def test_missing_and_doubled_outcomes_are_refused_without_naming_them(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    (tmp_path / "outcomes").mkdir()
+    file = next((split[1] / "outcomes").glob("*.parquet"))
+    table = pq.read_table(file)
+    for name, broken in {
+        "lacks a score": table.slice(2),
+        "two outcomes": pa.concat_tables([table, table.slice(0, 1)]),
+    }.items():
+        pq.write_table(broken, tmp_path / "outcomes" / "test-0.parquet")
+        with pytest.raises(InputError, match=name) as caught:
+            open_private_benchmark(split[0], tmp_path)
+        assert "toy/" not in str(caught.value)
+
+
+def test_an_author_needs_no_outcome_to_submit(split: tuple[Path, Path], hidden: Benchmark, tmp_path: Path) -> None:
+    # `submit new`, `check` and `pack` wanted scores that only the maintainers have
+    probabilities(hidden)[["query_id", "p_edge"]].to_csv(tmp_path / "mine.csv", index=False)
+    public = split[0]
+    for command in (
+        ("new", "mine", "--from", "mine.csv", "--author", "Ada"),
+        ("check", "submissions/mine"),
+        ("pack", "submissions/mine"),
+    ):
+        run = run_cli("submit", *command, "--data", public, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+    scored = run_cli("eval", "submissions/mine", "--data", public, cwd=tmp_path)
+    assert scored.returncode == 1 and "`rsd-bench eval --private-outcomes` scores" in scored.stderr
+
+
+def test_nobody_else_reads_the_ledger(tmp_path: Path, hidden: Benchmark) -> None:
+    ask(tmp_path, "mine", hidden, routed(hidden))
+    assert (tmp_path / "ledger.jsonl").stat().st_mode & 0o077 == 0

@@ -1,0 +1,103 @@
+"""Guards against published numbers that cannot be made again (mteb#1314, #5228): the page is what its tables say, every
+table names its command, and one table is run again."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_cli
+
+from rsd_bench.dataset.benchmark import open_benchmark
+from rsd_bench.dataset.open import dataset_folder
+from rsd_bench.features.feature_table import read_features
+from rsd_bench.routers.registry import ROUTERS, router_entry
+from rsd_bench.studies.study_table import ORDER, Table, page_of, read_table, render_page, write_table
+
+RESULTS = ROOT / "docs" / "results"
+
+
+def test_page_is_what_the_tables_say() -> None:
+    assert (ROOT / "docs" / "results.md").read_text("utf-8") == render_page(RESULTS)
+    for name in ORDER:
+        table = read_table(RESULTS / f"{name}.json")
+        assert (RESULTS / f"{name}.svg").is_file()
+        assert table.command.startswith(f"rsd-bench router {name}")
+        assert all(len(row) == len(table.columns) == len(table.digits) for row in table.rows)
+
+
+def test_one_table_is_made_again(tmp_path: Path) -> None:
+    again = ("domain-constant", "statistics-logistic")
+    options = [option for name in again for option in ("--router", name)]
+    done = run_cli("router", "rivals", *options, "--out", tmp_path / "results", timeout=300)
+    assert done.returncode == 0, done.stderr
+    ours, committed = (read_table(folder / "rivals.json") for folder in (tmp_path / "results", RESULTS))
+    for name in again:
+        for mine, theirs in zip(ours.where(router=name), committed.where(router=name), strict=True):
+            numbers = [key for key, value in mine.items() if isinstance(value, float)]
+            np.testing.assert_allclose(
+                [mine[k] for k in numbers], [theirs[k] for k in numbers], atol=0.02, err_msg=name
+            )
+
+
+def test_the_best_router_beats_the_best_fixed_policy() -> None:
+    """The claim of the README: every scenario, both protocols, mean of 5 seeds; cross-validated above 0."""
+    rows = read_table(RESULTS / "rivals.json").where(router="gain-kernel")
+    assert len(rows) == 6 and all(row["gain"] > 0 for row in rows)
+    assert all(row["low"] > 0 for row in rows if row["protocol"] == "cross-validation")
+
+
+def test_every_router_is_in_the_table_and_on_the_board() -> None:
+    assert set(read_table(RESULTS / "rivals.json").column("router")) == set(ROUTERS)
+    board = json.loads((ROOT / "leaderboard" / "leaderboard.json").read_text("utf-8"))
+    assert set(ROUTERS) <= {row["slug"] for table in board["tables"] for row in table["rows"]}
+
+
+def test_experiments_resume_from_their_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rsd_bench.config import SCENARIOS
+    from rsd_bench.studies import compare_baselines
+    from rsd_bench.studies.decision_cache import DecisionCache
+
+    benchmark = open_benchmark(dataset_folder())
+    features, entry = read_features(benchmark), ROUTERS["domain-constant"]
+    arguments = (benchmark, features, entry, SCENARIOS["high_quality"], 2, "fixed test")
+    first = compare_baselines.run(*arguments, DecisionCache(tmp_path, benchmark, features))
+
+    def never(*_: object) -> None:
+        raise AssertionError("decided again")
+
+    monkeypatch.setattr(compare_baselines, "decide_test", never)
+    assert compare_baselines.run(*arguments, DecisionCache(tmp_path, benchmark, features)) == first
+    for kept in (tmp_path / ".cache").iterdir():
+        kept.write_bytes(b"cut")
+    with pytest.raises(AssertionError, match="decided again"):
+        compare_baselines.run(*arguments, DecisionCache(tmp_path, benchmark, features))
+
+
+def test_the_example_router_of_the_guide_runs(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "routers.md").read_text("utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if "make_router" in block)
+    (tmp_path / "long_questions.py").write_text(code)
+    router = router_entry(str(tmp_path / "long_questions.py")).make(0)
+    features = read_features(open_benchmark(dataset_folder()))
+    p = router.predict_p_edge(features)
+    assert 0 < p.min() < 0.5 < p.max() < 1
+    words = features.blocks["statistics"][:, features.spec.statistics.index("words")]
+    assert p[np.argmax(words)] == p.min()
+
+
+def test_the_page_stands_beside_its_folder_whatever_that_is_called(tmp_path: Path) -> None:
+    # "." had no name, and v1.0 and v1.1 wrote one page
+    (tmp_path / "v1.0").mkdir()
+    assert page_of(tmp_path / "v1.0") == tmp_path / "v1.0.md"
+    assert page_of(Path()) == Path.cwd().parent / f"{Path.cwd().name}.md"
+    (tmp_path / "v1.0" / "latency.json").write_text('{"p50_ms": 1}')
+    table = Table(
+        "x", "X", "cmd", "", ("a",), (2,), ((float("nan"),),), (), {"name": "d", "version": "1", "manifest_sha256": "0"}
+    )
+    write_table(tmp_path / "v1.0", table, lambda _, path: path.write_text(""))
+    assert json.loads((tmp_path / "v1.0" / "x.json").read_text())["rows"] == [[None]]
+    assert "v1.0/x.svg" in (tmp_path / "v1.0.md").read_text()
