@@ -3,44 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_bench.cli import publish
+from rsd_bench.cli import panels, publish
+from rsd_bench.cli.option_groups import grouped
 from rsd_bench.cli.output import AsJson, fail, print_json, say, table
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.sources.source import Source
 
-app = typer.Typer(
-    help="Import sources, build a dataset, check it, publish it.", no_args_is_help=True, rich_markup_mode=None
-)
-importer = typer.Typer(
-    help="Bring published answers or queries into a store.", no_args_is_help=True, rich_markup_mode=None
-)
+app = panels.App("Import sources, build a dataset, check it, publish it.")
+importer = panels.App("Bring published answers or queries into a store.")
 app.add_typer(importer, name="import")
 app.command("diff")(publish.diff)
 app.command("push")(publish.push)
 
 Store = Annotated[Path, typer.Option("--out", metavar="STORE", help="The store to add to.")]
 Models = Annotated[
-    Path | None, typer.Option("--models", metavar="FILE", help="TOML of model aliases; default: the shipped one.")
-]
-
-License = Annotated[
-    str | None,
-    typer.Option("--license", metavar="TEXT", help="Licence of images and texts, in their authors' words."),
-]
-Redistributable = Annotated[
-    bool, typer.Option("--redistributable", help="That licence allows re-hosting: `data push` may publish them.")
+    Path | None,
+    typer.Option(
+        "--models",
+        metavar="FILE",
+        help="TOML of model aliases; default: the shipped one.",
+        rich_help_panel=panels.CONTENT,
+    ),
 ]
 
 Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
+
+
+@dataclass(frozen=True)
+class LicenceOptions:
+    """Under which licence the images and texts of an importer stand whose files state none."""
+
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            "--license",
+            metavar="TEXT",
+            help="Licence of images and texts, in their authors' words.",
+            rich_help_panel=panels.LICENCE,
+        ),
+    ] = None
+    redistributable: Annotated[
+        bool,
+        typer.Option(
+            "--redistributable",
+            help="That licence allows re-hosting: `data push` may publish them.",
+            rich_help_panel=panels.LICENCE,
+        ),
+    ] = False
+
+    def stated(self, opened: Opener) -> Opener:
+        """The same sources with this licence."""
+        if self.redistributable and not self.licence:
+            raise typer.BadParameter("needs the --license that allows it", param_hint="--redistributable")
+        licence, may = self.licence or "unknown", self.redistributable
+
+        def open_sources(report: Callable[[Problem], None]) -> list[Source]:
+            return [
+                replace(source, info=replace(source.info, license=licence, redistributable=may))
+                for source in opened(report)
+            ]
+
+        return open_sources
 
 
 def _import(inputs: dict[str, Opener], store: Path, models: Path | None, as_json: bool) -> None:
@@ -103,20 +135,6 @@ def _all_of(found: list[Problem], error: InputError) -> list[Problem]:
     return found + [problem for problem in error.problems if problem not in found]
 
 
-def _licensed(opened: Opener, licence: str | None, redistributable: bool) -> Opener:
-    """The sources of an importer whose files state no licence, with the one given."""
-    if redistributable and not licence:
-        raise typer.BadParameter("needs the --license that allows it", param_hint="--redistributable")
-
-    def open_sources(report: Callable[[Problem], None]) -> list[Source]:
-        return [
-            replace(source, info=replace(source.info, license=licence or "unknown", redistributable=redistributable))
-            for source in opened(report)
-        ]
-
-    return open_sources
-
-
 @importer.command("records")
 def import_records(
     folders: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Records folders.")],
@@ -147,16 +165,32 @@ def _named_files(values: list[str], option: str) -> dict[str, Path]:
 
 
 @importer.command("vlmevalkit")
+@grouped
 def import_vlmevalkit(
     out: Store,
-    tsv: Annotated[Path, typer.Option("--tsv", metavar="DATA.tsv", help="The benchmark's TSV with base64 images.")],
-    pred: Annotated[list[str], typer.Option("--pred", metavar="MODEL=FILE", help="Predictions, xlsx or tsv.")],
+    tsv: Annotated[
+        Path,
+        typer.Option(
+            "--tsv",
+            metavar="DATA.tsv",
+            help="The benchmark's TSV with base64 images.",
+            rich_help_panel=panels.FILES,
+        ),
+    ],
+    pred: Annotated[
+        list[str],
+        typer.Option("--pred", metavar="MODEL=FILE", help="Predictions, xlsx or tsv.", rich_help_panel=panels.FILES),
+    ],
+    licence: LicenceOptions,
     judge: Annotated[
-        list[str] | None, typer.Option("--judge", metavar="MODEL=FILE", help="Judge results (hit or score).")
+        list[str] | None,
+        typer.Option(
+            "--judge", metavar="MODEL=FILE", help="Judge results (hit or score).", rich_help_panel=panels.FILES
+        ),
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Source id; default: the TSV's name.")] = None,
-    licence: License = None,
-    redistributable: Redistributable = False,
+    source: Annotated[
+        str | None, typer.Option(help="Source id; default: the TSV's name.", rich_help_panel=panels.CONTENT)
+    ] = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -168,19 +202,26 @@ def import_vlmevalkit(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return [open_vlmevalkit(tsv, predictions, judges, source, report)]
 
-    _import({str(tsv): _licensed(opened, licence, redistributable)}, out, models, as_json)
+    _import({str(tsv): licence.stated(opened)}, out, models, as_json)
 
 
 @importer.command("lmms-eval")
+@grouped
 def import_lmms_eval(
     logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="Folder with *_samples_*.jsonl.")],
     out: Store,
+    licence: LicenceOptions,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of the images, which the logs lack, named by doc_id or image path.")
+        Path | None,
+        typer.Option(
+            help="Folder of the images, which the logs lack, named by doc_id or image path.",
+            rich_help_panel=panels.FILES,
+        ),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="The metric to read as score, where logs hold several.")] = None,
-    licence: License = None,
-    redistributable: Redistributable = False,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="The metric to read as score, where logs hold several.", rich_help_panel=panels.CONTENT),
+    ] = None,
     models: Models = None,
     as_json: AsJson = False,
 ) -> None:
@@ -190,7 +231,7 @@ def import_lmms_eval(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lmms_eval(logdir, report, images=images, metric=metric)
 
-    _import({str(logdir): _licensed(opened, licence, redistributable)}, out, models, as_json)
+    _import({str(logdir): licence.stated(opened)}, out, models, as_json)
 
 
 @importer.command("hub")
@@ -218,9 +259,14 @@ def build(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML that names sources and the model pair.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The dataset folder to write.")],
     store: Annotated[Path, typer.Option(help="Where the sources were imported to.")] = Path("store"),
-    edition: Annotated[Edition, typer.Option(help="lite leaves out images and texts.")] = Edition.full,
+    edition: Annotated[
+        Edition, typer.Option(help="lite leaves out images and texts.", rich_help_panel=panels.CONTENT)
+    ] = Edition.full,
     features: Annotated[
-        Path | None, typer.Option(metavar="STORE", help="Encoder features to put into a lite edition.")
+        Path | None,
+        typer.Option(
+            metavar="STORE", help="Encoder features to put into a lite edition.", rich_help_panel=panels.CONTENT
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

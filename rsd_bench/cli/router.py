@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsd_bench.cli import panels
 from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, table
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
     from rsd_bench.features.feature_table import Features
 
-app = typer.Typer(help="Train, predict, compare and time routers.", no_args_is_help=True, rich_markup_mode=None)
+app = panels.App("Train, predict, compare and time routers.")
 
 DataArgument = Annotated[
     str | None, typer.Argument(metavar="[DATA]", help="Dataset folder or Hub id; default: the embedded rsd-open lite.")
