@@ -22,7 +22,7 @@ JUDGE, SCOPE, BATCH, PEOPLE = "Judge", "What is judged", "Batch files instead of
 # data
 FILES, CONTENT, LICENCE = "Files", "What goes in", "Licence"
 # routers, submissions and scores
-ENCODERS, TRAINING, DECISIONS, AUTHORSHIP = "Encoders", "Training", "Decisions", "Name and authors"
+ENCODERS, TRAINING, TIMING, DECISIONS, AUTHORSHIP = "Encoders", "Training", "Timing", "Decisions", "What the board says"
 INTERVALS, PRIVATE = "Intervals", "Private outcomes"
 
 _Part = TypeVar("_Part")

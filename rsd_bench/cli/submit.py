@@ -145,12 +145,17 @@ def ci(
     head: Annotated[str, typer.Argument(metavar="HEAD", help="The commit proposed.")],
     repository: Annotated[Path, typer.Option("--repository", help="A clone that has both.")] = Path(),
     data: Data = None,
-    n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = 2_000,
+    n_boot: Annotated[
+        int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.", rich_help_panel=panels.INTERVALS)
+    ] = 2_000,
     private_outcomes: Annotated[
-        str | None, typer.Option(metavar="DIR|REPO", help="Score on private test outcomes instead.")
+        str | None,
+        typer.Option(
+            metavar="DIR|REPO", help="Score on private test outcomes instead.", rich_help_panel=panels.PRIVATE
+        ),
     ] = None,
-    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP)] = LEDGER,
-    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP)] = None,
+    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP, rich_help_panel=panels.PRIVATE)] = LEDGER,
+    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP, rich_help_panel=panels.PRIVATE)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
