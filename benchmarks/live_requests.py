@@ -29,8 +29,8 @@ from rsd_bench.endpoints.retry import Asking
 from rsd_bench.generate.answer_queries import Plan, file_outcomes
 from rsd_bench.sources.store import JUDGMENTS, QUERIES, RESPONSES, store_image
 
-_TESTS = Path(__file__).resolve().parent.parent / "tests"
-sys.path.extend([str(_TESTS), str(_TESTS / "support")])
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 from chat_server import Loopback
 from conftest import png
 
