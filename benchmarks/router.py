@@ -20,7 +20,7 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.latency_bench import bench_head, hardware
 from rsd_bench.routers.reference_training import Settings, train_reference
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import training_data
 
 ROWS, EPOCHS, BATCHES = 2_000, 50, (1, 64, 256)
 
@@ -34,7 +34,7 @@ def main() -> None:
     benchmark = open_benchmark(dataset_folder())
     features, scenario = read_features(benchmark), SCENARIOS["fast_response"]
     train, validation, test = (
-        lesson(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
+        training_data(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
     )
     rows = train.join(test).take(np.arange(ROWS))  # a timing: the test rows only make up the number
     start = time.perf_counter()

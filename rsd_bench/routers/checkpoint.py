@@ -12,7 +12,7 @@ from rsd_bench.features.feature_table import Features
 from rsd_bench.folders import new_folder
 from rsd_bench.routers.model_card import model_card
 from rsd_bench.routers.reference_training import Settings, train_reference
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import training_data
 from rsd_bench.routers.training_report import PICTURE, REPORT, draw_training, report_of
 from rsd_bench.types import InputError
 
@@ -36,7 +36,7 @@ def train_checkpoint(
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
     train, validation = (
-        lesson(benchmark, features, track, split, scenario_named(scenario)) for split in ("train", "validation")
+        training_data(benchmark, features, track, split, scenario_named(scenario)) for split in ("train", "validation")
     )
     manifest = benchmark.manifest
     trained_on = {

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
 from rsd_bench.submission.submission import COLUMNS
 from rsd_bench.types import InputError, Scenario
@@ -30,10 +30,10 @@ class TrainedPredictions:
     tau: dict[str, dict[str, float]]
 
 
-def lesson(benchmark: Benchmark, features: Features, track: str, split: str, scenario: Scenario) -> Lesson:
+def training_data(benchmark: Benchmark, features: Features, track: str, split: str, scenario: Scenario) -> TrainingData:
     """The queries of one part of a track. KeyError for an unknown track."""
     part = benchmark.part(track, split)
-    return Lesson(features.take(part.rows), part.outcomes, part.groups, scenario)
+    return TrainingData(features.take(part.rows), part.outcomes, part.groups, scenario)
 
 
 def train_and_predict(
@@ -47,7 +47,9 @@ def train_and_predict(
     tau: dict[str, dict[str, float]] = {name: {} for name in SCENARIOS}
     tables: list[Any] = []
     for track, scenario in tqdm(jobs, desc="training", unit="router", disable=None):
-        train, validation = (lesson(benchmark, features, track, split, scenario) for split in ("train", "validation"))
+        train, validation = (
+            training_data(benchmark, features, track, split, scenario) for split in ("train", "validation")
+        )
         test = benchmark.part(track, "test")
         router = make(seed).fit(train, validation)
         tau[scenario.name][track] = router.threshold(validation)

@@ -17,7 +17,7 @@ from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
 from rsd_bench.metrics.routing import best_fixed, reference_scores, routing_score, sweep_curve
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.reference_training import Trained
 
 REPORT, PICTURE = "training.json", "training.svg"
@@ -42,7 +42,7 @@ class Signature:
     meaning: str
 
 
-def signatures(trained: Trained, validation: Lesson) -> list[Signature]:
+def signatures(trained: Trained, validation: TrainingData) -> list[Signature]:
     """The failure signatures of a router on its validation rows."""
     router, labels = trained.router, validation.labels == 1
     p = router.predict_p_edge(validation.features)
@@ -95,12 +95,12 @@ def _below(name: str, figure: float, bound: float, meaning: str) -> Signature:
     return Signature(name, figure < bound, figure, bound, meaning)
 
 
-def _apsp_gap(lesson: Lesson) -> float:
-    rows = reference_scores(lesson.outcomes, lesson.scenario)
+def _apsp_gap(data: TrainingData) -> float:
+    rows = reference_scores(data.outcomes, data.scenario)
     return rows["all-cloud"].apsp - rows["all-edge"].apsp
 
 
-def _image_worth(trained: Trained, validation: Lesson, p: FloatArray) -> float | None:
+def _image_worth(trained: Trained, validation: TrainingData, p: FloatArray) -> float | None:
     """AUROC with the right images minus with shuffled ones; None without an image block or with one label only."""
     whole = auroc(p, validation.labels)
     if "image" not in trained.router.blocks or whole is None:
@@ -112,7 +112,7 @@ def _image_worth(trained: Trained, validation: Lesson, p: FloatArray) -> float |
     return None if without is None else whole - without
 
 
-def report_of(trained: Trained, validation: Lesson) -> dict[str, Any]:
+def report_of(trained: Trained, validation: TrainingData) -> dict[str, Any]:
     """Plain data: what was trained on what, the losses, the validation figures, the signatures."""
     router, outcomes, scenario = trained.router, validation.outcomes, validation.scenario
     p = router.predict_p_edge(validation.features)
@@ -138,7 +138,7 @@ def report_of(trained: Trained, validation: Lesson) -> dict[str, Any]:
     }
 
 
-def draw_training(path: Path, report: Mapping[str, Any], trained: Trained, validation: Lesson) -> None:
+def draw_training(path: Path, report: Mapping[str, Any], trained: Trained, validation: TrainingData) -> None:
     """A picture for people: losses by epoch, and validation RCS by threshold with the tau chosen."""
     from rsd_bench.figures import INK, LINES, new_figure, save
 

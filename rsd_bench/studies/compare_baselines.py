@@ -12,9 +12,9 @@ from tqdm import tqdm
 from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry, Make
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import training_data
 from rsd_bench.studies.cross_validation import Decided, Summary, decide_out_of_fold, summarise
 from rsd_bench.studies.decision_cache import DecisionCache
 from rsd_bench.studies.study_table import Table
@@ -26,13 +26,15 @@ LATENCY_NOTE = f"Router latency: {ROUTER_LATENCY_S} s, as the paper states of it
 DIGITS = (None, None, None, 2, 2, 2, 1, 3, 3, 3, None)
 
 
-def all_queries(benchmark: Benchmark, features: Features, scenario: Scenario) -> Lesson:
+def all_queries(benchmark: Benchmark, features: Features, scenario: Scenario) -> TrainingData:
     """Every query of the dataset, splits joined."""
-    parts = [lesson(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")]
+    parts = [
+        training_data(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
+    ]
     return parts[0].join(parts[1]).join(parts[2])
 
 
-def decide_test(make: Make, train: Lesson, validation: Lesson, test: Lesson, seed: int) -> Decided:
+def decide_test(make: Make, train: TrainingData, validation: TrainingData, test: TrainingData, seed: int) -> Decided:
     """Train on the fixed split and decide its test queries."""
     router = make(seed).fit(train, validation)
     p = router.predict_p_edge(test.features)
@@ -84,7 +86,7 @@ def run(
 ) -> Summary:
     """One router under one scenario and protocol."""
     train, validation, test = (
-        lesson(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
+        training_data(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
     )
     judged = train.join(validation).join(test) if protocol == PROTOCOLS[0] else test
 

@@ -14,7 +14,7 @@ from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import metrics_of, reference_scores, terms
 from rsd_bench.routers.registry import Entry
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import training_data
 from rsd_bench.studies.compare_baselines import dataset_of, decide_test
 from rsd_bench.studies.study_table import Table
 
@@ -38,7 +38,7 @@ def sweep_mes(
     for mes in tqdm(levels, desc="MES", unit="level", disable=None):
         at = replace(SCENARIOS[scenario], name=f"{scenario} at MES {mes}", mes=float(mes))
         train, validation, test = (
-            lesson(benchmark, features, "in-domain", split, at) for split in ("train", "validation", "test")
+            training_data(benchmark, features, "in-domain", split, at) for split in ("train", "validation", "test")
         )
         runs = [decide_test(entry.make, train, validation, test, seed) for seed in range(seeds)]
         sums = np.mean(

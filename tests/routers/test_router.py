@@ -30,13 +30,13 @@ from rsd_bench.metrics.routing import Outcomes, choose_tau, routing_gain, routin
 from rsd_bench.routers.baselines import DomainConstant, GainKernel
 from rsd_bench.routers.checkpoint import train_checkpoint
 from rsd_bench.routers.cross_fit import CrossFitted
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.network import ReferenceRouter
 from rsd_bench.routers.reference_training import Settings, Trained, train_reference
 from rsd_bench.routers.registry import ROUTERS, router_entry
 from rsd_bench.routers.submit_router import submit_checkpoints, submit_trained
 from rsd_bench.routers.thresholds import bayes_tau
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import training_data
 from rsd_bench.routers.training_report import signatures
 from rsd_bench.studies.cross_validation import Decided, decide_out_of_fold, summarise
 from rsd_bench.studies.decision_cache import DecisionCache
@@ -54,13 +54,13 @@ def lite() -> tuple[Benchmark, Features]:
 
 
 @pytest.fixture(scope="module")
-def parts(lite: tuple[Benchmark, Features]) -> tuple[Lesson, Lesson]:
-    train, validation = (lesson(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
+def parts(lite: tuple[Benchmark, Features]) -> tuple[TrainingData, TrainingData]:
+    train, validation = (training_data(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
     return train.take(np.arange(300)), validation.take(np.arange(200))
 
 
 @pytest.fixture(scope="module")
-def trained(parts: tuple[Lesson, Lesson]) -> Trained:
+def trained(parts: tuple[TrainingData, TrainingData]) -> Trained:
     return train_reference(*parts, QUICK)
 
 
@@ -73,7 +73,7 @@ def checkpoint(lite: tuple[Benchmark, Features], tmp_path_factory: pytest.TempPa
     return out
 
 
-def test_same_seed_same_predictions(parts: tuple[Lesson, Lesson], trained: Trained) -> None:
+def test_same_seed_same_predictions(parts: tuple[TrainingData, TrainingData], trained: Trained) -> None:
     again = train_reference(*parts, QUICK)
     other = train_reference(*parts, replace(QUICK, seed=1))
     p, same, different = (t.router.predict_p_edge(parts[1].features) for t in (trained, again, other))
@@ -82,14 +82,14 @@ def test_same_seed_same_predictions(parts: tuple[Lesson, Lesson], trained: Train
     assert again.router.tau == trained.router.tau and again.history == trained.history
 
 
-def test_tau_is_the_grid_search_on_validation(parts: tuple[Lesson, Lesson], trained: Trained) -> None:
+def test_tau_is_the_grid_search_on_validation(parts: tuple[TrainingData, TrainingData], trained: Trained) -> None:
     validation = parts[1]
     p = trained.router.predict_p_edge(validation.features)
     assert trained.router.tau == choose_tau(p, validation.outcomes, FAST)
     assert 0 <= p.min() <= p.max() <= 1
 
 
-def test_temperature_does_not_raise_the_validation_loss(parts: tuple[Lesson, Lesson]) -> None:
+def test_temperature_does_not_raise_the_validation_loss(parts: tuple[TrainingData, TrainingData]) -> None:
     overconfident = train_reference(*parts, replace(QUICK, epochs=12, patience=12, learning_rate=1e-3))
     labels, p = parts[1].labels, overconfident.router.predict_p_edge(parts[1].features)
     config = dict(overconfident.router._hub_mixin_config) | {"temperature": 1.0}  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ def test_temperature_does_not_raise_the_validation_loss(parts: tuple[Lesson, Les
     assert np.array_equal(np.argsort(p, kind="stable"), np.argsort(q, kind="stable"))
 
 
-def test_early_stopping_keeps_the_best_epoch(parts: tuple[Lesson, Lesson]) -> None:
+def test_early_stopping_keeps_the_best_epoch(parts: tuple[TrainingData, TrainingData]) -> None:
     run = train_reference(*parts, replace(QUICK, epochs=30, patience=2, learning_rate=3e-3))
     losses = [epoch.validation_loss for epoch in run.history]
     assert run.best_epoch == int(np.argmin(losses)) + 1 and len(losses) == min(30, run.best_epoch + 2)
@@ -200,10 +200,10 @@ def test_checkpoints_that_do_not_belong_are_refused(
     assert not (tmp_path / "alien").exists()
 
 
-def test_report_names_the_failures_it_sees(parts: tuple[Lesson, Lesson], trained: Trained) -> None:
+def test_report_names_the_failures_it_sees(parts: tuple[TrainingData, TrainingData], trained: Trained) -> None:
     _, validation = parts
 
-    def seen(router_tau: float, validation: Lesson = validation) -> set[str]:
+    def seen(router_tau: float, validation: TrainingData = validation) -> set[str]:
         config = dict(trained.router._hub_mixin_config) | {"tau": router_tau}  # type: ignore[arg-type]
         router = ReferenceRouter(**config)
         router.load_state_dict(trained.router.state_dict())
@@ -225,7 +225,7 @@ def test_report_names_the_failures_it_sees(parts: tuple[Lesson, Lesson], trained
     assert found["constant-output"].figure < found["constant-output"].bound
 
 
-def test_image_signature_is_silent_where_the_image_decides(parts: tuple[Lesson, Lesson]) -> None:
+def test_image_signature_is_silent_where_the_image_decides(parts: tuple[TrainingData, TrainingData]) -> None:
     """Labels written into one image feature: a router that reads it must not be called idle."""
     told = []
     for part in parts:
@@ -290,7 +290,7 @@ def test_bayes_tau_is_where_the_mean_gain_turns(seed: int, alpha: float, share: 
     outcomes = Outcomes.of(rng.choice([0.0, 10.0], n), rng.choice([0.0, 10.0], n, p=[0.3, 0.7]))
     beta = share * (1 - alpha)
     scenario = rsd.Scenario(name="x", mes=5, alpha=alpha, beta=beta, gamma=max(0.0, 1 - alpha - beta))
-    part = Lesson(_no_features(n), outcomes, np.arange(n).astype(object), scenario)
+    part = TrainingData(_no_features(n), outcomes, np.arange(n).astype(object), scenario)
     tau, gain, label = bayes_tau(np.zeros(n), part), routing_gain(outcomes, scenario), part.labels == 1
     if 0 < tau <= 1:
         assert tau * gain[label].mean() + (1 - tau) * gain[~label].mean() == pytest.approx(0, abs=1e-5)
@@ -302,9 +302,9 @@ def _no_features(n: int) -> Features:
     return Features({}, np.full(n, "", dtype=object), None)  # type: ignore[arg-type]
 
 
-def test_cross_fitting_predicts_no_group_it_learned_from(parts: tuple[Lesson, Lesson]) -> None:
+def test_cross_fitting_predicts_no_group_it_learned_from(parts: tuple[TrainingData, TrainingData]) -> None:
     class Spy(DomainConstant):
-        def fit(self, train: Lesson, validation: Lesson) -> Spy:
+        def fit(self, train: TrainingData, validation: TrainingData) -> Spy:
             assert not set(train.groups) & set(validation.groups)
             sizes.append(len(validation))
             return super().fit(train, validation)  # type: ignore[return-value]
@@ -316,10 +316,10 @@ def test_cross_fitting_predicts_no_group_it_learned_from(parts: tuple[Lesson, Le
 
 
 def test_cross_validation_decides_each_query_by_a_router_that_never_saw_its_group(
-    parts: tuple[Lesson, Lesson],
+    parts: tuple[TrainingData, TrainingData],
 ) -> None:
     class Spy(DomainConstant):
-        def fit(self, train: Lesson, validation: Lesson) -> Spy:
+        def fit(self, train: TrainingData, validation: TrainingData) -> Spy:
             self.known = set(train.groups) | set(validation.groups)
             return super().fit(train, validation)  # type: ignore[return-value]
 
@@ -347,7 +347,7 @@ def test_cross_validation_decides_each_query_by_a_router_that_never_saw_its_grou
 @pytest.mark.parametrize("name", [name for name in ROUTERS if not name.startswith("reference")])
 def test_every_rival_learns_what_is_plain(lite: tuple[Benchmark, Features], name: str) -> None:
     """The label stands in every block and in the domain: any router must find it, any tau must use it."""
-    train, validation = (lesson(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
+    train, validation = (training_data(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
     told = []
     for part in (train.take(np.arange(400)), validation.take(np.arange(200))):
         blocks = {key: block.copy() for key, block in part.features.blocks.items()}
@@ -362,7 +362,7 @@ def test_every_rival_learns_what_is_plain(lite: tuple[Benchmark, Features], name
     assert (route == (told[1].labels == 1)).mean() > 0.95
 
 
-def test_one_label_only_is_no_crash(parts: tuple[Lesson, Lesson]) -> None:
+def test_one_label_only_is_no_crash(parts: tuple[TrainingData, TrainingData]) -> None:
     easy = []
     for part in parts:
         outcomes = Outcomes(np.full(len(part), 10.0), *list(vars(part.outcomes).values())[1:])
@@ -373,7 +373,7 @@ def test_one_label_only_is_no_crash(parts: tuple[Lesson, Lesson]) -> None:
         assert np.isfinite(router.predict_p_edge(easy[1].features)).all()
 
 
-def test_gain_kernel_predicts_gain_not_label(parts: tuple[Lesson, Lesson]) -> None:
+def test_gain_kernel_predicts_gain_not_label(parts: tuple[TrainingData, TrainingData]) -> None:
     router = GainKernel().fit(*parts)
     p, gain = router.predict_p_edge(parts[0].features), routing_gain(parts[0].outcomes, FAST)
     assert np.corrcoef(p, gain)[0, 1] > 0.3 and p.mean() == pytest.approx(0.5 + gain.mean(), abs=0.05)
