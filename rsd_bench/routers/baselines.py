@@ -1,4 +1,4 @@
-"""Learned rivals of the reference router: same features, same rows, same interface.
+"""Learned baselines beside the reference router: same features, same rows, same interface.
 
 Each fits on training rows and chooses its one hyper-parameter by log loss on validation rows.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import routing_gain
-from rsd_bench.routers.interface import TrainingData, Router, Scaler
+from rsd_bench.routers.interface import Router, Scaler, TrainingData
 from rsd_bench.routers.thresholds import grid_tau
 
 _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample shows

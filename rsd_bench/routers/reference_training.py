@@ -151,7 +151,7 @@ def _temperature(network: ReferenceRouter, validation: TrainingData) -> float:
 
 
 class ReferenceBaseline:
-    """The reference router behind the interface of the rivals."""
+    """The reference router behind the interface of the baselines."""
 
     def __init__(self, settings: Settings | None = None, seed: int = 0) -> None:
         self._settings = replace(settings or Settings(), seed=seed)

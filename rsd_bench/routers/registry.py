@@ -19,7 +19,7 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers import baselines
 from rsd_bench.routers.baselines import ScaledRouter
 from rsd_bench.routers.cross_fit import CrossFitted
-from rsd_bench.routers.interface import TrainingData, Router
+from rsd_bench.routers.interface import Router, TrainingData
 from rsd_bench.types import InputError
 
 Make = Callable[[int], Router]  # seed -> a router that has learned nothing yet

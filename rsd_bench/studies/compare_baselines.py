@@ -41,7 +41,7 @@ def decide_test(make: Make, train: TrainingData, validation: TrainingData, test:
     return Decided(p, (p >= router.threshold(validation)).astype(np.float64))
 
 
-def compare_rivals(
+def compare_baselines(
     benchmark: Benchmark,
     features: Features,
     entries: Sequence[Entry],
@@ -55,12 +55,12 @@ def compare_rivals(
     jobs = [
         (protocol, scenario, entry) for protocol in protocols for scenario in SCENARIOS.values() for entry in entries
     ]
-    for protocol, scenario, entry in tqdm(jobs, desc="rivals", unit="router", disable=None):
+    for protocol, scenario, entry in tqdm(jobs, desc="baselines", unit="router", disable=None):
         summary = run(benchmark, features, entry, scenario, seeds, protocol, cache)
         rows.append((protocol, scenario.name, entry.name, *figures(summary)))
     return Table(
-        name="rivals",
-        title="Reference router and rivals",
+        name="baselines",
+        title="Reference router and baselines",
         command=command,
         reading="Cross-validation decides every query once a seed, by a router that has not seen its group; the fixed "
         "test alone is too small to separate gains of this size. An interval above 0 means that the router beats the "
@@ -118,7 +118,7 @@ def dataset_of(benchmark: Benchmark) -> dict[str, str]:
     }
 
 
-def draw_rivals(table: Table, path: Path) -> None:
+def draw_baselines(table: Table, path: Path) -> None:
     """Gains with intervals, one panel a scenario; cross-validation where it was run."""
     draw_gains(table, path, "router", protocol=table.rows[0][0])
 

@@ -345,7 +345,7 @@ def test_cross_validation_decides_each_query_by_a_router_that_never_saw_its_grou
 
 
 @pytest.mark.parametrize("name", [name for name in ROUTERS if not name.startswith("reference")])
-def test_every_rival_learns_what_is_plain(lite: tuple[Benchmark, Features], name: str) -> None:
+def test_every_baseline_learns_what_is_plain(lite: tuple[Benchmark, Features], name: str) -> None:
     """The label stands in every block and in the domain: any router must find it, any tau must use it."""
     train, validation = (training_data(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
     told = []

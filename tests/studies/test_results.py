@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, run_cli
+from conftest import ROOT, call_cli, run_cli
 
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -32,9 +32,9 @@ def test_page_is_what_the_tables_say() -> None:
 def test_one_table_is_made_again(tmp_path: Path) -> None:
     again = ("domain-constant", "statistics-logistic")
     options = [option for name in again for option in ("--router", name)]
-    done = run_cli("router", "rivals", *options, "--out", tmp_path / "results", timeout=300)
+    done = run_cli("router", "baselines", *options, "--out", tmp_path / "results", timeout=300)
     assert done.returncode == 0, done.stderr
-    ours, committed = (read_table(folder / "rivals.json") for folder in (tmp_path / "results", RESULTS))
+    ours, committed = (read_table(folder / "baselines.json") for folder in (tmp_path / "results", RESULTS))
     for name in again:
         for mine, theirs in zip(ours.where(router=name), committed.where(router=name), strict=True):
             numbers = [key for key, value in mine.items() if isinstance(value, float)]
@@ -43,15 +43,22 @@ def test_one_table_is_made_again(tmp_path: Path) -> None:
             )
 
 
+def test_the_old_name_of_baselines_still_works_and_says_the_new_one(tmp_path: Path) -> None:
+    options = ("--router", "domain-constant", "--seeds", 1, "--out", tmp_path / "results")
+    done = call_cli("router", "rivals", *options)
+    assert (done.returncode, done.stderr) == (0, "rivals: this command is now called `baselines`\n")
+    assert read_table(tmp_path / "results" / "baselines.json").command.startswith("rsd-bench router baselines --router")
+
+
 def test_the_best_router_beats_the_best_fixed_policy() -> None:
     """The claim of the README: every scenario, both protocols, mean of 5 seeds; cross-validated above 0."""
-    rows = read_table(RESULTS / "rivals.json").where(router="gain-kernel")
+    rows = read_table(RESULTS / "baselines.json").where(router="gain-kernel")
     assert len(rows) == 6 and all(row["gain"] > 0 for row in rows)
     assert all(row["low"] > 0 for row in rows if row["protocol"] == "cross-validation")
 
 
 def test_every_router_is_in_the_table_and_on_the_board() -> None:
-    assert set(read_table(RESULTS / "rivals.json").column("router")) == set(ROUTERS)
+    assert set(read_table(RESULTS / "baselines.json").column("router")) == set(ROUTERS)
     board = json.loads((ROOT / "leaderboard" / "leaderboard.json").read_text("utf-8"))
     assert set(ROUTERS) <= {row["slug"] for table in board["tables"] for row in table["rows"]}
 
