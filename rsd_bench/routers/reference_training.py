@@ -17,7 +17,7 @@ from tqdm import tqdm
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
-from rsd_bench.routers.network import DROPOUT, ReferenceRouter
+from rsd_bench.routers.network import DROPOUT, ReferenceRouter, RouterConfig
 from rsd_bench.routers.thresholds import bayes_tau, grid_tau
 from rsd_bench.types import InputError
 
@@ -70,26 +70,23 @@ def train_reference(
     for name, part in (("train", train), ("validation", validation)):
         if not len(part):
             raise InputError.at(name, "has no rows", "choose a track with rows in every part")
-    config: dict[str, Any] = {
-        "features": train.features.spec.to_dict(),
-        "scenario": asdict(train.scenario),
-        "blocks": list(settings.blocks),
-        "dropout": settings.dropout,
-        "trained_on": {**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
-    }
+    config = RouterConfig(
+        features=train.features.spec.to_dict(),
+        scenario=asdict(train.scenario),
+        blocks=list(settings.blocks),
+        dropout=settings.dropout,
+        trained_on={**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
+    )
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = ReferenceRouter(**config)
+        network = ReferenceRouter(config)
         network.fit_scaler(train.features)
         history, best = _learn(network, train, validation, settings, progress)
-    state = network.state_dict()
     temperature = _temperature(network, validation)
-    calibrated = ReferenceRouter(**config, temperature=temperature)
-    calibrated.load_state_dict(state)
-    tau = THRESHOLDS[settings.threshold](calibrated.predict_p_edge(validation.features), validation)
-    router = ReferenceRouter(**config, temperature=temperature, tau=tau)
-    router.load_state_dict(state)
-    return Trained(router.eval(), tuple(history), best)
+    network.adjust(temperature, network.tau)
+    tau = THRESHOLDS[settings.threshold](network.predict_p_edge(validation.features), validation)
+    network.adjust(temperature, tau)
+    return Trained(network.eval(), tuple(history), best)
 
 
 @contextmanager

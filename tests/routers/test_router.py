@@ -92,8 +92,7 @@ def test_tau_is_the_grid_search_on_validation(parts: tuple[TrainingData, Trainin
 def test_temperature_does_not_raise_the_validation_loss(parts: tuple[TrainingData, TrainingData]) -> None:
     overconfident = train_reference(*parts, replace(QUICK, epochs=12, patience=12, learning_rate=1e-3))
     labels, p = parts[1].labels, overconfident.router.predict_p_edge(parts[1].features)
-    config = dict(overconfident.router._hub_mixin_config) | {"temperature": 1.0}  # type: ignore[arg-type]
-    raw = ReferenceRouter(**config)
+    raw = ReferenceRouter(replace(overconfident.router.config, temperature=1.0))
     raw.load_state_dict(overconfident.router.state_dict())
     q = raw.predict_p_edge(parts[1].features)
 
@@ -204,8 +203,7 @@ def test_report_names_the_failures_it_sees(parts: tuple[TrainingData, TrainingDa
     _, validation = parts
 
     def seen(router_tau: float, validation: TrainingData = validation) -> set[str]:
-        config = dict(trained.router._hub_mixin_config) | {"tau": router_tau}  # type: ignore[arg-type]
-        router = ReferenceRouter(**config)
+        router = ReferenceRouter(replace(trained.router.config, tau=router_tau))
         router.load_state_dict(trained.router.state_dict())
         return {s.name for s in signatures(replace(trained, router=router), validation) if s.seen}
 
@@ -216,8 +214,7 @@ def test_report_names_the_failures_it_sees(parts: tuple[TrainingData, TrainingDa
     assert "pair-too-similar" in seen(0.5, same)
     weak = Outcomes(np.zeros(len(validation)), np.full(len(validation), 10.0), *list(vars(outcomes).values())[2:])
     assert "pair-too-far-apart" in seen(0.5, replace(validation, outcomes=weak))
-    config = dict(trained.router._hub_mixin_config)  # type: ignore[arg-type]
-    constant = ReferenceRouter(**config)
+    constant = ReferenceRouter(trained.router.config)
     state = {name: value * 0 if name == "head.weight" else value for name, value in trained.router.state_dict().items()}
     constant.load_state_dict(state)
     found = {s.name: s for s in signatures(replace(trained, router=constant), validation)}
