@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import IN_DOMAIN, SCENARIOS, SPLITS
 from rsd_bench.dataset.benchmark import Benchmark, read_table
 from rsd_bench.dataset.splits import fold_of
 from rsd_bench.features.feature_table import Features
@@ -23,9 +23,9 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.thresholds import grid_tau
-from rsd_bench.studies.compare_baselines import all_queries, dataset_of
+from rsd_bench.routers.track_training import track_data
 from rsd_bench.studies.cross_validation import FOLDS, Decided, summarise
-from rsd_bench.studies.study_table import Table
+from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("what", "source", "queries", "training queries", "gain", "low", "high", "AUROC")
 DIGITS = (None, None, 0, 0, 2, 2, 2, 3)
@@ -35,7 +35,7 @@ LEARNED, VARIANTS, OTHERS = "learned router", "labels of other variants", "answe
 
 def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: str, seeds: int, command: str) -> Table:
     """Learning curve of a router over all sources, then the ceilings of each source that has them."""
-    every = all_queries(benchmark, features, SCENARIOS[scenario])
+    every = track_data(benchmark, features, IN_DOMAIN, SCENARIOS[scenario]).joined
     ids, sources = _order(benchmark, "query_id"), _order(benchmark, "source")
     rows: list[tuple[Any, ...]] = []
     for share in tqdm(SHARES, desc="learning curve", unit="size", disable=None):
@@ -69,8 +69,8 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
 
 
 def _order(benchmark: Benchmark, column: str) -> Any:
-    """A column in the order of `all_queries`."""
-    rows = np.concatenate([benchmark.part("in-domain", split).rows for split in ("train", "validation", "test")])
+    """A column in the order of `TrackData.joined`."""
+    rows = np.concatenate([benchmark.part(IN_DOMAIN, split).rows for split in SPLITS])
     return benchmark.queries[column].to_numpy(object)[rows]
 
 

@@ -16,9 +16,8 @@ from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import Outcomes, check_scenario, reference_scores
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry
-from rsd_bench.studies.compare_baselines import dataset_of
 from rsd_bench.studies.cross_validation import decide_out_of_fold, summarise
-from rsd_bench.studies.study_table import Table
+from rsd_bench.studies.study_table import Table, dataset_of
 from rsd_bench.types import InputError
 
 COLUMNS = ("small", "large", "gap", "edge label rate", "oracle gain", "gain", "low", "high", "AUROC", "best fixed")

@@ -15,6 +15,7 @@ from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.registry import ROUTERS, router_entry
+from rsd_bench.routers.track_training import track_data
 from rsd_bench.studies.study_table import ORDER, Table, page_of, read_table, render_page, write_table
 
 RESULTS = ROOT / "docs" / "results"
@@ -70,7 +71,8 @@ def test_experiments_resume_from_their_cache(tmp_path: Path, monkeypatch: pytest
 
     benchmark = open_benchmark(dataset_folder())
     features, entry = read_features(benchmark), ROUTERS["domain-constant"]
-    arguments = (benchmark, features, entry, SCENARIOS["high_quality"], 2, "fixed test")
+    data = track_data(benchmark, features, "in-domain", SCENARIOS["high_quality"])
+    arguments = (data, entry, 2, "fixed test")
     first = compare_baselines.run(*arguments, DecisionCache(tmp_path, benchmark, features))
 
     def never(*_: object) -> None:
