@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -40,9 +41,9 @@ def main() -> None:
     seconds = time.perf_counter() - start
     print(f"train {ROWS} rows x {len(trained.history)} epochs: {seconds:.1f} s")
     for batch, row in bench_head(trained.router, calls=200, batches=BATCHES).items():
-        print(f"head, batch {batch}: p50 {row['p50_ms']:.3f} ms a call, {1e3 * row['p50_ms_per_query']:.1f} us a query")
+        print(f"head, batch {batch}: p50 {row.p50_ms:.3f} ms a call, {1e3 * row.p50_ms_per_query:.1f} us a query")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
-    print(", ".join(f"{key} {value}" for key, value in hardware().items()))
+    print(", ".join(f"{key} {value}" for key, value in asdict(hardware()).items()))
 
 
 if __name__ == "__main__":

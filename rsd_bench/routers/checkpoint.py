@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from rsd_bench.config import scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
@@ -13,7 +12,7 @@ from rsd_bench.folders import new_folder
 from rsd_bench.routers.model_card import model_card
 from rsd_bench.routers.reference_training import Settings, train_reference
 from rsd_bench.routers.track_training import track_data
-from rsd_bench.routers.training_report import PICTURE, REPORT, draw_training, report_of
+from rsd_bench.routers.training_report import PICTURE, REPORT, TrainingReport, draw_training, report_of
 from rsd_bench.types import InputError
 
 WEIGHTS = "model.safetensors"
@@ -28,7 +27,7 @@ def train_checkpoint(
     track: str,
     settings: Settings,
     progress: bool = True,
-) -> dict[str, Any]:
+) -> TrainingReport:
     """Train, write folder `out` whole or not at all, and return the training report.
 
     InputError for an unknown track or scenario, and where `out` holds something else.
@@ -51,6 +50,6 @@ def train_checkpoint(
         trained.router.save_pretrained(folder)
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         (folder / "README.md").write_text(model_card(trained.router, report), "utf-8")
-        (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-        draw_training(folder / PICTURE, report, trained, data.validation)
+        (folder / REPORT).write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
+        draw_training(folder / PICTURE, trained, data.validation)
     return report

@@ -34,7 +34,7 @@ from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.network import ReferenceRouter
 from rsd_bench.routers.reference_training import Settings, Trained, train_reference
 from rsd_bench.routers.registry import ROUTERS, router_entry
-from rsd_bench.routers.submit_router import submit_checkpoints, submit_trained
+from rsd_bench.routers.submit_router import Declared, submit_checkpoints, submit_trained
 from rsd_bench.routers.thresholds import bayes_tau
 from rsd_bench.routers.track_training import training_data
 from rsd_bench.routers.training_report import signatures
@@ -187,15 +187,15 @@ def test_predict_writes_a_submission_that_is_accepted(checkpoint: Path, tmp_path
 def test_checkpoints_that_do_not_belong_are_refused(
     lite: tuple[Benchmark, Features], checkpoint: Path, tmp_path: Path
 ) -> None:
-    who = {"name": "x", "authors": ["x"]}
+    who = Declared("x", ("x",))
     with pytest.raises(InputError, match="both answer chart-to-photo"):
-        submit_checkpoints(tmp_path / "twice", [checkpoint, checkpoint], *lite, **who)
+        submit_checkpoints(tmp_path / "twice", [checkpoint, checkpoint], *lite, who)
     folder = shutil.copytree(checkpoint, tmp_path / "other")
     config = json.loads((folder / "config.json").read_text())
     config["trained_on"]["manifests"] = ["0" * 64]
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="trained on another dataset"):
-        submit_checkpoints(tmp_path / "alien", [folder], *lite, **who)
+        submit_checkpoints(tmp_path / "alien", [folder], *lite, who)
     assert not (tmp_path / "alien").exists()
 
 
@@ -392,8 +392,8 @@ def test_a_router_of_ones_own(lite: tuple[Benchmark, Features], tmp_path: Path) 
     submission = open_submission(folder, lite[0])
     assert submission.tau("in-domain", "high_quality") == 0.5
     assert submission.meta["authors"] == ["not stated"] and "rsd_bench" not in submission.meta["description"]
-    options = {"tracks": ["in-domain"], "name": "Mine", "authors": ["Ada Lovelace"]}
-    mine = open_submission(submit_trained(tmp_path / "mine", entry, *lite, **options), lite[0])
+    who = Declared("Mine", ("Ada Lovelace",))
+    mine = open_submission(submit_trained(tmp_path / "mine", entry, *lite, who, tracks=["in-domain"]), lite[0])
     assert (mine.meta["name"], mine.meta["authors"]) == ("Mine", ["Ada Lovelace"])
     with pytest.raises(InputError, match="leave-charts-out: is no track -> use in-domain"):
         submit_trained(tmp_path / "half", entry, *lite, tracks=["leave-charts-out"])
