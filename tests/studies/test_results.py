@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.registry import ROUTERS, router_entry
 from rsd_bench.routers.track_training import track_data
+from rsd_bench.studies.board_studies import draw_thresholds, draw_tracks
+from rsd_bench.studies.ceiling import draw_ceiling
+from rsd_bench.studies.compare_baselines import draw_baselines, draw_gains
+from rsd_bench.studies.mes_sweep import draw_sweep
+from rsd_bench.studies.pairs import draw_pairs
 from rsd_bench.studies.study_table import ORDER, Table, page_of, read_table, render_page, write_table
 
 RESULTS = ROOT / "docs" / "results"
@@ -28,6 +34,23 @@ def test_page_is_what_the_tables_say() -> None:
         assert (RESULTS / f"{name}.svg").is_file()
         assert table.command.startswith(f"rsd-bench router {name}")
         assert all(len(row) == len(table.columns) == len(table.digits) for row in table.rows)
+
+
+DRAWINGS = {
+    "baselines": draw_baselines,
+    "ablate": partial(draw_gains, label="features"),
+    "sweep": draw_sweep,
+    "thresholds": draw_thresholds,
+    "tracks": draw_tracks,
+    "pairs": draw_pairs,
+    "ceiling": draw_ceiling,
+}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_pictures_are_what_the_tables_say(tmp_path: Path, name: str) -> None:
+    DRAWINGS[name](read_table(RESULTS / f"{name}.json"), tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (RESULTS / f"{name}.svg").read_bytes()
 
 
 def test_one_table_is_made_again(tmp_path: Path) -> None:
