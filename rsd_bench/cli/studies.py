@@ -17,7 +17,7 @@ Seeds = Annotated[int, typer.Option(min=1, help="Seeds that are averaged.")]
 ScenarioName = Annotated[str, typer.Option(help="A preset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 _OUT = Path("results")
-_OLD = "rivals"  # the name of `baselines` until 0.1; stays for one version
+_OLD = "rivals"  # the name of `baselines` in 0.1.0; stays for one version
 
 
 def _command() -> str:
