@@ -49,7 +49,7 @@ submissions: $(VENV)/.core
 	$(RSD) board build
 
 results: $(VENV)/.core
-	$(RSD) router rivals $(RESULTS)
+	$(RSD) router baselines $(RESULTS)
 	$(RSD) router ablate $(RESULTS)
 	$(RSD) router sweep --seeds 3 $(RESULTS)
 	$(RSD) router pairs $(RESULTS)

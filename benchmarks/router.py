@@ -10,17 +10,18 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import IN_DOMAIN, SCENARIOS
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.latency_bench import bench_head, hardware
 from rsd_bench.routers.reference_training import Settings, train_reference
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import track_data
 
 ROWS, EPOCHS, BATCHES = 2_000, 50, (1, 64, 256)
 
@@ -33,18 +34,16 @@ def main() -> None:
         torch.set_num_threads(threads)
     benchmark = open_benchmark(dataset_folder())
     features, scenario = read_features(benchmark), SCENARIOS["fast_response"]
-    train, validation, test = (
-        lesson(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
-    )
-    rows = train.join(test).take(np.arange(ROWS))  # a timing: the test rows only make up the number
+    data = track_data(benchmark, features, IN_DOMAIN, scenario)
+    rows = data.train.join(data.test).take(np.arange(ROWS))  # a timing: the test rows only make up the number
     start = time.perf_counter()
-    trained = train_reference(rows, validation, Settings(epochs=EPOCHS, patience=EPOCHS))
+    trained = train_reference(rows, data.validation, Settings(epochs=EPOCHS, patience=EPOCHS))
     seconds = time.perf_counter() - start
     print(f"train {ROWS} rows x {len(trained.history)} epochs: {seconds:.1f} s")
     for batch, row in bench_head(trained.router, calls=200, batches=BATCHES).items():
-        print(f"head, batch {batch}: p50 {row['p50_ms']:.3f} ms a call, {1e3 * row['p50_ms_per_query']:.1f} us a query")
+        print(f"head, batch {batch}: p50 {row.p50_ms:.3f} ms a call, {1e3 * row.p50_ms_per_query:.1f} us a query")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
-    print(", ".join(f"{key} {value}" for key, value in hardware().items()))
+    print(", ".join(f"{key} {value}" for key, value in asdict(hardware()).items()))
 
 
 if __name__ == "__main__":

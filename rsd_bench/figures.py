@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 INK = "#5b6270"
 LINES = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b7791f", "#b83280")
+TIERS = {"small": "#0072b2", "large": "#e69f00"}  # told apart by the colour-blind too
 
-_STYLE: Any = {
+_BYTES: Any = {"svg.hashsalt": "rsd_bench", "svg.fonttype": "none", "font.size": 9}
+_PAGE: Any = _BYTES | {
     "font.family": "DejaVu Sans",
-    "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -18,27 +21,38 @@ _STYLE: Any = {
     "grid.color": "#d9dde3",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "svg.hashsalt": "rsd_bench",
-    "svg.fonttype": "none",
     "figure.constrained_layout.use": True,
 }
+_CARD: Any = _BYTES | {"font.family": "sans-serif"}  # no grid, and laid out by hand
+
+
+def card_style() -> AbstractContextManager[None]:
+    """The style of the picture of a dataset's card, within which it is drawn and written."""
+    import matplotlib
+
+    return matplotlib.rc_context(_CARD)
 
 
 def new_figure(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2) -> tuple[Any, Any]:
-    """(figure, axes) in inches, drawn without a display; close it with `save`."""
+    """(figure, axes) in inches, for a page; write it with `save`."""
     import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(_STYLE):
-        return plt.subplots(rows, columns, figsize=(width, height))
+    with matplotlib.rc_context(_PAGE):
+        figure = Figure(figsize=(width, height))
+        return figure, figure.subplots(rows, columns)
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write an SVG without date or version, so that equal data give equal bytes, and free the figure."""
-    import matplotlib.pyplot as plt
+    """Write a figure of `new_figure`."""
+    import matplotlib
 
-    with plt.rc_context(_STYLE):
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
-    plt.close(figure)
+    with matplotlib.rc_context(_PAGE):
+        path.write_bytes(svg(figure))
+
+
+def svg(figure: Any, **left_out: None) -> bytes:
+    """Bytes without date and version, so that equal data give equal ones; `left_out` names what else goes unsaid."""
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, **left_out}, facecolor="white")
+    return out.getvalue()

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import math
-from typing import Any
 
 from rsd_bench.build.card_figures import SCORE_BINS, Figures
+from rsd_bench.figures import TIERS, card_style, svg
 
-_STYLE: Any = {"svg.hashsalt": "rsd_bench", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 _COLUMNS = 3
-_COLOURS = {"small": "#0072b2", "large": "#e69f00"}  # told apart by the colour-blind too
 
 
 def score_histograms(figures: Figures, models: dict[str, str]) -> bytes:
     """One panel a source: how many answers of the small and the large model scored what. Text stays text."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     sources = figures.histograms
     columns = min(_COLUMNS, len(sources)) or 1
     rows = math.ceil(len(sources) / columns) or 1
     width = SCORE_BINS[1] - SCORE_BINS[0]
-    with matplotlib.rc_context(_STYLE):
+    with card_style():
         figure = Figure(figsize=(3.2 * columns, 2.6 * rows))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         figure.subplots_adjust(0.24 / columns, 0.18 / rows, 1 - 0.04 / columns, 1 - 0.2 / rows, 0.35, 0.6)  # no solver
         for panel, (source, tiers) in zip(axes, sources.items(), strict=False):
             for i, (tier, counts) in enumerate(tiers.items()):
                 left = [edge + width * (0.1 + 0.4 * i) for edge in SCORE_BINS[:-1]]
-                panel.bar(left, counts, 0.4 * width, align="edge", color=_COLOURS[tier], label=models[tier])
+                panel.bar(left, counts, 0.4 * width, align="edge", color=TIERS[tier], label=models[tier])
             panel.set(title=source, xlabel="score", ylabel="queries", xlim=(SCORE_BINS[0], SCORE_BINS[-1]))
             panel.spines[["top", "right"]].set_visible(False)
         for panel in axes[len(sources) :]:
             panel.set_axis_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=2, frameon=False)
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return out.getvalue()
+        return svg(figure, Format=None, Type=None)

@@ -19,7 +19,7 @@ from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.registry import ROUTERS
 from rsd_bench.routers.submit_router import submit_trained
 
-#: The reference router, the strongest rival, and one that sees figures of text and image only.
+#: The reference router, the strongest baseline, and one that sees figures of text and image only.
 SHOWN = ("reference", "gain-kernel", "statistics-logistic")
 
 

@@ -1,9 +1,10 @@
-"""`rsd-bench router`: train, predict, submit and time routers. Experiments: cli/experiments.py."""
+"""`rsd-bench router`: train, predict, submit and time routers. Experiments: cli/studies.py."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, ta
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
     from rsd_bench.features.feature_table import Features
+    from rsd_bench.routers.submit_router import Declared
 
 app = panels.App("Train, predict, compare and time routers.")
 
@@ -45,16 +47,17 @@ def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]
     return benchmark, read_features(benchmark, store)
 
 
-def _declared(bench: Path | None, blocks: tuple[str, ...]) -> dict[str, Any]:
-    """Router latency and hardware for a submission: measured where a bench file is given, else the paper's."""
-    from rsd_bench.config import ROUTER_LATENCY_S
+def _declared(name: str | None, authors: list[str] | None, bench: Path | None, blocks: tuple[str, ...]) -> Declared:
+    """For a submission; router latency and hardware as measured where a bench file is given, else the paper's."""
+    from rsd_bench.routers.submit_router import Declared
 
+    declared = Declared(name or "", tuple(authors or ()))
     if bench is None:
-        return {"router_latency_s": ROUTER_LATENCY_S, "hardware": "not stated"}
-    from rsd_bench.routers.latency_bench import read_bench
+        return declared
+    from rsd_bench.routers.latency_bench import read_bench  # torch is wanted only here
 
     seconds, hardware = read_bench(bench, blocks)
-    return {"router_latency_s": seconds, "hardware": hardware}
+    return replace(declared, router_latency_s=seconds, hardware=hardware)
 
 
 @app.command("list")
@@ -105,18 +108,18 @@ def train(
     settings = Settings(seed=seed, epochs=epochs, blocks=blocks, threshold=threshold)
     report = train_checkpoint(out, benchmark, read, scenario=scenario, track=track, settings=settings)
     if as_json:
-        print_json({"ok": True, "folder": str(out), **report})
+        print_json({"ok": True, "folder": str(out), **report.to_dict()})
         return
-    figures = report["validation"]
-    say(f"trained   {report['scenario']}, {track}: {report['best_epoch']} epochs, {report['parameters']:,} parameters")
-    say(f"tau       {report['tau']:g} (temperature {report['temperature']:.2f})")
+    figures = report.validation
+    say(f"trained   {report.scenario}, {track}: {report.best_epoch} epochs, {report.parameters:,} parameters")
+    say(f"tau       {report.tau:g} (temperature {report.temperature:.2f})")
     say(
-        f"validation RCS {figures['rcs']:.4f} ({figures['gain']:+.4f} to {figures['best_fixed']}), APSP "
-        f"{figures['apsp']:.3f}, CA {figures['ca']:.3f}, AUROC {_number(figures['auroc'])}"
+        f"validation RCS {figures.score.rcs:.4f} ({figures.gain:+.4f} to {figures.best_fixed}), APSP "
+        f"{figures.score.apsp:.3f}, CA {figures.score.ca:.3f}, AUROC {_number(figures.auroc)}"
     )
-    for signature in report["signatures"]:
-        if signature["seen"]:
-            say(f"warning   {signature['name']}: {signature['figure']:.4g} {signature['meaning']}")
+    for signature in report.signatures:
+        if signature.seen:
+            say(f"warning   {signature.name}: {signature.figure:.4g} {signature.meaning}")
     say(f"router    {out}")
 
 
@@ -145,10 +148,8 @@ def predict(
     from rsd_bench.routers.submit_router import submit_checkpoints
 
     benchmark, read = open_all(data, features)
-    authors = author or ["not stated"]
-    folder = submit_checkpoints(
-        out, checkpoints, benchmark, read, name=name, authors=authors, **_declared(latency, BLOCKS)
-    )
+    declared = _declared(name, author or ["not stated"], latency, BLOCKS)
+    folder = submit_checkpoints(out, checkpoints, benchmark, read, declared)
     say(f"submission  {folder}")
 
 
@@ -177,10 +178,8 @@ def submit(
 
     entry = router_entry(router)
     benchmark, read = open_all(data, features)
-    declared = _declared(latency, entry.blocks)
-    folder = submit_trained(
-        out, entry, benchmark, read, seed=seed, tracks=track or None, name=name, authors=author, **declared
-    )
+    declared = _declared(name, author, latency, entry.blocks)
+    folder = submit_trained(out, entry, benchmark, read, declared, seed=seed, tracks=track or None)
     say(f"submission  {folder}")
 
 
@@ -250,12 +249,12 @@ def bench(
     if out:
         write_bench(out, measured)
     if as_json:
-        print_json(measured)
+        print_json(asdict(measured))
         return
     rows: list[tuple[str, ...]] = [("stage", "batch", "p50 ms", "p95 ms", "p50 ms/query")]
-    for stage, by_batch in measured["stages"].items():
+    for stage, by_batch in measured.stages.items():
         for batch, row in by_batch.items():
-            figures = (f"{row[key]:.3f}" for key in ("p50_ms", "p95_ms", "p50_ms_per_query"))
-            rows.append((stage, batch, *figures))
+            figures = (f"{figure:.3f}" for figure in (row.p50_ms, row.p95_ms, row.p50_ms_per_query))
+            rows.append((stage, str(batch), *figures))
     say(table(rows))
-    say("\n" + ", ".join(f"{key} {value}" for key, value in measured["hardware"].items()))
+    say("\n" + ", ".join(f"{key} {value}" for key, value in asdict(measured.hardware).items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,13 @@ Seeds = Annotated[int, typer.Option(min=1, help="Seeds that are averaged.")]
 ScenarioName = Annotated[str, typer.Option(help="A preset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 _OUT = Path("results")
+_OLD = "rivals"  # the name of `baselines` in 0.1.0; stays for one version
 
 
 def _command() -> str:
     """What the user typed, without paths of the machine: a table names the command that makes it again."""
-    return " ".join(["rsd-bench", *sys.argv[1:]])
+    group, command, *options = sys.argv[1:]
+    return " ".join(["rsd-bench", group, "baselines" if command == _OLD else command, *options])
 
 
 def _finish(out: Path, made: Any, draw: Any, as_json: bool) -> None:
@@ -36,7 +39,7 @@ def _finish(out: Path, made: Any, draw: Any, as_json: bool) -> None:
     say(f"\ntable    {out / made.name}.json\npicture  {out / made.name}.svg\npage     {page_of(out)}")
 
 
-def rivals(
+def baselines(
     data: DataArgument = None,
     router: Annotated[
         list[str] | None, typer.Option(metavar="NAME|FILE.py", help="May be repeated; default: all.")
@@ -48,13 +51,19 @@ def rivals(
 ) -> None:
     """Routers side by side in every scenario: cross-validated and on the fixed test."""
     from rsd_bench.routers.registry import ROUTERS, router_entry
-    from rsd_bench.studies.compare_baselines import compare_rivals, draw_rivals
+    from rsd_bench.studies.compare_baselines import compare_baselines, draw_baselines
     from rsd_bench.studies.decision_cache import DecisionCache
 
     entries = [router_entry(name) for name in router or ROUTERS]
     benchmark, read = open_all(data, features)
     cache = DecisionCache(out, benchmark, read)
-    _finish(out, compare_rivals(benchmark, read, entries, seeds, _command(), cache), draw_rivals, as_json)
+    _finish(out, compare_baselines(benchmark, read, entries, seeds, _command(), cache), draw_baselines, as_json)
+
+
+@wraps(baselines)
+def _old_baselines(**given: Any) -> None:
+    typer.echo(f"{_OLD}: this command is now called `baselines`", err=True)
+    baselines(**given)
 
 
 def ablate(
@@ -170,5 +179,6 @@ def thresholds(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json:
 
 def add_to(app: typer.Typer) -> None:
     """Register the experiments."""
-    for command in (rivals, ablate, sweep, pairs, ceiling, tracks, thresholds):
+    for command in (baselines, ablate, sweep, pairs, ceiling, tracks, thresholds):
         app.command()(command)
+    app.command(_OLD, hidden=True)(_old_baselines)

@@ -1,4 +1,4 @@
-"""Learned rivals of the reference router: same features, same rows, same interface.
+"""Learned baselines beside the reference router: same features, same rows, same interface.
 
 Each fits on training rows and chooses its one hyper-parameter by log loss on validation rows.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import routing_gain
-from rsd_bench.routers.interface import Lesson, Router, Scaler
+from rsd_bench.routers.interface import Router, Scaler, TrainingData
 from rsd_bench.routers.thresholds import grid_tau
 
 _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample shows
@@ -23,7 +23,7 @@ _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample show
 class GridThreshold:
     """The default threshold of a router."""
 
-    def threshold(self: Router, validation: Lesson) -> float:
+    def threshold(self: Router, validation: TrainingData) -> float:
         """Grid search on the validation rows."""
         return grid_tau(self.predict_p_edge(validation.features), validation)
 
@@ -34,7 +34,7 @@ class ScaledRouter(GridThreshold):
     def __init__(self, candidates: Callable[[int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> None:
         self._candidates, self._blocks = candidates, blocks
 
-    def fit(self, train: Lesson, validation: Lesson) -> Self:
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """Candidates, given the number of training rows, are scikit-learn classifiers with predict_proba."""
         labels = train.labels
         self._constant = float(labels[0]) if labels.min() == labels.max() else None
@@ -59,9 +59,9 @@ class ScaledRouter(GridThreshold):
         return np.asarray(self._model.predict_proba(scaled)[:, 1], dtype=np.float64)
 
 
-def log_loss(p_edge: FloatArray, lesson: Lesson) -> float:
-    """Mean binary cross-entropy of p_edge against the lesson's labels."""
-    p, label = np.clip(p_edge, _EDGE, 1 - _EDGE), lesson.labels
+def log_loss(p_edge: FloatArray, data: TrainingData) -> float:
+    """Mean binary cross-entropy of p_edge against the labels of `data`."""
+    p, label = np.clip(p_edge, _EDGE, 1 - _EDGE), data.labels
     return float(-np.mean(np.where(label == 1, np.log(p), np.log1p(-p))))
 
 
@@ -104,7 +104,7 @@ class DomainConstant(GridThreshold):
     It reads the domain that the dataset states, which a router in the field would not know.
     """
 
-    def fit(self, train: Lesson, validation: Lesson) -> Self:
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """Shares with one success and one failure added to each domain."""
         self._overall = float(train.labels.mean())
         self._share = {
@@ -129,11 +129,11 @@ class GainKernel(GridThreshold):
 
     RIDGES = (3.0, 10.0, 30.0)
 
-    def fit(self, train: Lesson, validation: Lesson) -> Self:
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """The ridge of lowest squared error on the validation rows."""
         self._scalers = {name: Scaler.fit(train.features.matrix((name,))) for name in BLOCKS}
         self._train = self._scaled(train.features)
-        gain, held_out = (routing_gain(lesson.outcomes, lesson.scenario) for lesson in (train, validation))
+        gain, held_out = (routing_gain(part.outcomes, part.scenario) for part in (train, validation))
         self._mean = float(gain.mean())
         kernel, cross = self._kernel(self._train), self._kernel(self._scaled(validation.features))
         fits = [np.linalg.solve(kernel + r * np.eye(len(kernel)), gain - self._mean) for r in self.RIDGES]

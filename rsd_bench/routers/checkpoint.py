@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from rsd_bench.config import scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
@@ -12,8 +11,8 @@ from rsd_bench.features.feature_table import Features
 from rsd_bench.folders import new_folder
 from rsd_bench.routers.model_card import model_card
 from rsd_bench.routers.reference_training import Settings, train_reference
-from rsd_bench.routers.track_training import lesson
-from rsd_bench.routers.training_report import PICTURE, REPORT, draw_training, report_of
+from rsd_bench.routers.track_training import track_data
+from rsd_bench.routers.training_report import PICTURE, REPORT, TrainingReport, draw_training, report_of
 from rsd_bench.types import InputError
 
 WEIGHTS = "model.safetensors"
@@ -28,31 +27,29 @@ def train_checkpoint(
     track: str,
     settings: Settings,
     progress: bool = True,
-) -> dict[str, Any]:
+) -> TrainingReport:
     """Train, write folder `out` whole or not at all, and return the training report.
 
     InputError for an unknown track or scenario, and where `out` holds something else.
     """
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
-    train, validation = (
-        lesson(benchmark, features, track, split, scenario_named(scenario)) for split in ("train", "validation")
-    )
+    data = track_data(benchmark, features, track, scenario_named(scenario))
     manifest = benchmark.manifest
     trained_on = {
         "dataset": f"{manifest['name']} {manifest['version']}",
         "manifests": list(benchmark.accepted_manifests),
         "pair": manifest["pair"],
         "track": track,
-        "train_queries": len(train),
-        "validation_queries": len(validation),
+        "train_queries": len(data.train),
+        "validation_queries": len(data.validation),
     }
     with new_folder(out, may_replace=lambda old: (old / REPORT).is_file()) as folder:
-        trained = train_reference(train, validation, settings, trained_on=trained_on, progress=progress)
-        report = report_of(trained, validation)
+        trained = train_reference(data.train, data.validation, settings, trained_on=trained_on, progress=progress)
+        report = report_of(trained, data.validation)
         trained.router.save_pretrained(folder)
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         (folder / "README.md").write_text(model_card(trained.router, report), "utf-8")
-        (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-        draw_training(folder / PICTURE, report, trained, validation)
+        (folder / REPORT).write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
+        draw_training(folder / PICTURE, trained, data.validation)
     return report

@@ -19,7 +19,7 @@ from rsd_bench.types import Scenario
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """n queries to learn from under one scenario: features, outcomes of both models, groups; all in one order."""
 
     features: Features
@@ -35,29 +35,29 @@ class Lesson:
         """1 = edge competent, shape (n,)."""
         return label(self.outcomes.small, self.outcomes.large, self.scenario.mes)
 
-    def take(self, rows: IntArray) -> Lesson:
-        return Lesson(self.features.take(rows), self.outcomes.take(rows), self.groups[rows], self.scenario)
+    def take(self, rows: IntArray) -> TrainingData:
+        return TrainingData(self.features.take(rows), self.outcomes.take(rows), self.groups[rows], self.scenario)
 
-    def join(self, other: Lesson) -> Lesson:
+    def join(self, other: TrainingData) -> TrainingData:
         """These queries, then those of `other`, under this scenario."""
         outcomes = Outcomes(
             *(np.concatenate([mine, vars(other.outcomes)[name]]) for name, mine in vars(self.outcomes).items())
         )
         groups = np.concatenate([self.groups, other.groups])
-        return Lesson(self.features.join(other.features), outcomes, groups, self.scenario)
+        return TrainingData(self.features.join(other.features), outcomes, groups, self.scenario)
 
 
 class Router(Protocol):
     """fit on training rows, choose hyper-parameters on validation rows, then predict."""
 
-    def fit(self, train: Lesson, validation: Lesson) -> Self: ...
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self: ...
 
     def predict_p_edge(self, features: Features) -> FloatArray:
         """P(edge competent) in [0, 1], shape (n,)."""
         ...
 
-    def threshold(self, validation: Lesson) -> float:
-        """tau of the lesson's scenario, fixed without the test."""
+    def threshold(self, validation: TrainingData) -> float:
+        """tau of the scenario of these rows, fixed without the test."""
         ...
 
 

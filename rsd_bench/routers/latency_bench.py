@@ -10,6 +10,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,52 @@ BATCHES = (1, 64)
 WARM_UP, CALLS = 3, 50
 
 
-def bench_head(router: ReferenceRouter, calls: int = CALLS, batches: tuple[int, ...] = BATCHES) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds: p50 and p95 of a call, and p50 a query."""
+
+    p50_ms: float
+    p95_ms: float
+    p50_ms_per_query: float
+    calls: int
+
+
+Timings = dict[int, Timing]  # by batch size
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Processor, threads and versions that a latency holds for."""
+
+    processor: str
+    threads: int
+    device: str
+    python: str
+    torch: str
+    transformers: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What `router bench` measured; as JSON, what `router submit --latency` reads."""
+
+    checkpoint: str
+    stages: dict[str, Timings]
+    hardware: Hardware
+
+
+def bench_head(router: ReferenceRouter, calls: int = CALLS, batches: tuple[int, ...] = BATCHES) -> Timings:
     """p50 and p95 milliseconds a call of the network alone on cached features, by batch size."""
     rng = np.random.default_rng(0)
     rows = {size: _random_features(router, size, rng) for size in batches}
-    return {str(size): timed(partial(router.predict_p_edge, rows[size]), calls, size) for size in batches}
+    return {size: timed(partial(router.predict_p_edge, rows[size]), calls, size) for size in batches}
 
 
 def bench_pipeline(
     pipeline: RouterPipeline, images: list[bytes], questions: list[str], calls: int = CALLS
-) -> dict[str, Any]:
+) -> dict[str, Timings]:
     """The same for each stage from bytes and text to a decision; queries are taken in turn."""
-    stages: dict[str, Any] = {}
+    stages: dict[str, Timings] = {}
     for size in BATCHES:
         turn = _Turn(images, questions, size)
         work: dict[str, Callable[[], Any]] = {
@@ -50,7 +85,7 @@ def bench_pipeline(
             "all": lambda turn=turn: pipeline.router.predict_p_edge(pipeline.features(*turn())),  # type: ignore[misc]
         }
         for name, call in work.items():
-            stages.setdefault(name, {})[str(size)] = timed(call, calls if size == 1 else max(3, calls // 20), size)
+            stages.setdefault(name, {})[size] = timed(call, calls if size == 1 else max(3, calls // 20), size)
     return stages | {"head": bench_head(pipeline.router, calls)}
 
 
@@ -66,8 +101,8 @@ class _Turn:
         return [self._images[row] for row in rows], [self._questions[row] for row in rows]
 
 
-def timed(call: Callable[[], Any], calls: int, batch: int) -> dict[str, float]:
-    """Milliseconds: p50 and p95 of a call, and p50 a query."""
+def timed(call: Callable[[], Any], calls: int, batch: int) -> Timing:
+    """Time `calls` calls, each of `batch` queries, after a warm-up."""
     for _ in range(WARM_UP if calls > WARM_UP else 1):
         call()
     seconds = []
@@ -76,22 +111,22 @@ def timed(call: Callable[[], Any], calls: int, batch: int) -> dict[str, float]:
         call()
         seconds.append(time.perf_counter() - start)
     p50, p95 = (1e3 * float(np.quantile(seconds, q)) for q in (0.5, 0.95))
-    return {"p50_ms": p50, "p95_ms": p95, "p50_ms_per_query": p50 / batch, "calls": calls}
+    return Timing(p50, p95, p50 / batch, calls)
 
 
-def hardware() -> dict[str, Any]:
-    """Processor, threads and versions that a latency holds for."""
+def hardware() -> Hardware:
+    """Of this machine, now."""
     import torch
     import transformers
 
-    return {
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "device": "cpu",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+    return Hardware(
+        processor=_processor(),
+        threads=torch.get_num_threads(),
+        device="cpu",
+        python=platform.python_version(),
+        torch=torch.__version__,
+        transformers=transformers.__version__,
+    )
 
 
 def _processor() -> str:
@@ -117,7 +152,7 @@ def run_bench(
     *,
     threads: int | None = None,
     calls: int = CALLS,
-) -> dict[str, Any]:
+) -> Bench:
     """Time a checkpoint: every stage on queries of a full dataset, or without `data` the head alone. InputError."""
     import torch
 
@@ -128,7 +163,7 @@ def run_bench(
     else:
         pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder)
         stages = bench_pipeline(pipeline, *_queries(dataset_folder(data)), calls=calls)
-    return {"checkpoint": str(checkpoint), "stages": stages, "hardware": hardware()}
+    return Bench(str(checkpoint), stages, hardware())
 
 
 def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
@@ -142,9 +177,9 @@ def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
     return [row["image"]["bytes"] for row in rows], [row["question"] for row in rows]
 
 
-def write_bench(path: Path, measured: dict[str, Any]) -> None:
+def write_bench(path: Path, measured: Bench) -> None:
     """Keep the figures for `router submit --latency`."""
-    write_file(path, (json.dumps(measured, indent=1) + "\n").encode())
+    write_file(path, (json.dumps(asdict(measured), indent=1) + "\n").encode())
 
 
 def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str]:

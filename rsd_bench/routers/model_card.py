@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rsd_bench.routers.network import ReferenceRouter
+from rsd_bench.routers.training_report import TrainingReport
 
 
-def model_card(router: ReferenceRouter, report: Mapping[str, Any]) -> str:
+def model_card(router: ReferenceRouter, report: TrainingReport) -> str:
     """README.md with the Hub's YAML header."""
-    trained, figures, spec = router.trained_on, report["validation"], router.spec
+    trained, figures, spec = router.trained_on, report.validation, router.spec
     pair = trained.get("pair", {})
-    seen = [f"- `{s['name']}`: {s['figure']:.4g}, {s['meaning']}" for s in report["signatures"] if s["seen"]]
+    seen = [f"- `{s.name}`: {s.figure:.4g}, {s.meaning}" for s in report.signatures if s.seen]
     return f"""---
 library_name: rsd-bench
 license: apache-2.0
@@ -21,10 +19,10 @@ tags:
 - vision-language-model
 ---
 
-# Router for {pair.get("small")} and {pair.get("large")}, {report["scenario"]}
+# Router for {pair.get("small")} and {pair.get("large")}, {report.scenario}
 
 P(the small model is good enough) from an image and a question: a 2-layer Transformer over image, text and statistics,
-{report["parameters"]:,} parameters, trained with rsd_bench on {trained.get("dataset")}, track {trained.get("track")}
+{report.parameters:,} parameters, trained with rsd_bench on {trained.get("dataset")}, track {trained.get("track")}
 ({trained.get("train_queries")} training, {trained.get("validation_queries")} validation queries). Architecture after
 [ECVL-ROUTER](https://arxiv.org/abs/2510.27256), as far as the paper states it; weights and figures are not the paper's.
 
@@ -40,8 +38,8 @@ print(router.route("photo.jpg", "How many chairs are there?").model)  # edge or 
   `load_router(..., image_encoder=PATH, text_encoder=PATH)`.
 - Scenario: MES {router.scenario["mes"]:g}, weights {router.scenario["alpha"]:g} / {router.scenario["beta"]:g} /
   {router.scenario["gamma"]:g}. tau {router.tau:g}, chosen on validation queries.
-- Validation: RCS {figures["rcs"]:.4f} ({figures["gain"]:+.4f} to {figures["best_fixed"]}), APSP {figures["apsp"]:.3f},
-  CA {figures["ca"]:.3f}. tau and the epoch were chosen on these same queries; test figures stand on the leaderboard.
+- Validation: RCS {figures.score.rcs:.4f} ({figures.gain:+.4f} to {figures.best_fixed}), APSP {figures.score.apsp:.3f},
+  CA {figures.score.ca:.3f}. tau and the epoch were chosen on these same queries; test figures stand on the leaderboard.
 
 It knows one pair of models and one set of sources. For another pair, train another.
 """ + ("\nWarnings of its training report:\n\n" + "\n".join(seen) + "\n" if seen else "")

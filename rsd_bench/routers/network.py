@@ -5,10 +5,10 @@ modality embedding, passed through 2 encoder layers of 4 heads, mean-pooled and 
 ECVL-ROUTER (arXiv 2510.27256) as far as the paper states it; widths it does not state are our own (feed-forward 256).
 """
 
-from __future__ import annotations
-
+# no `from __future__ import annotations`: the mixin reads the class of `config` off the signature
 import io
 from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,24 @@ HIDDEN, LAYERS, HEADS, FEED_FORWARD, DROPOUT = 256, 2, 4, 256, 0.1
 _CHUNK = 4_096  # rows predicted at once
 
 
+@dataclass(frozen=True)
+class RouterConfig:
+    """config.json of a checkpoint: what it takes to build the network, and what was chosen with its weights."""
+
+    features: dict[str, Any]  # FeatureSpec as a dict
+    scenario: dict[str, Any]  # name, mes, alpha, beta, gamma
+    blocks: list[str] | None = None  # which of image, text, statistics it reads
+    hidden: int = HIDDEN
+    layers: int = LAYERS
+    heads: int = HEADS
+    feed_forward: int = FEED_FORWARD
+    dropout: float = DROPOUT
+    temperature: float = 1.0  # divides the logit (calibration)
+    tau: float = 0.5  # the threshold chosen on validation rows
+    trained_on: dict[str, Any] | None = None  # free notes: dataset, track, seed ...
+    schema_version: int = ROUTER_SCHEMA_VERSION
+
+
 class ReferenceRouter(
     nn.Module,
     PyTorchModelHubMixin,
@@ -37,47 +55,44 @@ class ReferenceRouter(
     tags=["model-routing", "vision-language-model"],
     paper_url="https://arxiv.org/abs/2510.27256",
 ):
-    """P(edge competent) for one scenario. Every argument is in config.json; weights and scaler are safetensors.
+    """P(edge competent) for one scenario. `config` is config.json; weights and scaler are safetensors."""
 
-    features: FeatureSpec as a dict; scenario: name, mes, alpha, beta, gamma; blocks: which of image, text, statistics
-    it reads; temperature: divides the logit (calibration); tau: the threshold chosen on validation rows; trained_on:
-    free notes (dataset, track, seed ...).
-    """
-
-    def __init__(
-        self,
-        features: dict[str, Any],
-        scenario: dict[str, Any],
-        blocks: list[str] | None = None,
-        hidden: int = HIDDEN,
-        layers: int = LAYERS,
-        heads: int = HEADS,
-        feed_forward: int = FEED_FORWARD,
-        dropout: float = DROPOUT,
-        temperature: float = 1.0,
-        tau: float = 0.5,
-        trained_on: dict[str, Any] | None = None,
-        schema_version: int = ROUTER_SCHEMA_VERSION,
-    ) -> None:
+    def __init__(self, config: RouterConfig) -> None:
         super().__init__()
-        if schema_version != ROUTER_SCHEMA_VERSION:
-            raise ValueError(f"schema version {schema_version}, this package reads {ROUTER_SCHEMA_VERSION}")
-        self.spec = FeatureSpec.from_dict(features)
-        self.scenario, self.trained_on = dict(scenario), dict(trained_on or {})
-        self.blocks = tuple(blocks or BLOCKS)
-        self.temperature, self.tau = float(temperature), float(tau)
-        dimensions = self.spec.dimensions
+        if config.schema_version != ROUTER_SCHEMA_VERSION:
+            raise ValueError(f"schema version {config.schema_version}, this package reads {ROUTER_SCHEMA_VERSION}")
+        self.spec = FeatureSpec.from_dict(config.features)
+        self.scenario, self.trained_on = dict(config.scenario), dict(config.trained_on or {})
+        self.blocks = tuple(config.blocks or BLOCKS)
+        self._adopt(config)
+        hidden, dimensions = config.hidden, self.spec.dimensions
         self.project = nn.ModuleDict({name: nn.Linear(dimensions[name], hidden) for name in self.blocks})
         self.modality = nn.ParameterDict({name: nn.Parameter(torch.randn(hidden) * 0.02) for name in self.blocks})
         for name in self.blocks:
             self.register_buffer(f"mean_{name}", torch.zeros(dimensions[name]))
             self.register_buffer(f"deviation_{name}", torch.ones(dimensions[name]))
         layer = nn.TransformerEncoderLayer(
-            hidden, heads, feed_forward, dropout, activation="gelu", batch_first=True, norm_first=True
+            hidden,
+            config.heads,
+            config.feed_forward,
+            config.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
         )
-        self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False)
-        self.dropout = nn.Dropout(dropout)
+        self.encoder = nn.TransformerEncoder(
+            layer, config.layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False
+        )
+        self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(hidden, 1)
+
+    def _adopt(self, config: RouterConfig) -> None:
+        self.config = self._hub_mixin_config = config  # the mixin saves the latter
+        self.temperature, self.tau = float(config.temperature), float(config.tau)
+
+    def adjust(self, temperature: float, tau: float) -> None:
+        """Set what is chosen after the weights, and saved with them."""
+        self._adopt(replace(self.config, temperature=temperature, tau=tau))
 
     def fit_scaler(self, features: Features) -> None:
         """Take mean and deviation of the training rows; a constant column becomes 0."""

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
-from rsd_bench.routers.interface import Lesson
-from rsd_bench.routers.network import DROPOUT, ReferenceRouter
+from rsd_bench.routers.interface import TrainingData
+from rsd_bench.routers.network import DROPOUT, ReferenceRouter, RouterConfig
 from rsd_bench.routers.thresholds import bayes_tau, grid_tau
 from rsd_bench.types import InputError
 
@@ -58,8 +58,8 @@ class Trained:
 
 
 def train_reference(
-    train: Lesson,
-    validation: Lesson,
+    train: TrainingData,
+    validation: TrainingData,
     settings: Settings | None = None,
     *,
     trained_on: Mapping[str, Any] | None = None,
@@ -67,29 +67,26 @@ def train_reference(
 ) -> Trained:
     """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows."""
     settings = settings or Settings()
-    for name, lesson in (("train", train), ("validation", validation)):
-        if not len(lesson):
+    for name, part in (("train", train), ("validation", validation)):
+        if not len(part):
             raise InputError.at(name, "has no rows", "choose a track with rows in every part")
-    config: dict[str, Any] = {
-        "features": train.features.spec.to_dict(),
-        "scenario": asdict(train.scenario),
-        "blocks": list(settings.blocks),
-        "dropout": settings.dropout,
-        "trained_on": {**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
-    }
+    config = RouterConfig(
+        features=train.features.spec.to_dict(),
+        scenario=asdict(train.scenario),
+        blocks=list(settings.blocks),
+        dropout=settings.dropout,
+        trained_on={**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
+    )
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = ReferenceRouter(**config)
+        network = ReferenceRouter(config)
         network.fit_scaler(train.features)
         history, best = _learn(network, train, validation, settings, progress)
-    state = network.state_dict()
     temperature = _temperature(network, validation)
-    calibrated = ReferenceRouter(**config, temperature=temperature)
-    calibrated.load_state_dict(state)
-    tau = THRESHOLDS[settings.threshold](calibrated.predict_p_edge(validation.features), validation)
-    router = ReferenceRouter(**config, temperature=temperature, tau=tau)
-    router.load_state_dict(state)
-    return Trained(router.eval(), tuple(history), best)
+    network.adjust(temperature, network.tau)
+    tau = THRESHOLDS[settings.threshold](network.predict_p_edge(validation.features), validation)
+    network.adjust(temperature, tau)
+    return Trained(network.eval(), tuple(history), best)
 
 
 @contextmanager
@@ -104,11 +101,11 @@ def _one_thread() -> Iterator[None]:
 
 
 def _learn(
-    network: ReferenceRouter, train: Lesson, validation: Lesson, settings: Settings, progress: bool
+    network: ReferenceRouter, train: TrainingData, validation: TrainingData, settings: Settings, progress: bool
 ) -> tuple[list[Epoch], int]:
     """Train in place up to the epoch of lowest validation loss; (history, that epoch)."""
     inputs, held_out = network.scale(train.features), network.scale(validation.features)
-    target, held_out_target = (torch.from_numpy(lesson.labels.astype(np.float32)) for lesson in (train, validation))
+    target, held_out_target = (torch.from_numpy(part.labels.astype(np.float32)) for part in (train, validation))
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     loss_of = nn.BCEWithLogitsLoss()
     history: list[Epoch] = []
@@ -135,7 +132,7 @@ def _learn(
     return history, best
 
 
-def _temperature(network: ReferenceRouter, validation: Lesson) -> float:
+def _temperature(network: ReferenceRouter, validation: TrainingData) -> float:
     """The temperature of lowest BCE on the validation rows (Guo et al. 2017)."""
     network.eval()
     with torch.inference_mode():
@@ -151,12 +148,12 @@ def _temperature(network: ReferenceRouter, validation: Lesson) -> float:
 
 
 class ReferenceBaseline:
-    """The reference router behind the interface of the rivals."""
+    """The reference router behind the interface of the baselines."""
 
     def __init__(self, settings: Settings | None = None, seed: int = 0) -> None:
         self._settings = replace(settings or Settings(), seed=seed)
 
-    def fit(self, train: Lesson, validation: Lesson) -> Self:
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """See `train_reference`."""
         self.trained = train_reference(train, validation, self._settings)
         return self
@@ -165,6 +162,6 @@ class ReferenceBaseline:
         """Calibrated P(edge competent), shape (n,)."""
         return self.trained.router.predict_p_edge(features)
 
-    def threshold(self, validation: Lesson) -> float:
+    def threshold(self, validation: TrainingData) -> float:
         """The tau that training chose on its validation rows."""
         return self.trained.router.tau

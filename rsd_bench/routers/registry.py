@@ -19,7 +19,7 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers import baselines
 from rsd_bench.routers.baselines import ScaledRouter
 from rsd_bench.routers.cross_fit import CrossFitted
-from rsd_bench.routers.interface import Lesson, Router
+from rsd_bench.routers.interface import Router, TrainingData
 from rsd_bench.types import InputError
 
 Make = Callable[[int], Router]  # seed -> a router that has learned nothing yet
@@ -112,7 +112,7 @@ class _OwnRouter:
     path: Path
     router: Any
 
-    def fit(self, train: Lesson, validation: Lesson) -> Self:
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         self._ask("fit", train, validation)
         return self
 
@@ -126,7 +126,7 @@ class _OwnRouter:
             raise InputError.at(self.path, "predict_p_edge gives something outside [0, 1]", "give probabilities")
         return p_edge
 
-    def threshold(self, validation: Lesson) -> float:
+    def threshold(self, validation: TrainingData) -> float:
         tau = self._ask("threshold", validation)
         if not isinstance(tau, Real) or not 0 <= float(tau) <= TAU_ALL_CLOUD:
             raise InputError.at(self.path, f"threshold gives {tau!r:.80}", f"a number in [0, {TAU_ALL_CLOUD}]")

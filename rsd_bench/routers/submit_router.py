@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,28 +22,42 @@ from rsd_bench.types import InputError
 _DECIMALS = 6  # of a published probability: hides the last bits, in which machines differ
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a submission says of itself: whose it is, and how long its router takes on which hardware."""
+
+    name: str = ""
+    authors: tuple[str, ...] = ()
+    router_latency_s: float = ROUTER_LATENCY_S
+    hardware: str = "not stated"
+    description: str = ""
+
+
 def submit_trained(
     folder: Path,
     entry: Entry,
     benchmark: Benchmark,
     features: Features,
+    declared: Declared | None = None,
     *,
     seed: int = 0,
     tracks: Sequence[str] | None = None,
-    name: str | None = None,
-    authors: Sequence[str] | None = None,
-    router_latency_s: float = ROUTER_LATENCY_S,
-    hardware: str = "not stated",
 ) -> Path:
     """Train a router on tracks and scenarios and write its submission to `folder` (its name: the slug).
 
-    name, authors: default those of a router of the package; a router of the user's own is nobody's until stated.
+    Where `declared` leaves name or authors out, they are those of a router of the package; a router of the user's own
+    is nobody's until stated.
     """
+    declared = declared or Declared()
     trained = train_and_predict(benchmark, features, entry.make, seed, tracks and list(dict.fromkeys(tracks)))
     origin = "" if entry.own else " of rsd_bench"
-    description = f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}"
-    by = list(authors or (["not stated"] if entry.own else ["rsd_bench"]))
-    return _write(folder, trained, benchmark, name or entry.title, by, description, router_latency_s, hardware)
+    whole = replace(
+        declared,
+        name=declared.name or entry.title,
+        authors=declared.authors or (("not stated",) if entry.own else ("rsd_bench",)),
+        description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}",
+    )
+    return _write(folder, trained, benchmark, whole)
 
 
 def submit_checkpoints(
@@ -51,11 +65,7 @@ def submit_checkpoints(
     checkpoints: Sequence[Path],
     benchmark: Benchmark,
     features: Features,
-    *,
-    name: str,
-    authors: Sequence[str],
-    router_latency_s: float = ROUTER_LATENCY_S,
-    hardware: str = "not stated",
+    declared: Declared,
 ) -> Path:
     """Predict the test part of the track of each checkpoint and write one submission.
 
@@ -87,7 +97,7 @@ def submit_checkpoints(
         rows = (track, part.query_ids, scenario, router.predict_p_edge(features.take(part.rows)))
         tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
     trained = TrainedPredictions(pd.concat(tables, ignore_index=True), tau)
-    return _write(folder, trained, benchmark, name, authors, "", router_latency_s, hardware)
+    return _write(folder, trained, benchmark, declared)
 
 
 def _rounded(trained: TrainedPredictions) -> FloatArray:
@@ -103,25 +113,16 @@ def _rounded(trained: TrainedPredictions) -> FloatArray:
     return rounded
 
 
-def _write(
-    folder: Path,
-    trained: TrainedPredictions,
-    benchmark: Benchmark,
-    name: str,
-    authors: Sequence[str],
-    description: str,
-    router_latency_s: float,
-    hardware: str,
-) -> Path:
-    p_edge = _rounded(trained)
+def _write(folder: Path, trained: TrainedPredictions, benchmark: Benchmark, declared: Declared) -> Path:
+    predictions = trained.predictions.assign(p_edge=_rounded(trained))
     return new_submission(
         folder,
-        trained.predictions.assign(p_edge=p_edge),
+        predictions,
         benchmark,
-        name=name,
-        authors=authors,
-        description=description,
+        name=declared.name,
+        authors=declared.authors,
+        description=declared.description,
         tau=trained.tau,
-        router_latency_s=router_latency_s,
-        hardware=hardware,
+        router_latency_s=declared.router_latency_s,
+        hardware=declared.hardware,
     )

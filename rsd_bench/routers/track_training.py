@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import SCENARIOS, SPLITS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
 from rsd_bench.submission.submission import COLUMNS
 from rsd_bench.types import InputError, Scenario
@@ -30,10 +31,29 @@ class TrainedPredictions:
     tau: dict[str, dict[str, float]]
 
 
-def lesson(benchmark: Benchmark, features: Features, track: str, split: str, scenario: Scenario) -> Lesson:
+@dataclass(frozen=True)
+class TrackData:
+    """The parts of a track under one scenario: rows to learn from, rows to choose by, rows that are decided."""
+
+    train: TrainingData
+    validation: TrainingData
+    test: TrainingData
+
+    @cached_property
+    def joined(self) -> TrainingData:
+        """Every query of the track, parts in this order."""
+        return self.train.join(self.validation).join(self.test)
+
+
+def track_data(benchmark: Benchmark, features: Features, track: str, scenario: Scenario) -> TrackData:
+    """`features` has one row a query of the dataset. KeyError for an unknown track."""
+    return TrackData(*(training_data(benchmark, features, track, split, scenario) for split in SPLITS))
+
+
+def training_data(benchmark: Benchmark, features: Features, track: str, split: str, scenario: Scenario) -> TrainingData:
     """The queries of one part of a track. KeyError for an unknown track."""
     part = benchmark.part(track, split)
-    return Lesson(features.take(part.rows), part.outcomes, part.groups, scenario)
+    return TrainingData(features.take(part.rows), part.outcomes, part.groups, scenario)
 
 
 def train_and_predict(
@@ -47,10 +67,10 @@ def train_and_predict(
     tau: dict[str, dict[str, float]] = {name: {} for name in SCENARIOS}
     tables: list[Any] = []
     for track, scenario in tqdm(jobs, desc="training", unit="router", disable=None):
-        train, validation = (lesson(benchmark, features, track, split, scenario) for split in ("train", "validation"))
-        test = benchmark.part(track, "test")
-        router = make(seed).fit(train, validation)
-        tau[scenario.name][track] = router.threshold(validation)
-        rows = (track, test.query_ids, scenario.name, router.predict_p_edge(features.take(test.rows)))
+        data = track_data(benchmark, features, track, scenario)
+        router = make(seed).fit(data.train, data.validation)
+        tau[scenario.name][track] = router.threshold(data.validation)
+        query_ids = benchmark.part(track, "test").query_ids
+        rows = (track, query_ids, scenario.name, router.predict_p_edge(data.test.features))
         tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
     return TrainedPredictions(pd.concat(tables, ignore_index=True), tau)

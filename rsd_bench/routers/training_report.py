@@ -17,8 +17,9 @@ from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
 from rsd_bench.metrics.routing import best_fixed, reference_scores, routing_score, sweep_curve
-from rsd_bench.routers.interface import Lesson
-from rsd_bench.routers.reference_training import Trained
+from rsd_bench.routers.interface import TrainingData
+from rsd_bench.routers.reference_training import Epoch, Trained
+from rsd_bench.types import RoutingScore
 
 REPORT, PICTURE = "training.json", "training.svg"
 
@@ -42,7 +43,42 @@ class Signature:
     meaning: str
 
 
-def signatures(trained: Trained, validation: Lesson) -> list[Signature]:
+@dataclass(frozen=True)
+class ValidationFigures:
+    """What the router scores on its validation rows; `gain` is RCS minus that of the best fixed policy."""
+
+    score: RoutingScore
+    best_fixed: str
+    gain: float
+    auroc: float | None
+    brier: float
+    ece: float
+
+    def to_dict(self) -> dict[str, Any]:
+        figures = dict(vars(self))
+        return {**figures.pop("score").to_dict(), **figures}
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What was trained on what, the losses, the validation figures, the signatures."""
+
+    trained_on: Mapping[str, Any]
+    scenario: str
+    parameters: int
+    best_epoch: int  # from 1
+    history: tuple[Epoch, ...]
+    temperature: float
+    tau: float
+    validation: ValidationFigures
+    signatures: tuple[Signature, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """training.json."""
+        return asdict(self) | {"validation": self.validation.to_dict()}
+
+
+def signatures(trained: Trained, validation: TrainingData) -> list[Signature]:
     """The failure signatures of a router on its validation rows."""
     router, labels = trained.router, validation.labels == 1
     p = router.predict_p_edge(validation.features)
@@ -95,12 +131,12 @@ def _below(name: str, figure: float, bound: float, meaning: str) -> Signature:
     return Signature(name, figure < bound, figure, bound, meaning)
 
 
-def _apsp_gap(lesson: Lesson) -> float:
-    rows = reference_scores(lesson.outcomes, lesson.scenario)
+def _apsp_gap(data: TrainingData) -> float:
+    rows = reference_scores(data.outcomes, data.scenario)
     return rows["all-cloud"].apsp - rows["all-edge"].apsp
 
 
-def _image_worth(trained: Trained, validation: Lesson, p: FloatArray) -> float | None:
+def _image_worth(trained: Trained, validation: TrainingData, p: FloatArray) -> float | None:
     """AUROC with the right images minus with shuffled ones; None without an image block or with one label only."""
     whole = auroc(p, validation.labels)
     if "image" not in trained.router.blocks or whole is None:
@@ -112,46 +148,48 @@ def _image_worth(trained: Trained, validation: Lesson, p: FloatArray) -> float |
     return None if without is None else whole - without
 
 
-def report_of(trained: Trained, validation: Lesson) -> dict[str, Any]:
-    """Plain data: what was trained on what, the losses, the validation figures, the signatures."""
+def report_of(trained: Trained, validation: TrainingData) -> TrainingReport:
+    """The report of a router on its validation rows."""
     router, outcomes, scenario = trained.router, validation.outcomes, validation.scenario
     p = router.predict_p_edge(validation.features)
     score = routing_score(p >= router.tau, outcomes, scenario)
     name, fixed = best_fixed(outcomes, scenario)
-    return {
-        "trained_on": router.trained_on,
-        "scenario": scenario.name,
-        "parameters": sum(tensor.numel() for tensor in router.parameters()),
-        "best_epoch": trained.best_epoch,
-        "history": [asdict(epoch) for epoch in trained.history],
-        "temperature": router.temperature,
-        "tau": router.tau,
-        "validation": {
-            **score.to_dict(),
-            "best_fixed": name,
-            "gain": score.rcs - routing_score(fixed, outcomes, scenario).rcs,
-            "auroc": auroc(p, validation.labels),
-            "brier": brier(p, validation.labels),
-            "ece": expected_calibration_error(p, validation.labels),
-        },
-        "signatures": [asdict(signature) for signature in signatures(trained, validation)],
-    }
+    return TrainingReport(
+        trained_on=router.trained_on,
+        scenario=scenario.name,
+        parameters=sum(tensor.numel() for tensor in router.parameters()),
+        best_epoch=trained.best_epoch,
+        history=trained.history,
+        temperature=router.temperature,
+        tau=router.tau,
+        validation=ValidationFigures(
+            score=score,
+            best_fixed=name,
+            gain=score.rcs - routing_score(fixed, outcomes, scenario).rcs,
+            auroc=auroc(p, validation.labels),
+            brier=brier(p, validation.labels),
+            ece=expected_calibration_error(p, validation.labels),
+        ),
+        signatures=tuple(signatures(trained, validation)),
+    )
 
 
-def draw_training(path: Path, report: Mapping[str, Any], trained: Trained, validation: Lesson) -> None:
+def draw_training(path: Path, trained: Trained, validation: TrainingData) -> None:
     """A picture for people: losses by epoch, and validation RCS by threshold with the tau chosen."""
     from rsd_bench.figures import INK, LINES, new_figure, save
 
     figure, (losses, thresholds) = new_figure(1, 2, width=8.0)
-    epochs = np.arange(1, len(report["history"]) + 1)
+    epochs = np.arange(1, len(trained.history) + 1)
     for key, colour in zip(("train_loss", "validation_loss"), LINES, strict=False):
-        losses.plot(epochs, [row[key] for row in report["history"]], color=colour, label=key.replace("_", " "))
-    losses.axvline(report["best_epoch"], color=INK, linewidth=0.8, linestyle=":")
+        losses.plot(
+            epochs, [getattr(epoch, key) for epoch in trained.history], color=colour, label=key.replace("_", " ")
+        )
+    losses.axvline(trained.best_epoch, color=INK, linewidth=0.8, linestyle=":")
     losses.set(xlabel="epoch", ylabel="binary cross-entropy")
     losses.legend()
     p = trained.router.predict_p_edge(validation.features)
     curve = sweep_curve(p, validation.outcomes, validation.scenario, TAU_GRID)
     thresholds.plot(curve["tau"], curve["rcs"], color=LINES[0])
-    thresholds.axvline(report["tau"], color=INK, linewidth=0.8, linestyle=":")
-    thresholds.set(xlabel="tau", ylabel=f"RCS on validation, {report['scenario']}")
+    thresholds.axvline(trained.router.tau, color=INK, linewidth=0.8, linestyle=":")
+    thresholds.set(xlabel="tau", ylabel=f"RCS on validation, {validation.scenario.name}")
     save(figure, path)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import IN_DOMAIN, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.routers.interface import Router
 from rsd_bench.routers.registry import Entry, Make
-from rsd_bench.studies.compare_baselines import DIGITS, PROTOCOLS, dataset_of, figures, run
+from rsd_bench.routers.track_training import track_data
+from rsd_bench.studies.compare_baselines import DIGITS, PROTOCOLS, figures, run
 from rsd_bench.studies.decision_cache import DecisionCache
-from rsd_bench.studies.study_table import Table
+from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("scenario", "features", "gain", "low", "high", "gain %", "AUROC", "CA", "APSP", "best fixed")
 
@@ -28,9 +29,10 @@ def ablate(
     variants = {"all": BLOCKS} | {f"no {name}": tuple(b for b in BLOCKS if b != name) for name in BLOCKS}
     rows = []
     for scenario in SCENARIOS.values():
+        data = track_data(benchmark, features, IN_DOMAIN, scenario)
         for label, blocks in tqdm(variants.items(), desc=f"ablate {scenario.name}", unit="variant", disable=None):
             entry = Entry(f"reference: {label}", label, _reference(blocks))
-            summary = run(benchmark, features, entry, scenario, seeds, protocol, cache)
+            summary = run(data, entry, seeds, protocol, cache)
             rows.append((scenario.name, label, *figures(summary)))
     return Table(
         name="ablate",

@@ -11,8 +11,7 @@ import numpy as np
 from rsd_bench.config import IN_DOMAIN, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.evaluate import score_submission
-from rsd_bench.studies.compare_baselines import dataset_of
-from rsd_bench.studies.study_table import Table
+from rsd_bench.studies.study_table import Table, dataset_of
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
 

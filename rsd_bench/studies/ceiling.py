@@ -15,17 +15,17 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import IN_DOMAIN, SCENARIOS, SPLITS
 from rsd_bench.dataset.benchmark import Benchmark, read_table
 from rsd_bench.dataset.splits import fold_of
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.thresholds import grid_tau
-from rsd_bench.studies.compare_baselines import all_queries, dataset_of
+from rsd_bench.routers.track_training import track_data
 from rsd_bench.studies.cross_validation import FOLDS, Decided, summarise
-from rsd_bench.studies.study_table import Table
+from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("what", "source", "queries", "training queries", "gain", "low", "high", "AUROC")
 DIGITS = (None, None, 0, 0, 2, 2, 2, 3)
@@ -35,7 +35,7 @@ LEARNED, VARIANTS, OTHERS = "learned router", "labels of other variants", "answe
 
 def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: str, seeds: int, command: str) -> Table:
     """Learning curve of a router over all sources, then the ceilings of each source that has them."""
-    every = all_queries(benchmark, features, SCENARIOS[scenario])
+    every = track_data(benchmark, features, IN_DOMAIN, SCENARIOS[scenario]).joined
     ids, sources = _order(benchmark, "query_id"), _order(benchmark, "source")
     rows: list[tuple[Any, ...]] = []
     for share in tqdm(SHARES, desc="learning curve", unit="size", disable=None):
@@ -44,13 +44,13 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
         rows.append(_row(LEARNED, "all", used, every, [run[0] for run in runs]))
     for source in sorted(set(sources)):
         part = np.flatnonzero(sources == source)
-        lesson = every.take(part)
-        known = _other_variants(lesson)
+        data = every.take(part)
+        known = _other_variants(data)
         if known is not None:
-            rows.append(_row(VARIANTS, source, None, lesson, [_hindsight(lesson, known)]))
-        guess = _other_models(benchmark, lesson, ids[part])
+            rows.append(_row(VARIANTS, source, None, data, [_hindsight(data, known)]))
+        guess = _other_models(benchmark, data, ids[part])
         if guess is not None:
-            rows.append(_row(OTHERS, source, None, lesson, [_hindsight(lesson, guess)]))
+            rows.append(_row(OTHERS, source, None, data, [_hindsight(data, guess)]))
     return Table(
         name="ceiling",
         title="How much can be learned: learning curve and ceilings",
@@ -69,40 +69,40 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
 
 
 def _order(benchmark: Benchmark, column: str) -> Any:
-    """A column in the order of `all_queries`."""
-    rows = np.concatenate([benchmark.part("in-domain", split).rows for split in ("train", "validation", "test")])
+    """A column in the order of `TrackData.joined`."""
+    rows = np.concatenate([benchmark.part(IN_DOMAIN, split).rows for split in SPLITS])
     return benchmark.queries[column].to_numpy(object)[rows]
 
 
-def _row(what: str, source: str, used: float | None, lesson: Lesson, runs: list[Decided]) -> tuple[Any, ...]:
-    summary = summarise(lesson, runs)
+def _row(what: str, source: str, used: float | None, data: TrainingData, runs: list[Decided]) -> tuple[Any, ...]:
+    summary = summarise(data, runs)
     gain = (100 * value for value in (summary.gain.value, summary.gain.low, summary.gain.high))
-    return (what, source, len(lesson), used, *gain, summary.auroc)
+    return (what, source, len(data), used, *gain, summary.auroc)
 
 
-def _subsampled(entry: Entry, lesson: Lesson, share: float, seed: int) -> tuple[Decided, float]:
+def _subsampled(entry: Entry, data: TrainingData, share: float, seed: int) -> tuple[Decided, float]:
     """Cross-validated decisions of a router that learns from a share of the groups; and its mean training size."""
-    fold = fold_of(lesson.groups.tolist(), FOLDS, seed)
-    kept = fold_of(lesson.groups.tolist(), 1_000, seed + 1_000) < 1_000 * share
-    p, route, used = np.zeros(len(lesson)), np.zeros(len(lesson)), []
+    fold = fold_of(data.groups.tolist(), FOLDS, seed)
+    kept = fold_of(data.groups.tolist(), 1_000, seed + 1_000) < 1_000 * share
+    p, route, used = np.zeros(len(data)), np.zeros(len(data)), []
     for k in range(FOLDS):
         test = np.flatnonzero(fold == k)
-        held_out = lesson.take(np.flatnonzero((fold == (k + 1) % FOLDS) & kept))
-        train = lesson.take(np.flatnonzero((fold != k) & (fold != (k + 1) % FOLDS) & kept))
+        held_out = data.take(np.flatnonzero((fold == (k + 1) % FOLDS) & kept))
+        train = data.take(np.flatnonzero((fold != k) & (fold != (k + 1) % FOLDS) & kept))
         router = entry.make(seed).fit(train, held_out)
-        p[test] = router.predict_p_edge(lesson.features.take(test))
+        p[test] = router.predict_p_edge(data.features.take(test))
         route[test] = p[test] >= router.threshold(held_out)
         used.append(len(train))
     return Decided(p, route), float(np.mean(used))
 
 
-def _hindsight(lesson: Lesson, p: FloatArray) -> Decided:
-    return Decided(p, (p >= grid_tau(p, lesson)).astype(np.float64))
+def _hindsight(data: TrainingData, p: FloatArray) -> Decided:
+    return Decided(p, (p >= grid_tau(p, data)).astype(np.float64))
 
 
-def _other_variants(lesson: Lesson) -> FloatArray | None:
+def _other_variants(data: TrainingData) -> FloatArray | None:
     """Mean label of the other queries of the group; None where most groups have one query."""
-    frame = pd.DataFrame({"group": lesson.groups, "label": lesson.labels.astype(float)})
+    frame = pd.DataFrame({"group": data.groups, "label": data.labels.astype(float)})
     by = frame.groupby("group")["label"]
     others = by.transform("count") - 1
     if (others > 0).mean() < 0.5:
@@ -111,7 +111,7 @@ def _other_variants(lesson: Lesson) -> FloatArray | None:
     return mean.fillna(frame["label"].mean()).to_numpy(np.float64)
 
 
-def _other_models(benchmark: Benchmark, lesson: Lesson, ids: Any) -> FloatArray | None:
+def _other_models(benchmark: Benchmark, data: TrainingData, ids: Any) -> FloatArray | None:
     """Cross-fitted P(edge competent) from the scores of all models but the pair; None where there are under three."""
     from sklearn.linear_model import LogisticRegression
 
@@ -121,8 +121,8 @@ def _other_models(benchmark: Benchmark, lesson: Lesson, ids: Any) -> FloatArray 
     wide = wide[[model for model in wide.columns if model not in pair]].dropna(axis=1)
     if wide.shape[1] < 3:
         return None
-    scores, labels = wide.to_numpy(np.float64) / 10, lesson.labels
-    fold, p = fold_of(lesson.groups.tolist(), FOLDS, 0), np.zeros(len(lesson))
+    scores, labels = wide.to_numpy(np.float64) / 10, data.labels
+    fold, p = fold_of(data.groups.tolist(), FOLDS, 0), np.zeros(len(data))
     for k in range(FOLDS):
         model = LogisticRegression(C=0.1, max_iter=1_000).fit(scores[fold != k], labels[fold != k])
         p[fold == k] = model.predict_proba(scores[fold == k])[:, 1]

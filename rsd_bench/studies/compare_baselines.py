@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
+from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
-from rsd_bench.routers.interface import Lesson
 from rsd_bench.routers.registry import Entry, Make
-from rsd_bench.routers.track_training import lesson
+from rsd_bench.routers.track_training import TrackData, track_data
 from rsd_bench.studies.cross_validation import Decided, Summary, decide_out_of_fold, summarise
 from rsd_bench.studies.decision_cache import DecisionCache
-from rsd_bench.studies.study_table import Table
-from rsd_bench.types import Scenario
+from rsd_bench.studies.study_table import Table, dataset_of
 
 PROTOCOLS = ("cross-validation", "fixed test")
 COLUMNS = ("protocol", "scenario", "router", "gain", "low", "high", "gain %", "AUROC", "CA", "APSP", "best fixed")
@@ -26,20 +24,14 @@ LATENCY_NOTE = f"Router latency: {ROUTER_LATENCY_S} s, as the paper states of it
 DIGITS = (None, None, None, 2, 2, 2, 1, 3, 3, 3, None)
 
 
-def all_queries(benchmark: Benchmark, features: Features, scenario: Scenario) -> Lesson:
-    """Every query of the dataset, splits joined."""
-    parts = [lesson(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")]
-    return parts[0].join(parts[1]).join(parts[2])
-
-
-def decide_test(make: Make, train: Lesson, validation: Lesson, test: Lesson, seed: int) -> Decided:
+def decide_test(make: Make, data: TrackData, seed: int) -> Decided:
     """Train on the fixed split and decide its test queries."""
-    router = make(seed).fit(train, validation)
-    p = router.predict_p_edge(test.features)
-    return Decided(p, (p >= router.threshold(validation)).astype(np.float64))
+    router = make(seed).fit(data.train, data.validation)
+    p = router.predict_p_edge(data.test.features)
+    return Decided(p, (p >= router.threshold(data.validation)).astype(np.float64))
 
 
-def compare_rivals(
+def compare_baselines(
     benchmark: Benchmark,
     features: Features,
     entries: Sequence[Entry],
@@ -50,15 +42,14 @@ def compare_rivals(
 ) -> Table:
     """One row a protocol, scenario and router; means over seeds, intervals over groups."""
     rows = []
-    jobs = [
-        (protocol, scenario, entry) for protocol in protocols for scenario in SCENARIOS.values() for entry in entries
-    ]
-    for protocol, scenario, entry in tqdm(jobs, desc="rivals", unit="router", disable=None):
-        summary = run(benchmark, features, entry, scenario, seeds, protocol, cache)
-        rows.append((protocol, scenario.name, entry.name, *figures(summary)))
+    data = {name: track_data(benchmark, features, IN_DOMAIN, scenario) for name, scenario in SCENARIOS.items()}
+    jobs = [(protocol, name, entry) for protocol in protocols for name in SCENARIOS for entry in entries]
+    for protocol, name, entry in tqdm(jobs, desc="baselines", unit="router", disable=None):
+        summary = run(data[name], entry, seeds, protocol, cache)
+        rows.append((protocol, name, entry.name, *figures(summary)))
     return Table(
-        name="rivals",
-        title="Reference router and rivals",
+        name="baselines",
+        title="Reference router and baselines",
         command=command,
         reading="Cross-validation decides every query once a seed, by a router that has not seen its group; the fixed "
         "test alone is too small to separate gains of this size. An interval above 0 means that the router beats the "
@@ -73,28 +64,17 @@ def compare_rivals(
     )
 
 
-def run(
-    benchmark: Benchmark,
-    features: Features,
-    entry: Entry,
-    scenario: Scenario,
-    seeds: int,
-    protocol: str,
-    cache: DecisionCache,
-) -> Summary:
+def run(data: TrackData, entry: Entry, seeds: int, protocol: str, cache: DecisionCache) -> Summary:
     """One router under one scenario and protocol."""
-    train, validation, test = (
-        lesson(benchmark, features, "in-domain", split, scenario) for split in ("train", "validation", "test")
-    )
-    judged = train.join(validation).join(test) if protocol == PROTOCOLS[0] else test
+    judged = data.joined if protocol == PROTOCOLS[0] else data.test
 
     def decide(seed: int) -> Decided:
         if protocol == PROTOCOLS[0]:
             return decide_out_of_fold(entry.make, judged, seed)
-        return decide_test(entry.make, train, validation, test, seed)
+        return decide_test(entry.make, data, seed)
 
     def kept(seed: int) -> Decided:
-        return cache.get((entry.name, protocol, asdict(scenario), seed), lambda: decide(seed))
+        return cache.get((entry.name, protocol, asdict(judged.scenario), seed), lambda: decide(seed))
 
     return summarise(judged, [kept(seed) for seed in range(seeds)])
 
@@ -106,17 +86,7 @@ def figures(summary: Summary) -> tuple[float | str | None, ...]:
     return (*points, summary.auroc, summary.ca, summary.apsp, summary.best_fixed)
 
 
-def dataset_of(benchmark: Benchmark) -> dict[str, str]:
-    """What a table says of its data."""
-    manifest = benchmark.manifest
-    return {
-        "name": manifest["name"],
-        "version": manifest["version"],
-        "manifest_sha256": benchmark.manifest_sha256,
-    }
-
-
-def draw_rivals(table: Table, path: Path) -> None:
+def draw_baselines(table: Table, path: Path) -> None:
     """Gains with intervals, one panel a scenario; cross-validation where it was run."""
     draw_gains(table, path, "router", protocol=table.rows[0][0])
 

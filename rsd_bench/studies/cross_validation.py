@@ -18,7 +18,7 @@ from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
 from rsd_bench.metrics.routing import best_fixed, metrics_of, terms
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
 from rsd_bench.types import Interval
 
@@ -27,7 +27,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Decided:
-    """p_edge and decisions of every query of a lesson, each made by a router that had not seen its group."""
+    """p_edge and decisions of n queries, each made by a router that had not seen its group."""
 
     p_edge: FloatArray
     route: FloatArray  # 0 or 1
@@ -47,38 +47,38 @@ class Summary:
     best_fixed: str
 
 
-def decide_out_of_fold(make: Make, lesson: Lesson, seed: int) -> Decided:
+def decide_out_of_fold(make: Make, data: TrainingData, seed: int) -> Decided:
     """Train FOLDS routers and decide every query once."""
-    fold = fold_of(lesson.groups.tolist(), FOLDS, seed)
-    p, route = np.zeros(len(lesson)), np.zeros(len(lesson))
+    fold = fold_of(data.groups.tolist(), FOLDS, seed)
+    p, route = np.zeros(len(data)), np.zeros(len(data))
     for k in range(FOLDS):
         test, validation = np.flatnonzero(fold == k), np.flatnonzero(fold == (k + 1) % FOLDS)
         train = np.flatnonzero((fold != k) & (fold != (k + 1) % FOLDS))
-        held_out = lesson.take(validation)
-        router = make(seed).fit(lesson.take(train), held_out)
-        p[test] = router.predict_p_edge(lesson.features.take(test))
+        held_out = data.take(validation)
+        router = make(seed).fit(data.take(train), held_out)
+        p[test] = router.predict_p_edge(data.features.take(test))
         route[test] = p[test] >= router.threshold(held_out)
     return Decided(p, route)
 
 
 def summarise(
-    lesson: Lesson,
+    data: TrainingData,
     decided: Iterable[Decided],
     n_boot: int = N_BOOT,
     seed: int = 0,
     router_latency_s: float = ROUTER_LATENCY_S,
 ) -> Summary:
-    """Score decisions of one lesson, one per seed of the router; the bootstrap resamples groups."""
-    runs, outcomes, scenario = list(decided), lesson.outcomes, lesson.scenario
+    """Score decisions of the same queries, one per seed of the router; the bootstrap resamples groups."""
+    runs, outcomes, scenario = list(decided), data.outcomes, data.scenario
     name, fixed = best_fixed(outcomes, scenario)
     ours = [terms(run.route.astype(np.bool_), outcomes, scenario.mes, router_latency_s) for run in runs]
     both = np.hstack([np.mean(ours, axis=0), terms(fixed, outcomes, scenario.mes)])
     half = both.shape[1] // 2
     value, reference = (metrics_of(part.sum(axis=0), scenario) for part in (both[:, :half], both[:, half:]))
-    samples = resample_sums(group_sums(both, group_codes(lesson.groups, len(lesson))), n_boot, seed)
+    samples = resample_sums(group_sums(both, group_codes(data.groups, len(data))), n_boot, seed)
     a, b = (metrics_of(part, scenario)["rcs"] for part in (samples[:, :half], samples[:, half:]))
     base = float(reference["rcs"])
-    areas = [auroc(run.p_edge, lesson.labels) for run in runs]
+    areas = [auroc(run.p_edge, data.labels) for run in runs]
     known = [area for area in areas if area is not None]
     return Summary(
         rcs=float(value["rcs"]),

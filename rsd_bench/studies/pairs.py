@@ -14,11 +14,10 @@ from rsd_bench.config import DEFAULT_PROFILE, SCENARIOS, load_profile
 from rsd_bench.dataset.benchmark import Benchmark, read_table
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import Outcomes, check_scenario, reference_scores
-from rsd_bench.routers.interface import Lesson
+from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry
-from rsd_bench.studies.compare_baselines import dataset_of
 from rsd_bench.studies.cross_validation import decide_out_of_fold, summarise
-from rsd_bench.studies.study_table import Table
+from rsd_bench.studies.study_table import Table, dataset_of
 from rsd_bench.types import InputError
 
 COLUMNS = ("small", "large", "gap", "edge label rate", "oracle gain", "gain", "low", "high", "AUROC", "best fixed")
@@ -40,7 +39,7 @@ def model_pairs(
         small, large = sorted((a, b), key=lambda model: (scores[model].mean(), model))
         outcomes = Outcomes.of(scores[small], scores[large], tiers["small"], tiers["large"])
         check_scenario(at, outcomes)
-        every = Lesson(mine, outcomes, groups, at)
+        every = TrainingData(mine, outcomes, groups, at)
         summary = summarise(every, [decide_out_of_fold(entry.make, every, s) for s in range(seeds)], _N_BOOT)
         fixed = reference_scores(outcomes, at)
         best = max(fixed["all-edge"].rcs, fixed["all-cloud"].rcs)

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.folders import write_file
 from rsd_bench.types import InputError
 
 #: Order of the page; a table of another name follows these.
-ORDER = ("rivals", "ablate", "sweep", "thresholds", "tracks", "pairs", "ceiling")
+ORDER = ("baselines", "ablate", "sweep", "thresholds", "tracks", "pairs", "ceiling")
 
 _LONGEST = 70  # rows of a table that the page shows; a longer one stays in its file
 
@@ -48,6 +49,16 @@ class Table:
         """Rows as dicts, those whose columns hold the given values."""
         dicts = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         return [row for row in dicts if all(row[key] == value for key, value in values.items())]
+
+
+def dataset_of(benchmark: Benchmark) -> dict[str, str]:
+    """What a table says of its data."""
+    manifest = benchmark.manifest
+    return {
+        "name": manifest["name"],
+        "version": manifest["version"],
+        "manifest_sha256": benchmark.manifest_sha256,
+    }
 
 
 def read_table(path: Path) -> Table:

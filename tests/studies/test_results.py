@@ -5,16 +5,23 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, run_cli
+from conftest import ROOT, call_cli, run_cli
 
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.registry import ROUTERS, router_entry
+from rsd_bench.routers.track_training import track_data
+from rsd_bench.studies.board_studies import draw_thresholds, draw_tracks
+from rsd_bench.studies.ceiling import draw_ceiling
+from rsd_bench.studies.compare_baselines import draw_baselines, draw_gains
+from rsd_bench.studies.mes_sweep import draw_sweep
+from rsd_bench.studies.pairs import draw_pairs
 from rsd_bench.studies.study_table import ORDER, Table, page_of, read_table, render_page, write_table
 
 RESULTS = ROOT / "docs" / "results"
@@ -29,12 +36,29 @@ def test_page_is_what_the_tables_say() -> None:
         assert all(len(row) == len(table.columns) == len(table.digits) for row in table.rows)
 
 
+DRAWINGS = {
+    "baselines": draw_baselines,
+    "ablate": partial(draw_gains, label="features"),
+    "sweep": draw_sweep,
+    "thresholds": draw_thresholds,
+    "tracks": draw_tracks,
+    "pairs": draw_pairs,
+    "ceiling": draw_ceiling,
+}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_pictures_are_what_the_tables_say(tmp_path: Path, name: str) -> None:
+    DRAWINGS[name](read_table(RESULTS / f"{name}.json"), tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (RESULTS / f"{name}.svg").read_bytes()
+
+
 def test_one_table_is_made_again(tmp_path: Path) -> None:
     again = ("domain-constant", "statistics-logistic")
     options = [option for name in again for option in ("--router", name)]
-    done = run_cli("router", "rivals", *options, "--out", tmp_path / "results", timeout=300)
+    done = run_cli("router", "baselines", *options, "--out", tmp_path / "results", timeout=300)
     assert done.returncode == 0, done.stderr
-    ours, committed = (read_table(folder / "rivals.json") for folder in (tmp_path / "results", RESULTS))
+    ours, committed = (read_table(folder / "baselines.json") for folder in (tmp_path / "results", RESULTS))
     for name in again:
         for mine, theirs in zip(ours.where(router=name), committed.where(router=name), strict=True):
             numbers = [key for key, value in mine.items() if isinstance(value, float)]
@@ -43,15 +67,22 @@ def test_one_table_is_made_again(tmp_path: Path) -> None:
             )
 
 
+def test_the_old_name_of_baselines_still_works_and_says_the_new_one(tmp_path: Path) -> None:
+    options = ("--router", "domain-constant", "--seeds", 1, "--out", tmp_path / "results")
+    done = call_cli("router", "rivals", *options)
+    assert (done.returncode, done.stderr) == (0, "rivals: this command is now called `baselines`\n")
+    assert read_table(tmp_path / "results" / "baselines.json").command.startswith("rsd-bench router baselines --router")
+
+
 def test_the_best_router_beats_the_best_fixed_policy() -> None:
     """The claim of the README: every scenario, both protocols, mean of 5 seeds; cross-validated above 0."""
-    rows = read_table(RESULTS / "rivals.json").where(router="gain-kernel")
+    rows = read_table(RESULTS / "baselines.json").where(router="gain-kernel")
     assert len(rows) == 6 and all(row["gain"] > 0 for row in rows)
     assert all(row["low"] > 0 for row in rows if row["protocol"] == "cross-validation")
 
 
 def test_every_router_is_in_the_table_and_on_the_board() -> None:
-    assert set(read_table(RESULTS / "rivals.json").column("router")) == set(ROUTERS)
+    assert set(read_table(RESULTS / "baselines.json").column("router")) == set(ROUTERS)
     board = json.loads((ROOT / "leaderboard" / "leaderboard.json").read_text("utf-8"))
     assert set(ROUTERS) <= {row["slug"] for table in board["tables"] for row in table["rows"]}
 
@@ -63,7 +94,8 @@ def test_experiments_resume_from_their_cache(tmp_path: Path, monkeypatch: pytest
 
     benchmark = open_benchmark(dataset_folder())
     features, entry = read_features(benchmark), ROUTERS["domain-constant"]
-    arguments = (benchmark, features, entry, SCENARIOS["high_quality"], 2, "fixed test")
+    data = track_data(benchmark, features, "in-domain", SCENARIOS["high_quality"])
+    arguments = (data, entry, 2, "fixed test")
     first = compare_baselines.run(*arguments, DecisionCache(tmp_path, benchmark, features))
 
     def never(*_: object) -> None:
