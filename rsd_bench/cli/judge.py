@@ -13,7 +13,7 @@ from rsd_bench.cli import live
 from rsd_bench.cli.judge_batch import read_judge_batch, write_judge_batch
 from rsd_bench.cli.output import AsJson, fail, interruptible, one_line, print_json, say, table
 from rsd_bench.evaluation.result import interval_text
-from rsd_bench.types import InputError, Problem
+from rsd_bench.types import InputError, Interval, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.endpoints.answer_store import AnswerStore
@@ -244,7 +244,7 @@ def _say_audit(found: dict[str, Any]) -> None:
         say(f"against {people['annotators']} annotator(s) on {people['answers']} answers:")
         rows: list[tuple[Any, ...]] = [("figure", "value [95 % interval]")]
         rows += [
-            (name.replace("_", " "), interval_text(value) if value else "undefined")
+            (name.replace("_", " "), interval_text(Interval(**value)) if value else "undefined")
             for name, value in people.items()
             if name not in ("answers", "annotators")
         ]
