@@ -226,8 +226,12 @@ def interval_text(interval: Interval, digits: int = 4, sign: str = "") -> str:
 
 
 def _intervals(data: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Interval]:
-    bounds = {name: (data[name][bound] for bound in _BOUNDS) for name in names}
-    return {name: Interval(*(math.nan if x is None else x for x in values)) for name, values in bounds.items()}
+    return {name: _interval(data[name]) for name in names}
+
+
+def _interval(data: Mapping[str, float | None]) -> Interval:
+    value, low, high = (math.nan if (bound := data[name]) is None else bound for name in _BOUNDS)
+    return Interval(value, low, high)
 
 
 def _known(kind: type[Any], data: Mapping[str, Any]) -> Any:
