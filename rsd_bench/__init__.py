@@ -14,8 +14,8 @@ from rsd_bench.version import METRICS_VERSION, __version__
 if TYPE_CHECKING:
     from rsd_bench.config import SCENARIOS as SCENARIOS
     from rsd_bench.dataset.load import load as load
-    from rsd_bench.evaluation.evaluate import Result as Result
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
+    from rsd_bench.evaluation.result import Result as Result
     from rsd_bench.metrics.comparison import compare as compare
     from rsd_bench.metrics.label import label as label
     from rsd_bench.metrics.routing import score_routing as score_routing
@@ -33,7 +33,7 @@ _HOME = {
     "SCENARIOS": "config",
     "load": "dataset.load",
     "evaluate": "evaluation.evaluate",
-    "Result": "evaluation.evaluate",
+    "Result": "evaluation.result",
     "label": "metrics.label",
     "score_routing": "metrics.routing",
     "sweep": "metrics.routing",

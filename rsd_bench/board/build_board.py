@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ import orjson
 from rsd_bench.board.board_tables import board_tables
 from rsd_bench.board.flags import DECLARED, duplicate_flags
 from rsd_bench.board.json_lines import to_json
+from rsd_bench.board.leaderboard import BoardDataset, BoardSubmission, Leaderboard, NoiseCeiling, Refused
 from rsd_bench.board.page import to_html
 from rsd_bench.board.render import to_csv, to_markdown
 from rsd_bench.board.scored import Scored, files_sha256, score_folders
 from rsd_bench.config import MES_LEVELS, N_BOOT, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.evaluation.result import Resampling
 from rsd_bench.folders import write_file
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -38,17 +40,16 @@ _DECIMALS = 9
 
 @dataclass(frozen=True)
 class Board:
-    """The board as plain data, and results/<slug>.json as scoring gave them."""
+    """The leaderboard, and results/<slug>.json as scoring gave them."""
 
-    data: dict[str, Any]
+    data: Leaderboard
     results: dict[str, bytes]
 
     def files(self) -> dict[str, bytes]:
         """Every file of the board by relative path."""
-        tables = [{k: v for k, v in table.items() if k != "curves"} for table in self.data["tables"]]  # see results/
         return {
             **self.results,
-            BOARD: to_json(self.data | {"tables": tables}, depth=4),
+            BOARD: to_json(self.data.to_dict(), depth=4),
             CSV: to_csv(self.data).encode(),
             MARKDOWN: to_markdown(self.data).encode(),
             PAGE: to_html(self.data),
@@ -78,7 +79,22 @@ def collect_board(
         for folder, outcome in zip(folders, outcomes, strict=True)
         if not isinstance(outcome, Scored)
     ]
-    data = _facts(accepted, benchmark, n_boot, seed) | {"tables": board_tables(accepted, benchmark), "refused": refused}
+    manifest = benchmark.manifest
+    data = Leaderboard(
+        dataset=BoardDataset(
+            **{name: manifest[name] for name in ("name", "version", "pair", "queries")},
+            manifest_sha256=benchmark.manifest_sha256,
+        ),
+        metrics_version=METRICS_VERSION,
+        package_version=__version__,
+        latency_basis=tuple(benchmark.latency_basis),
+        bootstrap=Resampling(n_boot, seed),
+        scenarios=SCENARIOS,
+        noise=noise_ceiling(manifest),
+        submissions=_submissions(accepted),
+        tables=board_tables(accepted, benchmark),
+        refused=tuple(refused),
+    )
     return Board(data, {f"{RESULTS}/{scored.slug}.json": scored.result_json for scored in accepted})
 
 
@@ -134,17 +150,17 @@ def _read(data: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _refused(folder: Path, problems: list[Problem], submissions: Path) -> dict[str, Any]:
+def _refused(folder: Path, problems: list[Problem], submissions: Path) -> Refused:
     """A refused submission; paths do not depend on where the checkout lies.
 
-    sha256: of its files, null where they cannot be read; `board diff` tells by it that the code refuses what it took.
+    `board diff` tells by the SHA-256 that the code refuses what it took.
     """
     try:
         sha256 = None if folder.is_symlink() else files_sha256(folder)
     except OSError:
         sha256 = None
-    shown = [Problem(_text(p.where.replace(f"{submissions}/", "")), _text(p.what), _text(p.fix)) for p in problems]
-    return {"slug": _text(folder.name), "sha256": sha256, "problems": [p.to_dict() for p in shown]}
+    shown = (Problem(_text(p.where.replace(f"{submissions}/", "")), _text(p.what), _text(p.fix)) for p in problems)
+    return Refused(_text(folder.name), sha256, tuple(shown))
 
 
 def _text(text: str) -> str:
@@ -152,42 +168,19 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _facts(accepted: list[Scored], benchmark: Benchmark, n_boot: int, seed: int) -> dict[str, Any]:
-    """What holds for all tables: the dataset, the settings, who submitted."""
-    manifest = benchmark.manifest
+def _submissions(accepted: list[Scored]) -> tuple[BoardSubmission, ...]:
+    """Who submitted, with the flags of a submission as a whole."""
     duplicates = duplicate_flags(
-        {s.slug: {(t, name): digest for t, row in s.digests.items() for name, digest in row.items()} for s in accepted}
+        {s.slug: {key: entry.probabilities_sha256 for key, entry in s.entries.items()} for s in accepted}
     )
-    return {
-        "dataset": {k: manifest[k] for k in ("name", "version", "pair", "queries")}
-        | {"manifest_sha256": benchmark.manifest_sha256},
-        "metrics_version": METRICS_VERSION,
-        "package_version": __version__,
-        "latency_basis": benchmark.latency_basis,
-        "bootstrap": {"n_boot": n_boot, "seed": seed, "unit": "group"},
-        "scenarios": {name: asdict(scenario) for name, scenario in SCENARIOS.items()},
-        "noise": noise_ceiling(manifest),
-        "submissions": [
-            {
-                "slug": s.slug,
-                "sha256": s.sha256,
-                "name": s.meta["name"],
-                "authors": s.meta["authors"],
-                "url": s.meta.get("url"),
-                "description": s.meta.get("description", ""),
-                "tau": s.meta["tau"],
-                "router_latency": s.router_latency,
-                "flags": [
-                    *duplicates.get(s.slug, []),
-                    *([DECLARED] if s.router_latency["basis"] == "declared" else []),
-                ],
-            }
-            for s in accepted
-        ],
-    }
+    flagged = []
+    for submission in (s.submission for s in accepted):
+        declared = [DECLARED] if submission.router_latency.basis == "declared" else []
+        flagged.append(replace(submission, flags=(*duplicates.get(submission.slug, []), *declared)))
+    return tuple(flagged)
 
 
-def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, NoiseCeiling] | None:
     """Per scenario the share of queries whose label flips when judged again, from the audit; None without an audit."""
     flips = (manifest.get("flip_prob") or {}).get("all")
     if not flips:
@@ -196,5 +189,5 @@ def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
     ceiling = {}
     for scenario in SCENARIOS.values():
         flip = float(np.interp(scenario.mes, levels, [float(flips[str(mes)]) for mes in levels]))
-        ceiling[scenario.name] = {"flip_prob": round(flip, _DECIMALS), "agreement_ceiling": round(1 - flip, _DECIMALS)}
+        ceiling[scenario.name] = NoiseCeiling(round(flip, _DECIMALS), round(1 - flip, _DECIMALS))
     return ceiling

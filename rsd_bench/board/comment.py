@@ -10,7 +10,8 @@ from typing import Any
 from rsd_bench.board.flags import DECLARED, decision_flags
 from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import IN_DOMAIN
-from rsd_bench.evaluation.result import interval_text
+from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore
+from rsd_bench.evaluation.result import EvalScore, Result, interval_text
 from rsd_bench.submission.proposal import Proposal, Replaced, proposed_submission
 from rsd_bench.types import InputError, Problem
 
@@ -20,13 +21,15 @@ _MAX_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
 _CUT = "\n\nCut here, too long for a comment: `rsd-bench submit check` says all."
 ROOT = "submissions/"
 
+Score = Callable[[Path], Result | PrivateResult]
+
 
 @dataclass(frozen=True)
 class Report:
     """Either problems, or the scores of the proposed submission; and which submission it would replace."""
 
     problems: tuple[Problem, ...]
-    result: dict[str, Any] | None = None
+    result: Result | PrivateResult | None = None
     replaces: Replaced | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,7 +37,7 @@ class Report:
             "ok": not self.problems,
             "replaces": self.replaces.to_dict() if self.replaces else None,
             "problems": [p.to_dict() for p in self.problems],
-            "result": self.result,
+            "result": self.result.to_dict() if self.result else None,
         }
 
     def to_markdown(self) -> str:
@@ -44,22 +47,23 @@ class Report:
             lines = [f"This replaces the submission {self.replaces.slug} by {authors}.", "", *lines]
         return _bounded(lines)
 
-    def _scores(self, result: dict[str, Any]) -> list[str]:
-        private = "private" in result
-        digits = result["private"]["decimals"] if private else 4
+    def _scores(self, result: Result | PrivateResult) -> list[str]:
+        private = result.private if isinstance(result, PrivateResult) else None
+        digits = private.decimals if private else 4
         lines = [
-            f"**{_cell(result.get('name', result['slug']))}** is in order: {result['dataset']['name']} "
-            f"{result['dataset']['version']}, metrics version {result['metrics_version']}, {DECLARED}."
-            + (" Private outcomes, {used} of {budget} scorings used.".format(**result["private"]) if private else ""),
+            f"**{_cell(result.name)}** is in order: {result.dataset.name} {result.dataset.version}, "
+            f"metrics version {result.metrics_version}, {DECLARED}."
+            + (f" Private outcomes, {private.used} of {private.budget} scorings used." if private else ""),
             "",
             "| track | scenario | RCS [95 % interval] | gain over best fixed | APSP | CA | AIL (s) | flags |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        for row in sorted(result["scores"], key=lambda r: r.get("track", IN_DOMAIN) != IN_DOMAIN):
-            flags = "" if private else "; ".join(decision_flags(row))
-            rcs, gain = interval_text(row["rcs"], digits), interval_text(row["gain"], digits, "+")
-            figures = (f"{row[name]['value']:.3f}" for name in ("apsp", "ca", "ail"))
-            cells = (row.get("track", IN_DOMAIN), row["scenario"], rcs, gain, *figures, flags)
+        scores: tuple[EvalScore | PrivateScore, ...] = result.scores
+        for score in sorted(scores, key=lambda score: score.track != IN_DOMAIN):
+            flags = "; ".join(decision_flags(score)) if isinstance(score, EvalScore) else ""
+            rcs, gain = interval_text(score.rcs, digits), interval_text(score.gain, digits, "+")
+            figures = (f"{metric.value:.3f}" for metric in (score.apsp, score.ca, score.ail))
+            cells = (score.track, score.scenario, rcs, gain, *figures, flags)
             lines.append(f"| {' | '.join(cells)} |")
         return [*lines, "", "Rank bands follow when the board is rebuilt."]
 
@@ -83,10 +87,10 @@ def _bounded(lines: list[str]) -> str:
     return whole[: _MAX_CHARACTERS - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
-def report_proposal(repository: Path, base: str, head: str, score: Callable[[Path], dict[str, Any]]) -> Report:
+def report_proposal(repository: Path, base: str, head: str, score: Score) -> Report:
     """Check and score the submission that `head` proposes over `base`; problems are part of the report.
 
-    score: takes the submission's folder and gives a Result's or a private result's dict, or raises InputError.
+    score: takes the submission's folder and gives its result, or raises InputError.
     """
     try:
         with proposed_submission(repository, base, head) as proposal:
@@ -95,7 +99,7 @@ def report_proposal(repository: Path, base: str, head: str, score: Callable[[Pat
         return Report(tuple(error.problems))
 
 
-def _report(proposal: Proposal, score: Callable[[Path], dict[str, Any]]) -> Report:
+def _report(proposal: Proposal, score: Score) -> Report:
     """What may not replace its predecessor is not scored: the scores would be what its decisions are tuned by."""
     if proposal.problems:
         return Report(proposal.problems, replaces=proposal.replaces)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+
+from rsd_bench.evaluation.result import EvalScore
 
 _NEAR_ORACLE = 0.99
 _NEAR_PERFECT = 0.98  # AUROC that no router of unseen queries reaches
 DECLARED = "router latency declared, not measured"
 
 
-def decision_flags(row: Mapping[str, Any]) -> list[str]:
-    """Flags of one score row: constant policy, below the best fixed policy, at the oracle."""
+def decision_flags(score: EvalScore) -> list[str]:
+    """Flags of one score: constant policy, below the best fixed policy, at the oracle."""
     flags = []
-    if row["ca"]["value"] in (0.0, 1.0):
+    if score.ca.value in (0.0, 1.0):
         flags.append("constant policy")
-    elif row["gain"]["value"] < 0:
-        flags.append(f"below {row['best_fixed']}")
-    knows_labels = row["auroc"] is not None and row["auroc"] >= _NEAR_PERFECT
-    if row["rcs"]["value"] >= _NEAR_ORACLE * row["oracle_rcs"] > 0 or knows_labels:
+    elif score.gain.value < 0:
+        flags.append(f"below {score.best_fixed}")
+    knows_labels = score.auroc is not None and score.auroc >= _NEAR_PERFECT
+    if score.rcs.value >= _NEAR_ORACLE * score.oracle_rcs > 0 or knows_labels:
         flags.append("at the oracle")
     return flags
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
-from rsd_bench.evaluation.result import flat_row, interval_text
+from rsd_bench.evaluation.result import flat_row, interval_text, policy_rows
+from rsd_bench.types import RoutingScore
 
 _UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
 _FORMULA = re.compile(r"(^|;)([\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
@@ -31,25 +33,25 @@ _ENTITIES = {
 }
 
 
-def to_csv(board: Mapping[str, Any]) -> str:
+def to_csv(board: Leaderboard) -> str:
     """One line per track, scenario and router; reference policies have an empty band."""
     rows: list[dict[str, Any]] = []
-    for table in board["tables"]:
-        key = {"track": table["track"], "scenario": table["scenario"]}
-        rows += [{**key, **flat_row(row), "flags": "; ".join(row["flags"])} for row in table["rows"]]
-        rows += [{**key, "slug": f"({row['policy']})", **flat_row(row)} for row in table["references"]]
+    for table in board.tables:
+        key = {"track": table.track, "scenario": table.scenario}
+        rows += [{**key, **flat_row(row.to_dict()), "flags": "; ".join(row.flags)} for row in table.rows]
+        rows += [{**key, "slug": f"({row['policy']})", **row} for row in policy_rows(table.references)]
     columns = list(dict.fromkeys(name for row in rows for name in row if name not in ("policy", "decisions_sha256")))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
         cells = map(row.get, columns)
-        writer.writerow([_cell(value) if isinstance(value, str) else value for value in cells])
+        writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in cells])
     return out.getvalue()
 
 
 @lru_cache(maxsize=_KEPT)
-def _cell(text: str) -> str:
+def csv_cell(text: str) -> str:
     """Text on one line; where a spreadsheet would run it as a formula, an apostrophe stands in front.
 
     Where numbers have decimal commas a spreadsheet splits at semicolons: a formula may stand behind one too.
@@ -73,81 +75,81 @@ def escape_markdown(text: str) -> str:
     return "".join(_ENTITIES.get(c, f"\\{c}" if c in "*_\\!#~" else c) for c in broken)
 
 
-def to_markdown(board: Mapping[str, Any]) -> str:
+def to_markdown(board: Leaderboard) -> str:
     """The board for people: one table per scenario and track, reference policies below the routers."""
-    dataset, pair = board["dataset"], board["dataset"]["pair"]
-    basis = ", ".join(f"`{name}`" for name in board["latency_basis"])
-    boot = board["bootstrap"]
+    dataset, pair = board.dataset, board.dataset.pair
+    basis = ", ".join(f"`{name}`" for name in board.latency_basis)
     lines = [
-        f"# Leaderboard: {dataset['name']} {dataset['version']}",
+        f"# Leaderboard: {dataset.name} {dataset.version}",
         "",
-        f"Small `{pair['small']}`, large `{pair['large']}`. Metrics version {board['metrics_version']}, latency basis "
-        f"{basis}. Data manifest `{dataset['manifest_sha256'][:12]}`.",
-        f"[low, high]: 95 % interval of {boot['n_boot']} bootstrap samples over groups. Routers of one band cannot be "
-        "told apart. Router latencies are declared by their authors.",
+        f"Small `{pair['small']}`, large `{pair['large']}`. Metrics version {board.metrics_version}, latency basis "
+        f"{basis}. Data manifest `{dataset.manifest_sha256[:12]}`.",
+        f"[low, high]: 95 % interval of {board.bootstrap.n_boot} bootstrap samples over groups. Routers of one band "
+        "cannot be told apart. Router latencies are declared by their authors.",
     ]
-    names = shown_names(board["submissions"])
-    if noise := board.get("noise"):
-        shares = ", ".join(f"{row['flip_prob']:.1%} in {scenario}" for scenario, row in noise.items())
+    names = shown_names({s.slug: s.name for s in board.submissions})
+    if board.noise:
+        shares = ", ".join(f"{ceiling.flip_prob:.1%} in {scenario}" for scenario, ceiling in board.noise.items())
         lines.append(f"Noise ceiling of the labels: judged again, {shares} would flip.")
-    for table in board["tables"]:
-        title = table["scenario"] if table["track"] == IN_DOMAIN else f"{table['scenario']}, {table['track']}"
-        lines += ["", f"## {title}", "", f"{table['n']} test queries.", ""]
+    for table in board.tables:
+        title = table.scenario if table.track == IN_DOMAIN else f"{table.scenario}, {table.track}"
+        lines += ["", f"## {title}", "", f"{table.n} test queries.", ""]
         lines += _markdown_table(table, names)
-    for refused in board.get("refused", []):
-        lines += ["", f"Refused: {escape_markdown(refused['slug'])} ({len(refused['problems'])} problems)"]
+    for refused in board.refused:
+        lines += ["", f"Refused: {escape_markdown(refused.slug)} ({len(refused.problems)} problems)"]
     return "\n".join(lines) + "\n"
 
 
 _COLUMNS = ("band", "router", "RCS", "gain over best fixed", "APSP", "CA", "AIL (s)", "AUROC", "APSP drop", "flags")
 
 
-def _markdown_table(table: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    rows = [_router_cells(row, names[row["slug"]]) for row in table["rows"]] + [
-        _reference_cells(row) for row in table["references"]
-    ]
+def _markdown_table(table: BoardTable, names: Mapping[str, str]) -> list[str]:
+    rows = [_router_cells(row, names[row.slug]) for row in table.rows]
+    rows += [_reference_cells(policy, score) for policy, score in table.references.items()]
     drop = f"APSP drop at CA {DROP_AT_CA:g}"
     header = [drop if name == "APSP drop" else name for name in _COLUMNS]
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
-def _router_cells(row: Mapping[str, Any], name: str) -> list[str]:
+def _router_cells(row: BoardRow, name: str) -> list[str]:
+    score = row.score
     return [
-        str(row["band"]),
+        str(row.band),
         escape_markdown(name),
-        interval_text(row["rcs"]),
-        interval_text(row["gain"], sign="+"),
-        f"{row['apsp']['value']:.4f}",
-        f"{row['ca']['value']:.3f}",
-        f"{row['ail']['value']:.3f}",
-        "" if row["auroc"] is None else f"{row['auroc']:.3f}",
-        f"{row[f'apsp_drop_at_ca_{DROP_AT_CA:g}']:.4f}",
-        escape_markdown("; ".join(row["flags"])),
+        interval_text(score.rcs),
+        interval_text(score.gain, sign="+"),
+        f"{score.apsp.value:.4f}",
+        f"{score.ca.value:.3f}",
+        f"{score.ail.value:.3f}",
+        "" if score.auroc is None else f"{score.auroc:.3f}",
+        f"{score.apsp_drop:.4f}",
+        escape_markdown("; ".join(row.flags)),
     ]
 
 
-def _reference_cells(row: Mapping[str, Any]) -> list[str]:
-    values = [f"{row['rcs']:.4f}", "", f"{row['apsp']:.4f}", f"{row['ca']:.3f}", f"{row['ail']:.3f}"]
-    return ["", f"*{row['policy']}*", *values, "", "", ""]
+def _reference_cells(policy: str, score: RoutingScore) -> list[str]:
+    values = [f"{score.rcs:.4f}", "", f"{score.apsp:.4f}", f"{score.ca:.3f}", f"{score.ail:.3f}"]
+    return ["", f"*{policy}*", *values, "", "", ""]
 
 
-def to_text(board: Mapping[str, Any], track: str = IN_DOMAIN) -> str:
+def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
     """The tables of one track for a terminal."""
-    blocks, names = [], shown_names(board["submissions"])
-    for table in board["tables"]:
-        if table["track"] != track:
+    blocks, names = [], shown_names({s.slug: s.name for s in board.submissions})
+    for table in board.tables:
+        if table.track != track:
             continue
         rows: list[Sequence[str]] = [("band", "router", "RCS [95 % interval]", "gain", "APSP", "CA", "AIL s")]
-        for row in table["rows"]:
-            gain = f"{row['gain']['value']:+.4f}"
-            figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
-            rows.append((str(row["band"]), _printable(names[row["slug"]]), interval_text(row["rcs"]), gain, *figures))
-        for row in table["references"]:
-            figures = (f"{row['apsp']:.3f}", f"{row['ca']:.3f}", f"{row['ail']:.2f}")
-            rows.append(("-", row["policy"], f"{row['rcs']:.4f}", "", *figures))
+        for row in table.rows:
+            score = row.score
+            figures = (f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}")
+            cells = (str(row.band), _printable(names[row.slug]), interval_text(score.rcs), f"{score.gain.value:+.4f}")
+            rows.append((*cells, *figures))
+        for policy, fixed in table.references.items():
+            figures = (f"{fixed.apsp:.3f}", f"{fixed.ca:.3f}", f"{fixed.ail:.2f}")
+            rows.append(("-", policy, f"{fixed.rcs:.4f}", "", *figures))
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        blocks.append("\n".join([f"{table['scenario']} ({table['track']}, {table['n']} test queries)", *lines]))
+        blocks.append("\n".join([f"{table.scenario} ({table.track}, {table.n} test queries)", *lines]))
     return "\n\n".join(blocks)
 
 

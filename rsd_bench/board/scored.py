@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,44 +26,52 @@ from tqdm import tqdm
 
 from rsd_bench.board.curves import pack_curve
 from rsd_bench.board.json_lines import to_json
-from rsd_bench.board.what_if import statistics_of
+from rsd_bench.board.leaderboard import BoardSubmission
+from rsd_bench.board.what_if import Statistics, statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.evaluation.evaluate import route_of, score_with_samples
+from rsd_bench.evaluation.result import EvalScore, json_data
 from rsd_bench.folders import write_file
 from rsd_bench.submission.check_submission import ALLOWED_FILES, check_submission
 from rsd_bench.submission.submission import Submission
 from rsd_bench.types import InputError, Problem
 
-_OWN_FILE = ("result_json", "samples")  # fields that are kept in files of their own
 _MAX_BYTES = 256 << 20  # a larger submission is checked and scored each time
 _WORTH_A_POOL = 8
 _FIX = "run `rsd-bench submit check` on it"
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What the board keeps of a submission; the dicts by track hold dicts by scenario, for what was entered.
+class Entry:
+    """What the board keeps of a submission on one track and scenario. The score has no sweep: `curve` does."""
 
-    `samples` maps (track, scenario, domain or None) to resampled RCS.
+    score: EvalScore
+    curve: str  # pack_curve
+    statistics: Statistics
+    probabilities_sha256: str
+    decisions_sha256: str
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Entry:
+        return cls(**{**data, "score": EvalScore.from_dict(data["score"])})
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the board keeps of a submission.
+
+    entries: by (track, scenario); samples: resampled RCS by (track, scenario, domain or None).
     """
 
-    meta: dict[str, Any]
-    router_latency: dict[str, Any]
-    rows: dict[str, dict[str, dict[str, Any]]]  # scores without sweep; of the references, `random` only
-    curves: dict[str, dict[str, str]]  # pack_curve
-    statistics: dict[str, dict[str, list[list[float]]]]  # statistics_of
-    digests: dict[str, dict[str, str]]  # of the probabilities
-    sha256: str  # of the files
+    submission: BoardSubmission
+    entries: Mapping[tuple[str, str], Entry]
     result_json: bytes  # results/<slug>.json
-    samples: dict[tuple[str, str, str | None], NDArray[np.float32]]
+    samples: Mapping[tuple[str, str, str | None], NDArray[np.float32]]
 
     @property
     def slug(self) -> str:
-        return str(self.meta["slug"])
-
-    def enters(self, track: str, scenario: str) -> bool:
-        return scenario in self.rows.get(track, ())
+        return self.submission.slug
 
 
 Outcome = Scored | list[Problem]
@@ -140,35 +148,34 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
 
 def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Scored:
     result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)
-    data = result.to_dict()
-    rows: dict[str, dict[str, Any]] = {}
-    curves: dict[str, dict[str, str]] = {}
-    statistics: dict[str, dict[str, list[list[float]]]] = {}
-    digests: dict[str, dict[str, str]] = {}
-    for row in data["scores"]:
-        track, scenario = row["track"], row["scenario"]
-        route, part = route_of(submission, track, scenario), benchmark.part(track, "test")
-        random = next(r for r in row["references"] if r["policy"] == "random")
-        slim = {k: v for k, v in row.items() if k not in ("track", "scenario", "references", "sweep")}
-        rows.setdefault(track, {})[scenario] = slim | {"random": random}
-        curves.setdefault(track, {})[scenario] = pack_curve(row["sweep"], float(part.outcomes.large_latency.mean()))
-        statistics.setdefault(track, {})[scenario] = statistics_of(route, part, submission.router_latency_s)
-        same = submission.p_edge[track, scenario] + 0.0  # -0.0 decides as 0.0 does
-        digest = digests.setdefault(track, {})[scenario] = hashlib.sha256(same.tobytes()).hexdigest()
-        deciding = f"{digest} {submission.tau(track, scenario)!r} {submission.router_latency_s!r}"
-        rows[track][scenario]["decisions_sha256"] = hashlib.sha256(deciding.encode()).hexdigest()
-    meta = dict(submission.meta)
-    to_json(meta)  # text that no file can hold is refused here, not when the board is written
-    return Scored(
-        meta=meta,
-        router_latency=data["router_latency"],
-        rows=rows,
-        curves=curves,
-        statistics=statistics,
-        digests=digests,
+    meta = submission.meta
+    listed = BoardSubmission(
+        slug=submission.slug,
         sha256=files_sha256(folder),
-        result_json=to_json(data),
-        samples=dict(samples),
+        name=result.name,
+        authors=tuple(meta["authors"]),
+        url=meta.get("url"),
+        description=meta.get("description", ""),
+        tau=meta["tau"],
+        router_latency=result.router_latency,
+    )
+    to_json(json_data(listed))  # text that no file can hold is refused here, not when the board is written
+    entries = {(score.track, score.scenario): _entry(submission, score, benchmark) for score in result.scores}
+    return Scored(listed, entries, to_json(result.to_dict()), samples)
+
+
+def _entry(submission: Submission, score: EvalScore, benchmark: Benchmark) -> Entry:
+    part = benchmark.part(score.track, "test")
+    route = route_of(submission, score.track, score.scenario)
+    same = submission.p_edge[score.track, score.scenario] + 0.0  # -0.0 decides as 0.0 does
+    digest = hashlib.sha256(same.tobytes()).hexdigest()
+    deciding = f"{digest} {submission.tau(score.track, score.scenario)!r} {submission.router_latency_s!r}"
+    return Entry(
+        score=replace(score, sweep=()),
+        curve=pack_curve(score.sweep, float(part.outcomes.large_latency.mean())),
+        statistics=statistics_of(route, part, submission.router_latency_s),
+        probabilities_sha256=digest,
+        decisions_sha256=hashlib.sha256(deciding.encode()).hexdigest(),
     )
 
 
@@ -219,19 +226,27 @@ def _load(cached: Path, key: str) -> Scored | None:
     try:
         kept = orjson.loads(_kept_file(cached, key).read_bytes())
         rows = np.load(cached / f"{key}.npy", allow_pickle=False)
-        keys = [tuple(k) for k in kept.pop("sample_keys")]
         result_json = (cached / f"{key}.result.json").read_bytes()
-        if hashlib.sha256(result_json).hexdigest() != kept.pop("result_sha256"):
+        if hashlib.sha256(result_json).hexdigest() != kept["result_sha256"]:
             return None
-        return Scored(**kept, result_json=result_json, samples=dict(zip(keys, rows, strict=True)))
+        entries = [Entry.from_dict(entry) for entry in kept["entries"]]
+        return Scored(
+            submission=BoardSubmission.from_dict(kept["submission"]),
+            entries={(entry.score.track, entry.score.scenario): entry for entry in entries},
+            result_json=result_json,
+            samples=dict(zip(map(tuple, kept["sample_keys"]), rows, strict=True)),
+        )
     except (OSError, EOFError, ValueError, TypeError, KeyError):
         return None  # absent or damaged: score anew
 
 
 def _keep(cached: Path, key: str, scored: Scored) -> None:
-    kept = {field.name: getattr(scored, field.name) for field in fields(scored) if field.name not in _OWN_FILE}
-    kept["sample_keys"] = list(scored.samples)
-    kept["result_sha256"] = hashlib.sha256(scored.result_json).hexdigest()
+    kept = {
+        "submission": json_data(scored.submission),
+        "entries": json_data(list(scored.entries.values())),
+        "sample_keys": list(scored.samples),
+        "result_sha256": hashlib.sha256(scored.result_json).hexdigest(),
+    }
     cached.mkdir(parents=True, exist_ok=True)
     rows = cached / f".{key}.{os.getpid()}.npy"
     np.save(rows, np.array(list(scored.samples.values())))

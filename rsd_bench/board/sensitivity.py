@@ -7,17 +7,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rsd_bench.board.what_if import stacked, what_if
+from rsd_bench.board.what_if import DomainFrame, Statistics, stacked, what_if
 from rsd_bench.config import SCORE_MAX
 from rsd_bench.types import Scenario
 
 STEPS = 20  # the simplex of weights is walked in steps of 1 / 20
 _DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class MesRange:
+    """The winner at the scenario's MES and the range (low, high] of MES in which it stays first; low None = any."""
+
+    winner: str
+    low: float | None
+    high: float
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Shares of the weights' simplex by leading router, and the MES range over which the winner stays first."""
+
+    simplex: Mapping[str, float]
+    mes: MesRange
 
 
 def simplex() -> list[tuple[float, float, float]]:
@@ -26,32 +42,29 @@ def simplex() -> list[tuple[float, float, float]]:
 
 
 def sensitivity(
-    frames: Sequence[Mapping[str, Any]], statistics: Mapping[str, Any], fixed: Mapping[str, Any], scenario: Scenario
-) -> dict[str, Any]:
-    """Shares of the weights' simplex by leading router, and the MES range over which the winner stays first.
+    frames: Sequence[DomainFrame],
+    statistics: Mapping[str, Statistics],
+    fixed: Mapping[str, Statistics],
+    scenario: Scenario,
+) -> Sensitivity:
+    """How much of a ranking is the scenario's choice.
 
     statistics: slug -> `statistics_of`; fixed: the same of all-edge and all-cloud. A point where a fixed policy is
     at least as good as every router counts under that policy's name in parentheses. Routers that tie: the first slug.
     """
     candidates = {f"({name})": value for name, value in fixed.items()} | dict(sorted(statistics.items()))
     figures = what_if(frames, stacked(candidates.values()), scenario)
-    large = sum(frame["large_latency"] for frame in frames) / sum(frame["n"] for frame in frames)
+    large = sum(frame.large_latency for frame in frames) / sum(frame.n for frame in frames)
     parts = (figures["apsp"], figures["ca"], 1 - figures["ail"] / large)
     weights = np.array(simplex())
     scores = np.round(sum(weights[:, k, None] * parts[k] for k in range(3)), _DECIMALS)
     names = list(candidates)
     leads = Counter(names[i] for i in scores.argmax(axis=1))
-    return {
-        "simplex": {name: count / len(weights) for name, count in sorted(leads.items())},
-        "mes": _mes_range(frames, statistics, scenario),
-    }
+    shares = {name: count / len(weights) for name, count in sorted(leads.items())}
+    return Sensitivity(shares, _mes_range(frames, statistics, scenario))
 
 
-def _mes_range(
-    frames: Sequence[Mapping[str, Any]], statistics: Mapping[str, Any], scenario: Scenario
-) -> dict[str, Any]:
-    """The winner at the scenario's MES and the range (low, high] of MES in which it stays first; low null = any."""
-
+def _mes_range(frames: Sequence[DomainFrame], statistics: Mapping[str, Statistics], scenario: Scenario) -> MesRange:
     slugs = sorted(statistics)
     rows = stacked(statistics[slug] for slug in slugs)
 
@@ -59,7 +72,7 @@ def _mes_range(
         moved = replace(scenario, mes=mes)
         return slugs[int(np.round(what_if(frames, rows, moved)["rcs"], _DECIMALS).argmax())]
 
-    tops = sorted({level for frame in frames for level in frame["levels"]} | {SCORE_MAX})
+    tops = sorted({level for frame in frames for level in frame.levels} | {SCORE_MAX})
     here = next(i for i, level in enumerate(tops) if level >= scenario.mes)
     first = winner(scenario.mes)
     low, high = here, here
@@ -67,4 +80,4 @@ def _mes_range(
         low -= 1
     while high + 1 < len(tops) and winner(tops[high + 1]) == first:
         high += 1
-    return {"winner": first, "low": tops[low - 1] if low else None, "high": tops[high]}
+    return MesRange(first, tops[low - 1] if low else None, tops[high])

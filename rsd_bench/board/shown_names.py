@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rsd_bench.submission.check_submission import NO_INK
@@ -19,16 +19,16 @@ def plain(text: Any) -> str:
     return "".join(c for c in str(text) if unicodedata.category(c) not in _UNSEEN)
 
 
-def shown_names(submissions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """slug -> the name that is shown: " (slug)" is added where names look alike, name a policy, or another's slug."""
-    looks = {s["slug"]: _look(s["name"]) for s in submissions}
+def shown_names(names: Mapping[str, str]) -> dict[str, str]:
+    """slug -> name, as it is shown: " (slug)" is added where names look alike, name a policy, or another's slug."""
+    looks = {slug: _look(name) for slug, name in names.items()}
     times = Counter(looks.values())
     marks = {f"({slug})" for slug in looks}
     shown = {}
-    for s in submissions:
-        slug, look = s["slug"], looks[s["slug"]]
+    for slug, name in names.items():
+        look = looks[slug]
         unclear = times[look] > 1 or look in _POLICIES or look[look.rfind("(") :] in marks
-        shown[slug] = f"{s['name']} ({slug})" if unclear else s["name"]
+        shown[slug] = f"{name} ({slug})" if unclear else name
     return shown
 
 

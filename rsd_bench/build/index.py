@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import SPLITS, load_profile
 from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
-from rsd_bench.metrics.latency import TierOutcomes, pair_latency
+from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.sources.damage import reading
 from rsd_bench.sources.store import source_info, sources_in
 from rsd_bench.types import InputError, Problem
@@ -116,7 +117,7 @@ def _with_domains(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
 
 def _with_latency(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     small, large = (
-        TierOutcomes.of(tier, model, queries.filter(regex=f"^{tier}_").rename(columns=lambda c: c.split("_", 1)[1]))
+        tier_outcomes(tier, model, queries.filter(regex=f"^{tier}_").rename(columns=lambda c: c.split("_", 1)[1]))
         for tier, model in (("small", recipe.small), ("large", recipe.large))
     )
     latency = pair_latency(queries["source"].to_numpy(object), small, large, load_profile(recipe.latency_profile))

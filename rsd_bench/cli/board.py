@@ -70,8 +70,8 @@ def build(
         say(f"ok: {out} is what {submissions} and the data give")
         return
     say(to_text(board.data))
-    for refused in board.data["refused"]:
-        say(f"\nrefused  {refused['slug']}: {len(refused['problems'])} problems (rsd-bench submit check)")
+    for refused in board.data.refused:
+        say(f"\nrefused  {refused.slug}: {len(refused.problems)} problems (rsd-bench submit check)")
     say(f"\nboard  {out / 'index.html'} (open it in a browser; also leaderboard.md, .csv, .json)")
 
 

@@ -6,11 +6,11 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from rsd_bench.board.build_board import collect_board, write_board
+from rsd_bench.board.leaderboard import Leaderboard
 from rsd_bench.board.scored import processors
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.benchmark import open_benchmark
@@ -29,7 +29,7 @@ class Demo:
 
     submissions: Path
     leaderboard: Path
-    board: dict[str, Any]
+    board: Leaderboard
 
 
 def run_demo(out: Path) -> Demo:

@@ -81,7 +81,7 @@ def _say_agreement(people: Agreement) -> None:
     say(f"against {people.annotators} annotator(s) on {people.answers} answers:")
     rows: list[tuple[Any, ...]] = [("figure", "value [95 % interval]")]
     for name, value in people.figures.items():
-        rows.append((name.replace("_", " "), interval_text(value.to_dict()) if value else "undefined"))
+        rows.append((name.replace("_", " "), interval_text(value) if value else "undefined"))
     say(table(rows))
 
 

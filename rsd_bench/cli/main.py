@@ -66,10 +66,9 @@ def demo(
     from rsd_bench.cli.demo import run_demo
 
     made = run_demo(out)
-    dataset = made.board["dataset"]
-    pair = dataset["pair"]
-    say(f"{dataset['name']} {dataset['version']}: {pair['small']} (edge) or {pair['large']} (cloud)")
-    say(f"latency basis: {', '.join(made.board['latency_basis'])} (modelled, not measured)\n")
+    dataset, pair = made.board.dataset, made.board.dataset.pair
+    say(f"{dataset.name} {dataset.version}: {pair['small']} (edge) or {pair['large']} (cloud)")
+    say(f"latency basis: {', '.join(made.board.latency_basis)} (modelled, not measured)\n")
     say(to_text(made.board))
     say(f"\nsubmissions  {made.submissions}")
     say(f"leaderboard  {made.leaderboard / 'index.html'} (open it in a browser; also .md, .csv, .json, results/)")

@@ -10,7 +10,8 @@ import typer
 from rsd_bench.cli import panels
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
-from rsd_bench.evaluation.result import interval_text, rounded
+from rsd_bench.evaluation.private_result import PrivateResult
+from rsd_bench.evaluation.result import Result, interval_text, json_data, rounded
 
 Boots = Annotated[
     int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.", rich_help_panel=panels.INTERVALS)
@@ -45,34 +46,38 @@ def evaluate(
             raise typer.BadParameter("private outcomes are not resampled", param_hint="--n-boot, --seed")
         private = evaluate_privately(path, data, private_outcomes, ledger, author)
         if as_json:
-            print_json(private)
+            print_json(private.to_dict())
         else:
             _say_private(private)
         return
     from rsd_bench.evaluation.evaluate import evaluate as score
 
-    result = score(path, data, n_boot=n_boot, seed=seed).to_dict()
+    result = score(path, data, n_boot=n_boot, seed=seed)
     if as_json:
-        print_json(result)
-        return
-    dataset = result["dataset"]
-    say(f"{result['name']} on {dataset['name']} {dataset['version']} (manifest {dataset['manifest_sha256'][:12]})")
-    say(f"latency basis: {', '.join(result['latency_basis'])}; router latency declared\n")
+        print_json(result.to_dict())
+    else:
+        _say(result)
+
+
+def _say(result: Result) -> None:
+    dataset = result.dataset
+    say(f"{result.name} on {dataset.name} {dataset.version} (manifest {dataset.manifest_sha256[:12]})")
+    say(f"latency basis: {', '.join(result.latency_basis)}; router latency declared\n")
     rows: list[tuple[Any, ...]] = [
         ("track", "scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s", "worst domain")
     ]
-    for row in result["scores"]:
-        figures = (f"{row['apsp']['value']:.3f}", f"{row['ca']['value']:.3f}", f"{row['ail']['value']:.2f}")
-        worst = f"{row['worst_domain']} {row['worst_domain_rcs']:.3f}"
-        key = (row["track"], row["scenario"], row["n"])
-        rows.append((*key, interval_text(row["rcs"]), interval_text(row["gain"]), *figures, worst))
+    for score in result.scores:
+        figures = (f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}")
+        worst = f"{score.worst_domain} {score.worst_domain_rcs:.3f}"
+        key = (score.track, score.scenario, score.n)
+        rows.append((*key, interval_text(score.rcs), interval_text(score.gain), *figures, worst))
     say(table(rows))
-    for row in (r for r in result["scores"] if r["track"] == IN_DOMAIN):
-        known = ", ".join(f"{r['policy']} {r['rcs']:.4f}" for r in row["references"])
-        say(f"\n{row['scenario']}: RCS of {known.replace('random', 'random at this CA')}")
+    for score in (s for s in result.scores if s.track == IN_DOMAIN):
+        known = ", ".join(f"{name} {row.rcs:.4f}" for name, row in score.references.items())
+        say(f"\n{score.scenario}: RCS of {known.replace('random', 'random at this CA')}")
 
 
-def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path, author: str | None) -> dict[str, Any]:
+def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path, author: str | None) -> PrivateResult:
     """The public result of a submission on private outcomes; InputError where it may not be given."""
     if author is None:
         raise typer.BadParameter("private outcomes need the account that asks", param_hint="--author")
@@ -86,16 +91,17 @@ def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path,
     return score_private(submission, benchmark, ledger, author=author)
 
 
-def _say_private(result: dict[str, Any]) -> None:
-    terms = result["private"]
-    noise = f"noise of {terms['noise_queries']:g} queries added to each count"
-    say(f"{result['slug']} on private outcomes, {noise}; {terms['used']} of {terms['budget']} scorings used\n")
+def _say_private(result: PrivateResult) -> None:
+    terms = result.private
+    noise = f"noise of {terms.noise_queries:g} queries added to each count"
+    say(f"{result.slug} on private outcomes, {noise}; {terms.used} of {terms.budget} scorings used\n")
     rows: list[tuple[Any, ...]] = [
         ("scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s")
     ]
-    for row in result["scores"]:
-        figures = (f"{row[metric]['value']:.3f}" for metric in ("apsp", "ca", "ail"))
-        rows.append((row["scenario"], row["n"], interval_text(row["rcs"], 3), interval_text(row["gain"], 3), *figures))
+    for score in result.scores:
+        figures = (f"{metric.value:.3f}" for metric in (score.apsp, score.ca, score.ail))
+        intervals = (interval_text(score.rcs, 3), interval_text(score.gain, 3))
+        rows.append((score.scenario, score.n, *intervals, *figures))
     say(table(rows))
 
 
@@ -116,14 +122,13 @@ def compare(
     benchmark = open_benchmark(dataset_folder(data))
     found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)
     if as_json:
-        print_json({"track": track, "scenarios": rounded({k: c.to_dict() for k, c in found.items()})})
+        print_json({"track": track, "scenarios": json_data(rounded({k: c.to_dict() for k, c in found.items()}))})
         return
     first, second = a.resolve().name, b.resolve().name
     say(f"{first} - {second} on {track}, {next(iter(found.values())).n} test queries\n")
     rows: list[tuple[str, ...]] = [("scenario", "RCS", "APSP", "CA", "AIL s", "")]
     for name, comparison in found.items():
-        values = comparison.to_dict()
-        cells = [interval_text(values[metric]) for metric in ("rcs", "apsp", "ca", "ail")]
+        cells = map(interval_text, (comparison.rcs, comparison.apsp, comparison.ca, comparison.ail))
         verdict = "cannot be told apart"
         if comparison.separable:
             verdict = f"{first if comparison.difference > 0 else second} is better"

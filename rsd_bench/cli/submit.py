@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from rsd_bench.cli import panels
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
 from rsd_bench.types import InputError
+
+if TYPE_CHECKING:
+    from rsd_bench.evaluation.private_result import PrivateResult
+    from rsd_bench.evaluation.result import Result
 
 app = panels.App("Make, check and pack a submission.")
 
@@ -163,10 +167,10 @@ def ci(
     from rsd_bench.cli.score import evaluate_privately
     from rsd_bench.evaluation.evaluate import evaluate
 
-    def score(folder: Path) -> dict[str, Any]:
+    def score(folder: Path) -> Result | PrivateResult:
         if private_outcomes:
             return evaluate_privately(folder, data, private_outcomes, ledger, author)
-        return evaluate(folder, data, n_boot=n_boot).to_dict()
+        return evaluate(folder, data, n_boot=n_boot)
 
     report = report_proposal(repository, base, head, score)
     if as_json:

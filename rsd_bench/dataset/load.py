@@ -20,9 +20,10 @@ from rsd_bench.dataset.benchmark import read_table
 from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, arrow_schema, card_configs, splits_schema
 from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
+from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.arrays import FloatArray, score_bound
 from rsd_bench.metrics.label import LABEL_NAMES, label
-from rsd_bench.metrics.latency import TierOutcomes, pair_latency
+from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.types import Scenario
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.Dat
             f"{lacking} queries lack a score of {models['small']} or {models['large']} and are left out: {counts}",
             stacklevel=3,
         )
-    fast, slow = (TierOutcomes.of(tier, models[tier], side[both]) for tier, side in sides.items())
+    fast, slow = (tier_outcomes(tier, models[tier], side[both]) for tier, side in sides.items())
     latency = pair_latency(sources[both].to_numpy(object), fast, slow, load_profile(profile))
     return pd.DataFrame(
         {

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from rsd_bench.config import SCORE_MAX, load_profile
 from rsd_bench.dataset.benchmark import Benchmark, read_queries
-from rsd_bench.metrics.latency import TierOutcomes, pair_latency
+from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.types import InputError
 
 _OUTCOME = ["small_score", "large_score", "small_latency_s", "large_latency_s"]
@@ -51,7 +52,7 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
         if not ((scores >= 0) & (scores <= SCORE_MAX)).all():
             raise InputError.at(private, f"lacks a score in [0, 10] of {model} for a test query", "add the outcomes")
         queries.loc[queries.index[test], f"{tier}_score"] = scores
-        sides.append(TierOutcomes.of(tier, model, side))
+        sides.append(tier_outcomes(tier, model, side))
     profile = load_profile(benchmark.manifest["latency_profile"])
     latency = pair_latency(queries["source"].iloc[test].to_numpy(object), sides[0], sides[1], profile)
     for name, values in (("small_latency_s", latency.small_s), ("large_latency_s", latency.large_s)):

@@ -1,6 +1,7 @@
 """Score a submission: every track and scenario it enters, with intervals, domains, references and diagnostics.
 
 A Result is a pure function of the submission's decisions, the dataset and (n_boot, seed): no clock, no machine in it.
+Its figures are rounded once, here, so that whoever reads them sees what is published.
 """
 
 from __future__ import annotations
@@ -14,10 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import CONFIDENCE, DROP_AT_CA, N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
+from rsd_bench.config import N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.evaluation.result import Result as Result
+from rsd_bench.evaluation.result import (
+    METRICS,
+    Bootstrap,
+    DatasetVersion,
+    DomainScore,
+    EvalScore,
+    Result,
+    RouterLatency,
+    SweepPoint,
+    rounded,
+)
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray, group_codes, whole_number
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums, resampling_units
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
@@ -38,12 +49,10 @@ from rsd_bench.metrics.routing import (
 )
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.submission.submission import Submission
-from rsd_bench.types import Comparison, InputError, RoutingScore, Scenario
+from rsd_bench.types import Comparison, InputError, Interval, RoutingScore, Scenario
 
 #: Resampled RCS by (track, scenario, domain); domain None = the whole track.
 Samples = Mapping[tuple[str, str, str | None], NDArray[np.float32]]
-
-METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
 
 
 def evaluate(
@@ -74,24 +83,20 @@ def score_with_samples(
     """
     n_boot, seed = whole_number(n_boot, "n_boot", 0), whole_number(seed, "seed", 0)
     manifest = benchmark.manifest
-    scores: list[dict[str, Any]] = []
-    samples: dict[tuple[str, str, str | None], Any] = {}
+    scores: list[EvalScore] = []
+    samples: dict[tuple[str, str, str | None], NDArray[np.float32]] = {}
     for track in dict.fromkeys(track for track, _ in submission.p_edge):
-        for row, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, n_boot, seed):
-            scores.append(row)
+        for score, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, n_boot, seed):
+            scores.append(score)
             for domain, values in rcs_samples.items():
-                samples[track, row["scenario"], domain] = values[:N_BOOT_BANDS].astype(np.float32)
+                samples[track, score.scenario, domain] = values[:N_BOOT_BANDS].astype(np.float32)
     result = Result(
         slug=submission.slug,
         name=submission.meta["name"],
-        dataset={
-            "name": manifest["name"],
-            "version": manifest["version"],
-            "manifest_sha256": benchmark.manifest_sha256,
-        },
+        dataset=DatasetVersion(manifest["name"], manifest["version"], benchmark.manifest_sha256),
         latency_basis=tuple(benchmark.latency_basis),
-        router_latency={**submission.meta["router_latency"], "basis": "declared"},
-        bootstrap={"n_boot": n_boot, "seed": seed, "unit": "group", "confidence": CONFIDENCE},
+        router_latency=rounded(RouterLatency(**submission.meta["router_latency"])),
+        bootstrap=Bootstrap(n_boot, seed),
         scores=tuple(scores),
     )
     return result, samples
@@ -123,13 +128,13 @@ class _Cell:
     def resampled(self) -> dict[str, FloatArray]:
         return metrics_of(self.samples[:, : len(TERMS)], self.scenario)
 
-    def intervals(self) -> dict[str, dict[str, float]]:
-        return {name: interval(float(self.values[name]), self.resampled[name]).to_dict() for name in METRICS}
+    def intervals(self) -> dict[str, Interval]:
+        return {name: interval(float(self.values[name]), self.resampled[name]) for name in METRICS}
 
-    def gain(self) -> dict[str, float]:
+    def gain(self) -> Interval:
         """RCS minus that of the fixed policy, paired."""
         fixed, resampled = (metrics_of(s[..., len(TERMS) :], self.scenario)["rcs"] for s in (self.sums, self.samples))
-        return interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled).to_dict()
+        return interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled)
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,7 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Context:
-    """What a row of the Result needs besides its cells; `order` is that of falling p, shared by equal p."""
+    """What an EvalScore needs besides its cells; `order` is that of falling p, shared by equal p."""
 
     submission: Submission
     part: Part
@@ -178,8 +183,8 @@ class _Context:
 
 def _score_track(
     submission: Submission, part: Part, track: str, n_boot: int, seed: int
-) -> Iterator[tuple[dict[str, Any], dict[str | None, FloatArray]]]:
-    """A row of the Result per scenario, with the resampled RCS of the track (None) and of each domain."""
+) -> Iterator[tuple[EvalScore, dict[str | None, FloatArray]]]:
+    """An EvalScore per scenario, with the resampled RCS of the track (None) and of each domain."""
     outcomes, router = part.outcomes, submission.router_latency_s
     scenarios = [SCENARIOS[name] for at, name in submission.p_edge if at == track]
     for scenario in scenarios:
@@ -201,47 +206,47 @@ def _score_track(
             orders[id(p)] = descending(p)
         context = _Context(submission, part, track, rows, orders[id(p)])
         samples = {domain: cell.resampled["rcs"] for domain, cell in (all_of | by_domain).items()}
-        yield _row(context, all_of[None], by_domain), samples
+        yield _score(context, all_of[None], by_domain), samples
 
 
-def _row(context: _Context, cell: _Cell, by_domain: Mapping[str, _Cell]) -> dict[str, Any]:
+def _score(context: _Context, cell: _Cell, by_domain: Mapping[str, _Cell]) -> EvalScore:
     submission, track, order = context.submission, context.track, context.order
     scenario, outcomes, router = cell.scenario, context.part.outcomes, submission.router_latency_s
     p = submission.p_edge[track, scenario.name]
     labels = label(outcomes.small, outcomes.large, scenario.mes)
     references = with_random(dict(context.references), float(cell.values["ca"]))
     curve = sweep_curve(p, outcomes, scenario, None, router, order)
-    domains: list[dict[str, Any]] = [
-        {"domain": d, "n": c.n, "groups": c.groups, **c.intervals()} for d, c in by_domain.items()
-    ]
-    worst = min(domains, key=lambda row: (row["rcs"]["value"], row["domain"]))
-    return {
-        "track": track,
-        "scenario": scenario.name,
-        "n": cell.n,
-        "groups": cell.groups,
-        "tau": submission.tau(track, scenario.name),
-        **cell.intervals(),
-        "best_fixed": better_fixed(references),
-        "gain": cell.gain(),
-        "oracle_rcs": references["rcs-oracle"].rcs,
-        "regret": references["rcs-oracle"].rcs - float(cell.values["rcs"]),
-        "auroc": auroc(p, labels, order),
-        "brier": brier(p, labels),
-        "ece": expected_calibration_error(p, labels),
-        "edge_label_rate": float(labels.mean()),
-        "area_apsp_ca": area_apsp_ca(curve),
-        f"apsp_drop_at_ca_{DROP_AT_CA:g}": apsp_drop(curve),
-        "worst_domain": worst["domain"],
-        "worst_domain_rcs": worst["rcs"]["value"],
-        "references": [{"policy": name, **row.to_dict()} for name, row in references.items()],
-        "domains": domains,
-        "sweep": _grid_rows(sweep_curve(p, outcomes, scenario, TAU_GRID, router, order)),
-    }
+    worst = min(by_domain, key=lambda domain: (by_domain[domain].values["rcs"], domain))
+    score: EvalScore = rounded(
+        EvalScore(
+            track=track,
+            scenario=scenario.name,
+            n=cell.n,
+            groups=cell.groups,
+            tau=submission.tau(track, scenario.name),
+            **cell.intervals(),
+            best_fixed=better_fixed(references),
+            gain=cell.gain(),
+            oracle_rcs=references["rcs-oracle"].rcs,
+            regret=references["rcs-oracle"].rcs - float(cell.values["rcs"]),
+            auroc=auroc(p, labels, order),
+            brier=brier(p, labels),
+            ece=expected_calibration_error(p, labels),
+            edge_label_rate=float(labels.mean()),
+            area_apsp_ca=area_apsp_ca(curve),
+            apsp_drop=apsp_drop(curve),
+            worst_domain=worst,
+            worst_domain_rcs=float(by_domain[worst].values["rcs"]),
+            references=references,
+            domains=tuple(DomainScore(domain=d, n=c.n, groups=c.groups, **c.intervals()) for d, c in by_domain.items()),
+            sweep=_sweep_points(sweep_curve(p, outcomes, scenario, TAU_GRID, router, order)),
+        )
+    )
+    return score
 
 
-def _grid_rows(curve: dict[str, FloatArray]) -> list[dict[str, float]]:
-    return [dict(zip(curve, map(float, row), strict=True)) for row in zip(*curve.values(), strict=True)]
+def _sweep_points(curve: dict[str, FloatArray]) -> tuple[SweepPoint, ...]:
+    return tuple(SweepPoint(*map(float, row)) for row in zip(*curve.values(), strict=True))
 
 
 def compare_submissions(

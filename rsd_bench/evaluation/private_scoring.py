@@ -26,18 +26,19 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from rsd_bench.config import CONFIDENCE, IN_DOMAIN, MIN_CELL, NOISE_QUERIES, SCENARIOS, SCORING_BUDGET
 from rsd_bench.dataset.benchmark import Benchmark, Part
 from rsd_bench.evaluation.evaluate import route_of
+from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
+from rsd_bench.evaluation.result import DatasetVersion
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import TERMS, metrics_of, term_columns
 from rsd_bench.submission.submission import Submission
-from rsd_bench.types import InputError, Scenario
-from rsd_bench.version import METRICS_VERSION
+from rsd_bench.types import InputError, Interval, Scenario
 
 _DECIMALS = 3
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
@@ -50,7 +51,7 @@ _SOLVED, _LATENCY, _LARGE_LATENCY = (TERMS.index(name) for name in ("solved", "l
 
 def score_private(
     submission: Submission, benchmark: Benchmark, ledger: Path, *, author: str, budget: int = SCORING_BUDGET
-) -> dict[str, Any]:
+) -> PrivateResult:
     """The public result on private outcomes, entered in the ledger (made where absent) before it is told.
 
     author: the account that asks, as the code host verified it; never taken from the submission. The same decisions
@@ -71,18 +72,13 @@ def score_private(
     asked = _asked(benchmark, routes)
     key, used = _enter(ledger, account, submission.slug, asked, budget)
     noise = _Noise(key, benchmark.private_sha256)
-    return {
-        "slug": submission.slug,
-        "dataset": {name: benchmark.manifest[name] for name in ("name", "version")}
-        | {"manifest_sha256": benchmark.manifest_sha256},
-        "metrics_version": METRICS_VERSION,
-        "private": {"noise_queries": NOISE_QUERIES, "decimals": _DECIMALS, "budget": budget, "used": used},
-        "scores": [
-            {"scenario": name, "n": len(part), "tau": submission.tau(IN_DOMAIN, name)}
-            | _scores(route, part, SCENARIOS[name], submission.router_latency_s, noise)
-            for name, route in routes.items()
-        ],
-    }
+    manifest = benchmark.manifest
+    return PrivateResult(
+        slug=submission.slug,
+        dataset=DatasetVersion(manifest["name"], manifest["version"], benchmark.manifest_sha256),
+        private=PrivateTerms(NOISE_QUERIES, _DECIMALS, budget, used),
+        scores=tuple(_score(submission, SCENARIOS[name], route, part, noise) for name, route in routes.items()),
+    )
 
 
 # --- the figures ---------------------------------------------------------------------------------------------------
@@ -120,11 +116,11 @@ def _gap_spread(part: Part) -> float:
     return float((part.outcomes.large_latency - part.outcomes.small_latency).std())
 
 
-def _scores(route: BoolArray, part: Part, scenario: Scenario, router_latency: float, noise: _Noise) -> dict[str, Any]:
+def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: Part, noise: _Noise) -> PrivateScore:
     """Published figures of one scenario, from noisy sums of the router and of both fixed policies."""
     everywhere = np.ones(len(part), np.bool_)
     sums = {
-        "router": noise.sums(route, part, scenario, router_latency),
+        "router": noise.sums(route, part, scenario, submission.router_latency_s),
         "all-edge": noise.sums(everywhere, part, scenario, 0.0),
         "all-cloud": noise.sums(~everywhere, part, scenario, 0.0),
     }
@@ -134,7 +130,13 @@ def _scores(route: BoolArray, part: Part, scenario: Scenario, router_latency: fl
     best = "all-edge" if values["all-edge"]["rcs"] > values["all-cloud"]["rcs"] else "all-cloud"
     shown = values["router"] | {"gain": values["router"]["rcs"] - values[best]["rcs"]}
     halves = _half_widths(values, scenario, part, route != (best == "all-edge"))
-    return {name: _interval(shown[name], half) for name, half in halves.items()} | {"best_fixed": best}
+    return PrivateScore(
+        scenario=scenario.name,
+        n=len(part),
+        tau=submission.tau(IN_DOMAIN, scenario.name),
+        **{name: _interval(shown[name], half) for name, half in halves.items()},
+        best_fixed=best,
+    )
 
 
 def _half_widths(
@@ -167,11 +169,8 @@ def _half_widths(
     return {name: _Z * float(value) ** 0.5 / n for name, value in variance.items()}
 
 
-def _interval(value: float, half: float) -> dict[str, float]:
-    return {
-        name: round(bound, _DECIMALS) + 0.0
-        for name, bound in (("value", value), ("low", value - half), ("high", value + half))
-    }
+def _interval(value: float, half: float) -> Interval:
+    return Interval(*(round(bound, _DECIMALS) + 0.0 for bound in (value, value - half, value + half)))
 
 
 # --- the ledger ----------------------------------------------------------------------------------------------------

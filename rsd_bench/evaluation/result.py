@@ -1,53 +1,190 @@
-"""The scores of a submission as plain data, and how they are written."""
+"""The scores of a submission, and how they are written.
+
+A class per thing that a reader asks for; figures are those that are published: nine decimals, NaN where there is none.
+`to_dict` gives the JSON of `rsd-bench schema result`, with null for NaN; `from_dict` reads it back.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from rsd_bench.config import CONFIDENCE, DROP_AT_CA
+from rsd_bench.types import Interval, RoutingScore
 from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
+METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
 _DECIMALS = 9  # of a published number: hides the last bits, in which machines differ
 _BOUNDS = ("value", "low", "high")
-_INTERVAL = set(_BOUNDS)
+_JSON_KEYS = {"apsp_drop": f"apsp_drop_at_ca_{DROP_AT_CA:g}"}  # where a field's name says less
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """The dataset that was scored on."""
+
+    name: str
+    version: str
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class RouterLatency:
+    """The router's own seconds per query, and on what it ran."""
+
+    seconds: float
+    hardware: str
+    basis: str = "declared"
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How often and of what the bootstrap draws; n_boot 0: not at all."""
+
+    n_boot: int
+    seed: int
+    unit: str = "group"
+
+
+@dataclass(frozen=True)
+class Bootstrap(Resampling):
+    """How intervals were made."""
+
+    confidence: float = CONFIDENCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainScore:
+    """Scores on one domain of a track's test part."""
+
+    domain: str
+    n: int
+    groups: int
+    apsp: Interval
+    mean_score: Interval
+    ca: Interval
+    ail: Interval
+    rcs: Interval
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> DomainScore:
+        return cls(domain=data["domain"], n=data["n"], groups=data["groups"], **_intervals(data, METRICS))
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """Scores at one threshold: small model iff p_edge >= tau."""
+
+    tau: float
+    apsp: float
+    ca: float
+    ail: float
+    rcs: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalScore:
+    """Scores on one track under one scenario. gain: RCS minus that of `best_fixed`, paired; regret: to the RCS oracle.
+
+    auroc: None where the test part has one label only. apsp_drop: at CA 0.8. references: scores by policy.
+    """
+
+    track: str
+    scenario: str
+    n: int
+    groups: int
+    tau: float
+    apsp: Interval
+    mean_score: Interval
+    ca: Interval
+    ail: Interval
+    rcs: Interval
+    best_fixed: str
+    gain: Interval
+    oracle_rcs: float
+    regret: float
+    auroc: float | None
+    brier: float
+    ece: float
+    edge_label_rate: float
+    area_apsp_ca: float
+    apsp_drop: float
+    worst_domain: str
+    worst_domain_rcs: float
+    references: Mapping[str, RoutingScore]
+    domains: tuple[DomainScore, ...]
+    sweep: tuple[SweepPoint, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        data = {_JSON_KEYS.get(name, name): json_data(value) for name, value in vars(self).items()}
+        return data | {"references": policy_rows(self.references)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EvalScore:
+        data = {"edge_label_rate": math.nan, **data}  # the schema does not require it
+        figures = {field.name: data[_JSON_KEYS.get(field.name, field.name)] for field in fields(cls)}
+        figures |= _intervals(data, (*METRICS, "gain"))
+        figures["references"] = {
+            row["policy"]: RoutingScore(**{k: v for k, v in row.items() if k != "policy"}) for row in data["references"]
+        }
+        figures["domains"] = tuple(map(DomainScore.from_dict, data["domains"]))
+        figures["sweep"] = tuple(SweepPoint(**point) for point in data["sweep"])
+        return cls(**figures)
 
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of a submission. `scores` holds one dict per track and scenario (see `rsd-bench schema result`)."""
+    """Scores of a submission, one EvalScore per track and scenario that it enters."""
 
     slug: str
     name: str
-    dataset: Mapping[str, str]
+    dataset: DatasetVersion
     latency_basis: tuple[str, ...]
-    router_latency: Mapping[str, Any]
-    bootstrap: Mapping[str, Any]
-    scores: tuple[dict[str, Any], ...]
+    router_latency: RouterLatency
+    bootstrap: Bootstrap
+    scores: tuple[EvalScore, ...]
     metrics_version: int = METRICS_VERSION
     package_version: str = __version__
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, numbers rounded to nine decimals; equal inputs give an equal dict."""
-        return {field.name: rounded(getattr(self, field.name)) for field in fields(self)}
+        """Plain data, as results/<slug>.json has it; equal inputs give an equal dict."""
+        return {name: json_data(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """A Result from data that the schema `result` allows."""
+        typed = {
+            "dataset": DatasetVersion(**data["dataset"]),
+            "latency_basis": tuple(data["latency_basis"]),
+            "router_latency": _known(RouterLatency, data["router_latency"]),
+            "bootstrap": _known(Bootstrap, data["bootstrap"]),
+            "scores": tuple(map(EvalScore.from_dict, data["scores"])),
+        }
+        return cls(**{**data, **typed})
 
     def to_frame(self) -> pd.DataFrame:
         """One row a track and scenario: the metrics with `_low` and `_high`, and the diagnostics."""
         import pandas as pd
 
-        return pd.DataFrame([flat_row(row) for row in self.to_dict()["scores"]])
+        return pd.DataFrame([flat_row(score.to_dict()) for score in self.scores])
+
+
+def policy_rows(references: Mapping[str, RoutingScore]) -> list[dict[str, Any]]:
+    """Reference policies as JSON has them, each row with its name."""
+    return [{"policy": name, **json_data(score)} for name, score in references.items()]
 
 
 def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A score dict without its nested tables; an interval {value, low, high} becomes three columns."""
+    """A row of JSON without its nested tables; an interval {value, low, high} becomes three columns."""
     out: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, dict):
-            if value.keys() == _INTERVAL:
+            if value.keys() == set(_BOUNDS):
                 out[key], out[f"{key}_low"], out[f"{key}_high"] = value["value"], value["low"], value["high"]
         elif not isinstance(value, (list, tuple)):
             out[key] = value
@@ -55,19 +192,48 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Plain data as it is published: numbers to nine decimals, NaN as None."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
+    """Figures as they are published, to nine decimals, also inside dataclasses, mappings, lists and tuples."""
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no -0.0
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(rounded, value))
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(**{name: rounded(item) for name, item in vars(value).items()})
     return value
 
 
-def interval_text(value: Mapping[str, float | None], digits: int = 4, sign: str = "") -> str:
+def json_data(value: Any) -> Any:
+    """What JSON can hold: dataclasses as dicts, tuples as lists, NaN as None."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, (list, tuple)):
+        return [json_data(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: json_data(item) for key, item in value.items()}
+    if isinstance(value, EvalScore):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {name: json_data(item) for name, item in vars(value).items()}
+    return value
+
+
+def interval_text(interval: Interval, digits: int = 4, sign: str = "") -> str:
     """value [low, high]; sign "+" shows the sign of positive numbers too; "-" stands for what is not known."""
-    shown = ("-" if x is None or math.isnan(x) else f"{x:{sign}.{digits}f}" for x in map(value.get, _BOUNDS))
+    shown = ("-" if math.isnan(x) else f"{x:{sign}.{digits}f}" for x in vars(interval).values())
     return "{} [{}, {}]".format(*shown)
+
+
+def _intervals(data: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Interval]:
+    return {name: _interval(data[name]) for name in names}
+
+
+def _interval(data: Mapping[str, float | None]) -> Interval:
+    value, low, high = (math.nan if (bound := data[name]) is None else bound for name in _BOUNDS)
+    return Interval(value, low, high)
+
+
+def _known(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    """A dataclass from what it knows of an object that may hold more."""
+    return kind(**{field.name: data[field.name] for field in fields(kind)})

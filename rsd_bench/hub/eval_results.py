@@ -7,36 +7,35 @@ committed leaderboard. The notes say what stands beside the value there: interva
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.layout import task_id
+from rsd_bench.evaluation.result import EvalScore, Result
 from rsd_bench.schemas import validator
 from rsd_bench.types import InputError, Problem
 
 FOLDER = ".eval_results"
 
 
-def read_result(board: Path, slug: str) -> dict[str, Any]:
+def read_result(board: Path, slug: str) -> Result:
     """The result of a slug on a leaderboard folder. InputError where there is none, or it is no result."""
     path = board / "results" / f"{slug}.json"
     known = sorted(p.stem for p in (board / "results").glob("*.json"))
     if slug not in known:
         raise InputError.at(path, f"no result of {slug!r}", f"results: {', '.join(known) or 'none'}; run board build")
     try:
-        result: dict[str, Any] = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError.at(path, f"is not JSON: {error}", "run `rsd-bench board build`") from None
-    faults = list(validator("result").iter_errors(result))
+    faults = list(validator("result").iter_errors(data))
     if faults:
         raise InputError([Problem(str(path), fault.message[:300], "run `rsd-bench board build`") for fault in faults])
-    return result
+    return Result.from_dict(data)
 
 
 def eval_result_files(
-    result: Mapping[str, Any], dataset: str, *, revision: str | None = None, source_url: str | None = None
+    result: Result, dataset: str, *, revision: str | None = None, source_url: str | None = None
 ) -> dict[str, bytes]:
     """Path in the model repository -> content, for `hub.push.publish_model` or a folder.
 
@@ -49,26 +48,26 @@ def eval_result_files(
     entries = [
         EvalResultEntry(
             dataset_id=dataset,
-            task_id=task_id(row["scenario"]),
-            value=row["rcs"]["value"],
+            task_id=task_id(score.scenario),
+            value=score.rcs.value,
             dataset_revision=revision,
             source_url=source_url,
-            notes=_notes(result, row),
+            notes=_notes(result, score),
         )
-        for row in result["scores"]
-        if row["track"] == IN_DOMAIN
+        for score in result.scores
+        if score.track == IN_DOMAIN
     ]
     if not entries:
-        raise InputError.at(result["slug"], "entered no in-domain scenario", "a task's value is the in-domain RCS")
+        raise InputError.at(result.slug, "entered no in-domain scenario", "a task's value is the in-domain RCS")
     text = yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True, width=120)
     return {f"{FOLDER}/{dataset.rpartition('/')[2]}.yaml": text.encode()}
 
 
-def _notes(result: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    rcs, data = row["rcs"], result["dataset"]
-    interval = f"[{rcs['low']:.4f}, {rcs['high']:.4f}]"
+def _notes(result: Result, score: EvalScore) -> str:
+    data = result.dataset
     return (
-        f"RCS, rsd_bench metrics version {result['metrics_version']}, 95 % interval {interval} "
-        f"over {row['groups']} groups, tau {row['tau']:g}, latency basis {', '.join(result['latency_basis'])}, "
-        f"data {data['name']} {data['version']} (manifest {data['manifest_sha256'][:12]})"
+        f"RCS, rsd_bench metrics version {result.metrics_version}, 95 % interval "
+        f"[{score.rcs.low:.4f}, {score.rcs.high:.4f}] over {score.groups} groups, tau {score.tau:g}, "
+        f"latency basis {', '.join(result.latency_basis)}, "
+        f"data {data.name} {data.version} (manifest {data.manifest_sha256[:12]})"
     )

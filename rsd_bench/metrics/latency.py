@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from rsd_bench.config import MEASURED_BASES, LatencyProfile, load_profile
@@ -25,12 +24,6 @@ class TierOutcomes:
     latency_s: FloatArray
     basis: NDArray[Any]
     output_tokens: FloatArray
-
-    @classmethod
-    def of(cls, tier: str, model: str, outcomes: pd.DataFrame) -> TierOutcomes:
-        """From a frame with latency_s, latency_basis and output_tokens, one row a query."""
-        latency, tokens = (outcomes[c].to_numpy(np.float64, na_value=np.nan) for c in ("latency_s", "output_tokens"))
-        return cls(tier, model, latency, outcomes["latency_basis"].to_numpy(object), tokens)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from rsd_bench.config import IN_DOMAIN, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.evaluate import score_submission
+from rsd_bench.evaluation.result import EvalScore
 from rsd_bench.studies.study_table import Table, dataset_of
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
@@ -19,29 +21,29 @@ TRACK_COLUMNS = ("router", "scenario", "track", "queries", "gain", "low", "high"
 THRESHOLD_COLUMNS = ("router", "scenario", "tau", "APSP", "CA", "AIL s", "RCS", "chosen")
 
 
-def score_folders(folders: Sequence[Path], benchmark: Benchmark) -> dict[str, list[dict[str, Any]]]:
+def score_folders(folders: Sequence[Path], benchmark: Benchmark) -> dict[str, tuple[EvalScore, ...]]:
     """Scores of submissions by slug. InputError where there is none or one is refused."""
     if not folders:
         raise InputError.at("submissions", "holds no submission", "make one: rsd-bench router submit NAME --out DIR")
-    results = [score_submission(open_submission(folder, benchmark), benchmark).to_dict() for folder in folders]
-    return {result["slug"]: list(result["scores"]) for result in results}
+    results = [score_submission(open_submission(folder, benchmark), benchmark) for folder in folders]
+    return {result.slug: result.scores for result in results}
 
 
-def tracks_table(scores: Mapping[str, list[dict[str, Any]]], benchmark: Benchmark, command: str) -> Table:
+def tracks_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Benchmark, command: str) -> Table:
     """Gain of each router on each track and scenario."""
     rows = [
         (
             slug,
-            row["scenario"],
-            row["track"],
-            row["n"],
-            *(None if (of := row["gain"][key]) is None else 100 * of for key in ("value", "low", "high")),
-            row["auroc"],
-            row["ca"]["value"],
-            row["best_fixed"],
+            score.scenario,
+            score.track,
+            score.n,
+            *(None if math.isnan(of) else 100 * of for of in (score.gain.value, score.gain.low, score.gain.high)),
+            score.auroc,
+            score.ca.value,
+            score.best_fixed,
         )
         for slug, listed in scores.items()
-        for row in listed
+        for score in listed
     ]
     return Table(
         name="tracks",
@@ -57,26 +59,17 @@ def tracks_table(scores: Mapping[str, list[dict[str, Any]]], benchmark: Benchmar
     )
 
 
-def thresholds_table(scores: Mapping[str, list[dict[str, Any]]], benchmark: Benchmark, command: str) -> Table:
+def thresholds_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Benchmark, command: str) -> Table:
     """Scores over the tau grid, in-domain; `chosen` marks the grid point nearest to the tau fixed before the test."""
     rows: list[tuple[Any, ...]] = []
     for slug, listed in scores.items():
-        for row in listed:
-            if row["track"] != IN_DOMAIN:
+        for score in listed:
+            if score.track != IN_DOMAIN:
                 continue
-            nearest = min((point["tau"] for point in row["sweep"]), key=lambda tau: abs(tau - row["tau"]))
+            nearest = min(score.sweep, key=lambda point: abs(point.tau - score.tau))
             rows += [
-                (
-                    slug,
-                    row["scenario"],
-                    p["tau"],
-                    p["apsp"],
-                    p["ca"],
-                    p["ail"],
-                    p["rcs"],
-                    "*" if p["tau"] == nearest else "",
-                )
-                for p in row["sweep"]
+                (slug, score.scenario, p.tau, p.apsp, p.ca, p.ail, p.rcs, "*" if p is nearest else "")
+                for p in score.sweep
             ]
     return Table(
         name="thresholds",

@@ -18,8 +18,8 @@ import pytest
 
 from rsd_bench.board import scored
 from rsd_bench.board.build_board import build_board
-from rsd_bench.board.sensitivity import sensitivity, simplex
-from rsd_bench.board.what_if import domain_frames, levels_of, statistics_of, what_if
+from rsd_bench.board.sensitivity import MesRange, sensitivity, simplex
+from rsd_bench.board.what_if import DomainFrame, domain_frames, levels_of, statistics_of, what_if
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.evaluation.evaluate import route_of
@@ -176,7 +176,7 @@ def test_sufficient_statistics_give_the_scores(folder: Path, data: Benchmark) ->
     for track in data.tracks:
         part = data.part(track, "test")
         frames = domain_frames(part)
-        assert sum(f["n"] for f in frames) == len(part)
+        assert sum(f.n for f in frames) == len(part)
         for name, scenario in SCENARIOS.items():
             route = route_of(submission, track, name)
             rows = statistics_of(route, part, submission.router_latency_s)
@@ -185,7 +185,7 @@ def test_sufficient_statistics_give_the_scores(folder: Path, data: Benchmark) ->
             for metric in ("apsp", "ca", "ail", "rcs"):
                 assert found[metric] == pytest.approx(getattr(expected, metric), abs=1e-9)
             for frame, row in zip(frames, rows, strict=True):
-                inside = part.by_domain[frame["domain"]]
+                inside = part.by_domain[frame.domain]
                 own = routing_score(route[inside], part.outcomes.take(inside), scenario, submission.router_latency_s)
                 assert what_if([frame], [row], scenario)["rcs"] == pytest.approx(own.rcs, abs=1e-9)
 
@@ -203,15 +203,15 @@ def test_sensitivity_finds_the_leader_at_the_scenario_itself(folder: Path, data:
 
 def test_sensitivity_by_hand() -> None:
     # scores 0 or 10: `careful` solves 8 of 10 on the large model, `bold` 5 on the small one in a tenth of the time
-    frames = [{"domain": "d", "n": 10, "levels": [0.0, 10.0], "large_latency": 10.0}]
+    frames = [DomainFrame("d", 10, (0.0, 10.0), 10.0)]
     statistics = {"careful": [[0, 10.0, 10, 8]], "bold": [[10, 1.0, 10, 5]]}
     fixed = {"all-edge": [[10, 1.0, 10, 4]], "all-cloud": [[0, 10.0, 10, 7]]}
     found = sensitivity(frames, statistics, fixed, SCENARIOS["fast_response"])
     # careful leads where 0.3 alpha > beta + 0.9 gamma; at alpha = 0 bold only ties with all-edge, which then leads
     share = sum(0.3 * a > b + 0.9 * c + 1e-9 for a, b, c in simplex()) / len(simplex())
     tied = sum(a == 0 for a, _, _ in simplex()) / len(simplex())
-    assert found["simplex"] == pytest.approx({"(all-edge)": tied, "careful": share, "bold": 1 - share - tied})
-    assert found["mes"] == {"winner": "bold", "low": None, "high": 10.0}
+    assert found.simplex == pytest.approx({"(all-edge)": tied, "careful": share, "bold": 1 - share - tied})
+    assert found.mes == MesRange("bold", None, 10.0)
 
 
 def test_levels_of_many_scores_are_a_grid(data: Benchmark) -> None:

@@ -11,7 +11,7 @@ from rsd_bench.board.shown_names import shown_names
 
 
 def shown(*names: str) -> list[str]:
-    return list(shown_names([{"slug": f"s{i}", "name": name} for i, name in enumerate(names)]).values())
+    return list(shown_names({f"s{i}": name for i, name in enumerate(names)}).values())
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run_cli
+from conftest import ROOT, run_cli
 
 import rsd_bench as rsd
 from rsd_bench.board import scored
 from rsd_bench.board.build_board import build_board, check_board, write_board
 from rsd_bench.board.flags import DECLARED
-from rsd_bench.board.render import escape_markdown, to_csv
+from rsd_bench.board.render import csv_cell, escape_markdown
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.evaluation.result import METRICS, Result
 from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.schemas import validator
 from rsd_bench.types import InputError
@@ -67,12 +68,22 @@ def submissions(tmp_path: Path, benchmark_data: Benchmark) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("submission_dir", None), ("data", 5), ("n_boot", "x"), ("n_boot", 1.5), ("n_boot", -1), ("seed", -1)],
+)
+def test_evaluate_names_the_argument(name: str, value: object) -> None:
+    """A TypeError of pathlib or numpy said nothing about the call."""
+    with pytest.raises(ValueError, match=rf"^{name}: "):
+        rsd.evaluate(**({"submission_dir": ROOT / "submissions" / "knn"} | {name: value}))
+
+
 def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
     frame = probabilities(benchmark_data, benchmark_data.tracks)
     tau = dict(zip(SCENARIOS, (0.3, 0.5, 0.7), strict=True))
     folder = make(tmp_path / "mine", benchmark_data, frame, tau=tau)
     result = rsd.evaluate(folder, data=toy_dataset, n_boot=BOOT)
-    rows = {(row["track"], row["scenario"]): row for row in result.to_dict()["scores"]}
+    rows = {(row.track, row.scenario): row for row in result.scores}
     assert len(rows) == len(benchmark_data.tracks) * len(SCENARIOS)
     pairs = rsd.load(toy_dataset, split="test").with_format("pandas")[:]
     p = frame[frame["track"] == "in-domain"].set_index("query_id")["p_edge"][pairs["query_id"]].to_numpy()
@@ -80,14 +91,15 @@ def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, b
     for name in SCENARIOS:
         score = rsd.score_routing(p >= tau[name], **outcomes, scenario=name, router_latency_s=0.016)
         row = rows["in-domain", name]
-        for metric in ("apsp", "mean_score", "ca", "ail", "rcs"):
-            assert row[metric]["value"] == pytest.approx(getattr(score, metric), abs=1e-9)
-            assert row[metric]["low"] <= row[metric]["value"] <= row[metric]["high"]
-        assert row["regret"] == pytest.approx(row["oracle_rcs"] - score.rcs, abs=1e-8)
-        fixed = rsd.score_routing(np.full(len(p), row["best_fixed"] == "all-edge"), **outcomes, scenario=name)
-        assert row["gain"]["value"] == pytest.approx(score.rcs - fixed.rcs, abs=1e-8)
-        assert sum(d["n"] for d in row["domains"]) == row["n"] == len(p)
-        assert row["worst_domain_rcs"] == min(d["rcs"]["value"] for d in row["domains"])
+        for metric in METRICS:
+            found = getattr(row, metric)
+            assert found.value == pytest.approx(getattr(score, metric), abs=1e-9)
+            assert found.low <= found.value <= found.high
+        assert row.regret == pytest.approx(row.oracle_rcs - score.rcs, abs=1e-8)
+        fixed = rsd.score_routing(np.full(len(p), row.best_fixed == "all-edge"), **outcomes, scenario=name)
+        assert row.gain.value == pytest.approx(score.rcs - fixed.rcs, abs=1e-8)
+        assert sum(d.n for d in row.domains) == row.n == len(p)
+        assert row.worst_domain_rcs == min(d.rcs.value for d in row.domains)
         swept = rsd.sweep(p, **outcomes, scenario=name, taus=[tau[name]], router_latency_s=0.016).set_index("tau")
         assert swept.loc[tau[name], "rcs"] == pytest.approx(score.rcs)
 
@@ -105,7 +117,10 @@ def test_result_names_its_versions_and_is_byte_identical(
     assert result["package_version"] == rsd.__version__
     assert result["latency_basis"] == ["profile:paper-bounds"]
     assert result["router_latency"]["basis"] == "declared"
-    frame = rsd.evaluate(folder, toy_dataset, n_boot=BOOT).to_frame()
+    typed = rsd.evaluate(folder, toy_dataset, n_boot=BOOT)
+    assert typed.to_dict() == result
+    assert Result.from_dict(result) == typed
+    frame = typed.to_frame()
     assert list(frame["scenario"]) == list(SCENARIOS)
     assert {"rcs", "rcs_low", "rcs_high", "auroc"} <= set(frame.columns)
 
@@ -291,16 +306,10 @@ FORMULAS = [
 ]
 
 
-def cell_of(name: str) -> str:
-    """A router's name as leaderboard.csv has it."""
-    table = {"track": "t", "scenario": "s", "rows": [{"name": name, "flags": []}], "references": []}
-    return next(csv.DictReader(io.StringIO(to_csv({"tables": [table]}))))["name"]
-
-
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_starts_a_formula(text: str) -> None:
     # what a spreadsheet leaves out stood before the sign, or the sign behind a semicolon, where it splits too
-    cell = cell_of(text)
+    cell = csv_cell(text)
     for part in cell.split(";"):
         seen = "".join(c for c in part if c.isprintable()).lstrip(' "')
         assert not seen.startswith(tuple("=+-@＝＋－＠﹦"))
@@ -310,7 +319,7 @@ def test_no_cell_starts_a_formula(text: str) -> None:
 @pytest.mark.parametrize("text", ["a - b", "3 = 3", "a; b", "it's", "e-mail", "x;y=1"])
 def test_plain_text_stays_as_it_is(text: str) -> None:
     assert escape_markdown(text) == text
-    assert cell_of(text) == text
+    assert csv_cell(text) == text
 
 
 LINKS = {

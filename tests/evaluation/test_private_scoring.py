@@ -24,6 +24,7 @@ from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.dataset.private_outcomes import open_private_benchmark
 from rsd_bench.evaluation.evaluate import evaluate
+from rsd_bench.evaluation.private_result import PrivateResult
 from rsd_bench.evaluation.private_scoring import score_private
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
@@ -63,15 +64,17 @@ def routed(benchmark: Benchmark, flips: int = 0, seed: int = 0) -> pd.DataFrame:
     return frame.assign(p_edge=p)
 
 
-def ask(root: Path, name: str, benchmark: Benchmark, frame: pd.DataFrame, author: str = "ada", **more: int) -> dict:
+def ask(
+    root: Path, name: str, benchmark: Benchmark, frame: pd.DataFrame, author: str = "ada", **more: int
+) -> PrivateResult:
     folder = make(root / name, benchmark, frame, authors=["Somebody Else"])
     return score_private(open_submission(folder, benchmark), benchmark, root / "ledger.jsonl", author=author, **more)
 
 
-def solved(result: dict, scenario: str = "fast_response") -> float:
+def solved(result: PrivateResult, scenario: str = "fast_response") -> float:
     """Published count of solved queries."""
-    row = next(row for row in result["scores"] if row["scenario"] == scenario)
-    return row["apsp"]["value"] * row["n"]
+    score = next(score for score in result.scores if score.scenario == scenario)
+    return score.apsp.value * score.n
 
 
 def test_figures_are_those_of_open_scoring_within_the_noise(
@@ -85,19 +88,20 @@ def test_figures_are_those_of_open_scoring_within_the_noise(
         again = evaluate(
             make(tmp_path / "open" / f"mine-{seed}", plain, routed(plain, seed=seed)), toy_dataset, n_boot=9
         )
-        for ours, theirs in zip(found["scores"], again.to_dict()["scores"], strict=True):
-            assert ours["ca"]["value"] == pytest.approx(theirs["ca"]["value"], abs=5.1e-4)
-            assert ours["ail"]["value"] == pytest.approx(theirs["ail"]["value"], abs=5.1e-4)  # a profile: no secret
-            errors.append((ours["apsp"]["value"] - theirs["apsp"]["value"]) * ours["n"])
-            for metric in ("apsp", "rcs", "gain"):
-                inside.append(ours[metric]["low"] <= theirs[metric]["value"] <= ours[metric]["high"])
-                assert ours[metric]["value"] == round(ours[metric]["value"], 3)
+        for ours, theirs in zip(found.scores, again.scores, strict=True):
+            assert ours.ca.value == pytest.approx(theirs.ca.value, abs=5.1e-4)
+            assert ours.ail.value == pytest.approx(theirs.ail.value, abs=5.1e-4)  # a profile: no secret
+            errors.append((ours.apsp.value - theirs.apsp.value) * ours.n)
+            for told, exact in ((ours.apsp, theirs.apsp), (ours.rcs, theirs.rcs), (ours.gain, theirs.gain)):
+                inside.append(told.low <= exact.value <= told.high)
+                assert told.value == round(told.value, 3)
     assert 0.6 * NOISE_QUERIES < np.std(errors) < 1.5 * NOISE_QUERIES
     assert np.mean(inside) > 0.9  # an interval is of the population, and wider than noise alone
 
 
 def test_nothing_that_depends_on_one_query_is_given(tmp_path: Path, hidden: Benchmark) -> None:
-    found = ask(tmp_path, "mine", hidden, routed(hidden))
+    result = ask(tmp_path, "mine", hidden, routed(hidden))
+    found = result.to_dict()
     assert set(found["scores"][0]) == {"scenario", "n", "tau", "apsp", "ca", "ail", "rcs", "best_fixed", "gain"}
     text = json.dumps(found) + (tmp_path / "ledger.jsonl").read_text()
     ids = hidden.part("in-domain", "test").query_ids
@@ -109,19 +113,19 @@ def test_nothing_that_depends_on_one_query_is_given(tmp_path: Path, hidden: Benc
     coded["p_edge"] = np.where(
         coded["p_edge"] > 0.5, 0.5 + 0.4 * np.random.default_rng(1).random(len(coded)), coded["p_edge"]
     )
-    assert ask(tmp_path, "coded", hidden, coded)["scores"] == found["scores"]
+    assert ask(tmp_path, "coded", hidden, coded).scores == result.scores
 
 
 def test_the_same_question_gets_the_same_answer_and_another_key_another(tmp_path: Path, hidden: Benchmark) -> None:
-    first = [ask(tmp_path, f"a-{k}", hidden, routed(hidden), author)["scores"] for k, author in enumerate("xyz")]
+    first = [ask(tmp_path, f"a-{k}", hidden, routed(hidden), author).scores for k, author in enumerate("xyz")]
     assert first[0] == first[1] == first[2]
     card_edited = replace(hidden, manifest_sha256="0" * 64)
     folder = make(tmp_path / "later" / "mine", card_edited, routed(hidden))
     submission = open_submission(folder, card_edited)
     asked = score_private(submission, card_edited, tmp_path / "ledger.jsonl", author="x")
-    assert (asked["scores"], asked["private"]["used"]) == (first[0], 1)
+    assert (asked.scores, asked.private.used) == (first[0], 1)
     (tmp_path / "other").mkdir()
-    assert ask(tmp_path / "other", "mine", hidden, routed(hidden))["scores"] != first[0]
+    assert ask(tmp_path / "other", "mine", hidden, routed(hidden)).scores != first[0]
 
 
 def test_combined_results_tell_no_outcome(tmp_path: Path, hidden: Benchmark) -> None:
@@ -147,14 +151,13 @@ def test_combined_results_tell_no_outcome(tmp_path: Path, hidden: Benchmark) -> 
 
 def test_the_ledger_counts_and_refuses(tmp_path: Path, hidden: Benchmark) -> None:
     for k in range(3):
-        assert ask(tmp_path, f"try-{k}", hidden, routed(hidden, seed=k), budget=3)["private"]["used"] == k + 1
-    assert (
-        ask(tmp_path, "try-0b", hidden, routed(hidden, seed=0), budget=3)["private"]["used"] == 3
-    )  # the same again is free
+        assert ask(tmp_path, f"try-{k}", hidden, routed(hidden, seed=k), budget=3).private.used == k + 1
+    again = ask(tmp_path, "try-0b", hidden, routed(hidden, seed=0), budget=3)
+    assert again.private.used == 3  # the same again is free
     for name in ("ada", "ADA", "Ada"):
         with pytest.raises(InputError, match="has used 3 of 3 scorings"):
             ask(tmp_path, "try-4", hidden, routed(hidden, seed=4), name, budget=3)
-    assert ask(tmp_path, "try-5", hidden, routed(hidden, seed=5), "grace", budget=3)["private"]["used"] == 1
+    assert ask(tmp_path, "try-5", hidden, routed(hidden, seed=5), "grace", budget=3).private.used == 1
 
 
 @pytest.mark.parametrize("name", ["", "Ada Lovelace", "Ada\u200b", "\u0410da", "a--b", "-a", "a" * 40, '"ada"'])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pandas as pd
 import pytest
 
 from rsd_bench.board.build_board import collect_board, write_board
+from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard
 from rsd_bench.board.page import to_html
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
@@ -72,10 +72,10 @@ def synthetic(folder: Path, benchmark: Benchmark, seed: int, **meta: Any) -> Non
 
 @dataclass(frozen=True)
 class Built:
-    """A written board, and the same as data."""
+    """A written board, and what it is made of."""
 
     page: Path
-    board: dict[str, Any]
+    board: Leaderboard
 
 
 @cache  # the fixture is one of each module that imports it
@@ -105,20 +105,29 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 @pytest.fixture
-def altered(built: Any, tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], None]], Path]:
-    """altered(change) -> the page of the board after change(board)."""
+def altered(built: Any, tmp_path: Path) -> Callable[[Callable[[Leaderboard], Leaderboard]], Path]:
+    """altered(change) -> the page of change(board)."""
 
-    def build(change: Callable[[dict[str, Any]], None]) -> Path:
-        board = copy.deepcopy(built.board)
-        change(board)
-        (tmp_path / "index.html").write_bytes(to_html(board))
+    def build(change: Callable[[Leaderboard], Leaderboard]) -> Path:
+        (tmp_path / "index.html").write_bytes(to_html(change(built.board)))
         return tmp_path / "index.html"
 
     return build
 
 
-def table_of(board: dict[str, Any], track: str = "in-domain", scenario: str = "fast_response") -> dict[str, Any]:
-    return next(t for t in board["tables"] if (t["track"], t["scenario"]) == (track, scenario))
+def table_of(board: Leaderboard, track: str = "in-domain", scenario: str = "fast_response") -> BoardTable:
+    return next(t for t in board.tables if (t.track, t.scenario) == (track, scenario))
+
+
+def with_home_rows(change: Callable[[BoardRow, BoardTable], BoardRow]) -> Callable[[Leaderboard], Leaderboard]:
+    """Every row of the home table becomes change(row, table)."""
+
+    def changed(board: Leaderboard) -> Leaderboard:
+        home = table_of(board)
+        rows = tuple(change(row, home) for row in home.rows)
+        return replace(board, tables=tuple(replace(t, rows=rows) if t is home else t for t in board.tables))
+
+    return changed
 
 
 def text(page: Any, at: str) -> str:

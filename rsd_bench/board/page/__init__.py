@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from rsd_bench.board.leaderboard import BoardRow, BoardSubmission, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import plain, shown_names
 from rsd_bench.config import DROP_AT_CA, EMBEDDED, IN_DOMAIN, TAU_GRID
+from rsd_bench.evaluation.result import json_data
+from rsd_bench.types import Interval, Problem, RoutingScore
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -30,12 +34,11 @@ _DECIMALS = 4
 _PROBLEM_LENGTH = 300
 
 
-def to_html(board: Mapping[str, Any]) -> bytes:
+def to_html(board: Leaderboard) -> bytes:
     """The page of a board, as UTF-8."""
     style = (_FOLDER / "page.css").read_text("utf-8")
     script = "".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS)
-    dataset = board["dataset"]
-    title = f"{plain(dataset['name'])} {plain(dataset['version'])} leaderboard"
+    title = f"{plain(board.dataset.name)} {plain(board.dataset.version)} leaderboard"
     page = (_FOLDER / "page.html").read_text("utf-8")
     for name, value in {
         "TITLE": title.replace("&", "&amp;").replace("<", "&lt;"),
@@ -60,92 +63,98 @@ def escaped_json(value: Any) -> str:
     return text
 
 
-def page_data(board: Mapping[str, Any]) -> dict[str, Any]:
+def page_data(board: Leaderboard) -> dict[str, Any]:
     """What the scripts read; `model.js` is the other half of this contract."""
-    submissions = board["submissions"]
-    names = shown_names(submissions)
-    position = {s["slug"]: i for i, s in enumerate(submissions)}
+    names = shown_names({s.slug: s.name for s in board.submissions})
+    position = {s.slug: i for i, s in enumerate(board.submissions)}
     return {
-        "dataset": board["dataset"],
-        "versions": {"metrics": board["metrics_version"], "package": board["package_version"]},
-        "basis": board["latency_basis"],
-        "bootstrap": board["bootstrap"],
-        "scenarios": board["scenarios"],
+        "dataset": json_data(board.dataset),
+        "versions": {"metrics": board.metrics_version, "package": board.package_version},
+        "basis": list(board.latency_basis),
+        "bootstrap": json_data(board.bootstrap),
+        "scenarios": json_data(board.scenarios),
         "home": IN_DOMAIN,
-        "option": "" if board["dataset"]["name"] == EMBEDDED else " --data DATASET",
+        "option": "" if board.dataset.name == EMBEDDED else " --data DATASET",
         "taus": list(TAU_GRID),
         "dropAt": DROP_AT_CA,
-        "noise": board["noise"],
-        "submissions": [
-            {
-                "slug": s["slug"],
-                "name": plain(names[s["slug"]]),
-                "authors": [plain(author) for author in s["authors"]],
-                "url": s["url"],
-                "description": plain(s["description"]),
-                "latency": s["router_latency"]["seconds"],
-                "hardware": plain(s["router_latency"]["hardware"]),
-                "basis": s["router_latency"]["basis"],
-                "flags": s["flags"],
-            }
-            for s in submissions
-        ],
+        "noise": json_data(board.noise),
+        "submissions": [_submission(s, names[s.slug]) for s in board.submissions],
         "refused": [
-            {"slug": plain(r["slug"]), "problems": len(r["problems"]), "first": _first(r["problems"])}
-            for r in board["refused"]
+            {"slug": plain(r.slug), "problems": len(r.problems), "first": _first(r.problems)} for r in board.refused
         ],
-        "tables": [_table(table, position) for table in board["tables"]],
+        "tables": [_table(table, position) for table in board.tables],
     }
 
 
-def _first(problems: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
-    """What is wrong first and how to fix it, short enough for a list."""
-    return {k: plain(problems[0][k])[:_PROBLEM_LENGTH] for k in ("what", "fix")} if problems else None
-
-
-def _table(table: Mapping[str, Any], position: Mapping[str, int]) -> dict[str, Any]:
-    frames = table["what_if"]["domains"]
-    many = len(frames) > 1
-    groups = [domain["groups"] for domain in table["rows"][0]["domains"]]
-    flags = sorted({flag for row in table["rows"] for flag in row["flags"]})
+def _submission(submission: BoardSubmission, name: str) -> dict[str, Any]:
+    latency = submission.router_latency
     return {
-        "track": table["track"],
-        "scenario": table["scenario"],
-        "n": table["n"],
-        "groups": table["rows"][0]["groups"],
-        "frames": [
-            [f["domain"], f["n"], f["levels"], f["large_latency"], g] for f, g in zip(frames, groups, strict=True)
-        ],
-        "fixed": table["what_if"]["fixed"],
-        "oracles": {r["policy"]: _policy(r) for r in table["references"] if r["policy"].endswith("oracle")},
-        "domainOracles": {
-            domain: {r["policy"]: _policy(r) for r in rows if r["policy"].endswith("oracle")}
-            for domain, rows in (table["domain_references"].items() if many else ())
-        },
-        "sensitivity": table["sensitivity"],
-        "flags": flags,
-        "rows": [
-            [
-                position[row["slug"]],
-                row["band"],
-                row["tau"],
-                *(_short(row["rcs"][k]) for k in ("low", "high")),
-                *(_short(row["gain"][k]) for k in ("low", "high")),
-                *(_short(row[k]) for k in ("auroc", "brier", "ece", "area_apsp_ca", f"apsp_drop_at_ca_{DROP_AT_CA:g}")),
-                _short(row["mean_score"]["value"]),
-                [flags.index(flag) for flag in row["flags"]],
-                table["what_if"]["statistics"][row["slug"]],
-                [[d["band"], *(_short(d["rcs"][k]) for k in ("low", "high"))] for d in row["domains"]] if many else 0,
-                table["curves"][row["slug"]],
-            ]
-            for row in table["rows"]
-        ],
+        "slug": submission.slug,
+        "name": plain(name),
+        "authors": [plain(author) for author in submission.authors],
+        "url": submission.url,
+        "description": plain(submission.description),
+        "latency": latency.seconds,
+        "hardware": plain(latency.hardware),
+        "basis": latency.basis,
+        "flags": list(submission.flags),
     }
 
 
-def _policy(row: Mapping[str, Any]) -> list[float]:
-    return [row["apsp"], row["ca"], row["ail"], row["rcs"]]
+def _first(problems: Sequence[Problem]) -> dict[str, str] | None:
+    """What is wrong first and how to fix it, short enough for a list."""
+    if not problems:
+        return None
+    return {"what": plain(problems[0].what)[:_PROBLEM_LENGTH], "fix": plain(problems[0].fix)[:_PROBLEM_LENGTH]}
+
+
+def _table(table: BoardTable, position: Mapping[str, int]) -> dict[str, Any]:
+    many, first = len(table.frames) > 1, table.rows[0].score
+    flags = sorted({flag for row in table.rows for flag in row.flags})
+    return {
+        "track": table.track,
+        "scenario": table.scenario,
+        "n": table.n,
+        "groups": first.groups,
+        "frames": [
+            [f.domain, f.n, list(f.levels), f.large_latency, d.groups]
+            for f, d in zip(table.frames, first.domains, strict=True)
+        ],
+        "fixed": dict(table.fixed),
+        "oracles": _oracles(table.references),
+        "domainOracles": {domain: _oracles(rows) for domain, rows in table.domain_references.items()} if many else {},
+        "sensitivity": json_data(table.sensitivity),
+        "flags": flags,
+        "rows": [_row(row, position[row.slug], flags, many) for row in table.rows],
+    }
+
+
+def _oracles(references: Mapping[str, RoutingScore]) -> dict[str, list[float]]:
+    return {name: [r.apsp, r.ca, r.ail, r.rcs] for name, r in references.items() if name.endswith("oracle")}
+
+
+def _row(row: BoardRow, submission: int, flags: list[str], many: bool) -> list[Any]:
+    """What `unpack` of model.js reads, in its order. many: whether domains can be looked at alone."""
+    score = row.score
+    bands = zip(row.domain_bands, score.domains, strict=True)
+    return [
+        submission,
+        row.band,
+        score.tau,
+        *_bounds(score.rcs),
+        *_bounds(score.gain),
+        *map(_short, (score.auroc, score.brier, score.ece, score.area_apsp_ca, score.apsp_drop)),
+        _short(score.mean_score.value),
+        [flags.index(flag) for flag in row.flags],
+        row.statistics,
+        [[band, *_bounds(domain.rcs)] for band, domain in bands] if many else 0,
+        row.curve,
+    ]
+
+
+def _bounds(interval: Interval) -> tuple[float | None, float | None]:
+    return _short(interval.low), _short(interval.high)
 
 
 def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, _DECIMALS) + 0.0
+    return None if value is None or math.isnan(value) else round(value, _DECIMALS) + 0.0

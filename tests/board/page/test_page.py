@@ -6,10 +6,10 @@ of a submitter that runs as script in a reader's browser.
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from conftest import ROOT
 from playwright.sync_api import expect
 
 from rsd_bench.board.build_board import collect_board, write_board
+from rsd_bench.board.leaderboard import Leaderboard
 from rsd_bench.board.page import to_html
+from rsd_bench.board.sensitivity import Sensitivity
 from rsd_bench.board.what_if import what_if
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -56,21 +58,21 @@ def test_table_shows_the_numbers_of_the_json(visit: Any, built: Any) -> None:
     page = visit().page
     for scenario in ("fast_response", "high_quality", "low_energy"):
         page.locator(f"#s-{scenario}").check(force=True)
-        for row in table_of(built.board, scenario=scenario)["rows"]:
-            shown = cells(page, row["slug"])
-            assert shown["band"] == str(row["band"])
-            for metric, digits in (("rcs", 3), ("gain", 4)):
+        for row in table_of(built.board, scenario=scenario).rows:
+            shown = cells(page, row.slug)
+            assert shown["band"] == str(row.band)
+            for metric, found, digits in (("rcs", row.score.rcs, 3), ("gain", row.score.gain, 4)):
                 value, low, high = interval(shown[metric])
-                assert value == pytest.approx(row[metric]["value"], abs=6e-5)
-                assert (low, high) == pytest.approx((row[metric]["low"], row[metric]["high"]), abs=0.6 * 10**-digits)
-            assert float(shown["apsp"]) == pytest.approx(row["apsp"]["value"], abs=6e-4)
-            assert shown["ail"] == f"{row['ail']['value']:.2f}"
+                assert value == pytest.approx(found.value, abs=6e-5)
+                assert (low, high) == pytest.approx((found.low, found.high), abs=0.6 * 10**-digits)
+            assert float(shown["apsp"]) == pytest.approx(row.score.apsp.value, abs=6e-4)
+            assert shown["ail"] == f"{row.score.ail.value:.2f}"
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")])
 def test_a_reader_sorts_filters_switches_and_slides(visit: Any, built: Any, width: int, theme: str) -> None:
     page = visit(width=width, theme=theme).page
-    rows = table_of(built.board)["rows"]
+    rows = table_of(built.board).rows
     assert len(names(page)) == len(rows) == 7
     page.locator('#rows th button[data-key="name"]').click()
     ordered = names(page)
@@ -88,14 +90,15 @@ def test_a_reader_sorts_filters_switches_and_slides(visit: Any, built: Any, widt
     page.locator("#filter").fill("")
     page.locator("#track").select_option("leave-math-out")
     assert "track=leave-math-out" in page.url
-    n = table_of(built.board, "leave-math-out")["n"]
+    n = table_of(built.board, "leave-math-out").n
     assert page.locator("#caption").text_content().startswith(f"Fast response, leave math out: {n} test queries in ")
     page.locator("#track").select_option("in-domain")
     page.locator("#domain").select_option("chart")
-    row = next(r for r in rows if r["slug"] == "router-0")
-    chart = next(d for d in row["domains"] if d["domain"] == "chart")
+    row = next(r for r in rows if r.slug == "router-0")
+    bands = zip(row.domain_bands, row.score.domains, strict=True)
+    band, chart = next((band, d) for band, d in bands if d.domain == "chart")
     shown = cells(page, "router-0")
-    assert (shown["band"], shown["rcs"].split()[0]) == (str(chart["band"]), f"{chart['rcs']['value']:.4f}")
+    assert (shown["band"], shown["rcs"].split()[0]) == (str(band), f"{chart.rcs.value:.4f}")
     before = page.locator("#if-rows").text_content()
     page.locator("#if-mes").focus()
     for _ in range(30):
@@ -135,11 +138,11 @@ def test_a_broken_link_opens_the_page(visit: Any, fragment: str) -> None:
 
 def test_hover_and_keyboard_show_the_row_of_a_point(visit: Any, built: Any) -> None:
     page = visit().page
-    row = table_of(built.board)["rows"][0]
-    dot = page.locator(f'#plane .dot[data-slug="{row["slug"]}"]')
+    row = table_of(built.board).rows[0]
+    dot = page.locator(f'#plane .dot[data-slug="{row.slug}"]')
     dot.hover(force=True)
-    assert f"RCS {row['rcs']['value']:.4f}" in page.locator("#tip").text_content()
-    assert page.locator(f'{TABLE}[data-slug="{row["slug"]}"].lit').count() == 1
+    assert f"RCS {row.score.rcs.value:.4f}" in page.locator("#tip").text_content()
+    assert page.locator(f'{TABLE}[data-slug="{row.slug}"].lit').count() == 1
     page.mouse.move(2, 2)
     assert page.locator("#tip").is_hidden()
     dot.focus()
@@ -151,8 +154,8 @@ def test_hover_and_keyboard_show_the_row_of_a_point(visit: Any, built: Any) -> N
 
 def test_what_if_equals_python_to_nine_decimals(visit: Any, built: Any) -> None:
     page, rng = visit().page, random.Random(0)
-    for table in rng.sample(built.board["tables"], 8):
-        frames, statistics = table["what_if"]["domains"], table["what_if"]["statistics"]
+    for table in rng.sample(built.board.tables, 8):
+        frames = table.frames
         for _ in range(6):
             a, b, c = (rng.random() for _ in range(3))
             weights = {
@@ -161,17 +164,18 @@ def test_what_if_equals_python_to_nine_decimals(visit: Any, built: Any) -> None:
                 "beta": b / (a + b + c),
             }
             weights["gamma"] = 1 - weights["alpha"] - weights["beta"]
-            domain = rng.choice(["", *(f["domain"] for f in frames)])
+            domain = rng.choice(["", *(f.domain for f in frames)])
             found = page.evaluate(
                 """([track, scenario, domain, w]) => Object.fromEntries(board.rows(track, scenario, domain).map((r) =>
                 [r.slug, board.whatIf(board.table(track, scenario), r.statistics, domain, w)]))""",
-                [table["track"], table["scenario"], domain, weights],
+                [table.track, table.scenario, domain, weights],
             )
-            at = [i for i, f in enumerate(frames) if domain in ("", f["domain"])]
-            for slug, rows in statistics.items():
-                expected = what_if([frames[i] for i in at], [rows[i] for i in at], Scenario(**weights))
+            at = [i for i, f in enumerate(frames) if domain in ("", f.domain)]
+            for row in table.rows:
+                statistics = [row.statistics[i] for i in at]
+                expected = what_if([frames[i] for i in at], statistics, Scenario(**weights))
                 for metric, value in expected.items():
-                    assert found[slug][metric] == pytest.approx(value, abs=1e-9)
+                    assert found[row.slug][metric] == pytest.approx(value, abs=1e-9)
 
 
 def test_sliders_show_what_the_formulas_give(visit: Any, built: Any) -> None:
@@ -180,12 +184,8 @@ def test_sliders_show_what_the_formulas_give(visit: Any, built: Any) -> None:
         page.locator(f"#if-{name}").fill(value)
     total = 0.31 + 0.4 + 0.84
     scenario = Scenario(mes=7.6, alpha=0.31 / total, beta=0.4 / total, gamma=0.84 / total)
-    expected = {
-        slug: what_if(table["what_if"]["domains"], rows, scenario)["rcs"]
-        for slug, rows in (
-            table["what_if"]["statistics"] | {f"({k})": v for k, v in table["what_if"]["fixed"].items()}
-        ).items()
-    }
+    statistics = {row.slug: row.statistics for row in table.rows} | {f"({k})": v for k, v in table.fixed.items()}
+    expected = {slug: what_if(table.frames, rows, scenario)["rcs"] for slug, rows in statistics.items()}
     shown = page.locator("#if-rows tbody tr").evaluate_all(
         "rows => rows.map((r) => [r.dataset.slug, Number(r.dataset.rcs)])"
     )
@@ -196,14 +196,13 @@ def test_sliders_show_what_the_formulas_give(visit: Any, built: Any) -> None:
 
 def test_sensitivity_is_that_of_python(visit: Any, built: Any) -> None:
     page = visit().page
-    for table in built.board["tables"]:
+    for table in built.board.tables:
         leads = page.evaluate(
             "([t, s]) => board.simplex(board.table(t, s), board.data.scenarios[s].mes).map((p) => p[3])",
-            [table["track"], table["scenario"]],
+            [table.track, table.scenario],
         )
-        assert {name: leads.count(name) / len(leads) for name in set(leads)} == pytest.approx(
-            table["sensitivity"]["simplex"]
-        )
+        shares = {name: leads.count(name) / len(leads) for name in set(leads)}
+        assert shares == pytest.approx(table.sensitivity.simplex)
 
 
 def test_threshold_curve_is_that_of_the_result(visit: Any, built: Any) -> None:
@@ -240,7 +239,7 @@ def test_a_slow_router_of_an_odd_name_is_drawn_as_it_is(chromium: Any, tmp_path:
     assert min(row["rcs"] for row in result["sweep"]) < 0
     for point, row in zip(curve, result["sweep"], strict=True):
         assert point["rcs"] == pytest.approx(row["rcs"], abs=1e-3)
-    shares = table_of(board.data)["sensitivity"]["simplex"]
+    shares = table_of(board.data).sensitivity.simplex
     fixed = sum(share for name, share in shares.items() if name.startswith("("))
     assert shares["constructor"] > 0 and f"In {100 * fixed:.1f} % of the weights" in text(page, "#simplex-note")
     strokes = page.locator("#mes path.line").evaluate_all("lines => lines.map((l) => getComputedStyle(l).stroke)")
@@ -303,25 +302,23 @@ def test_print_says_what_is_shown_on_white_within_the_page(visit: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 1032
 
 
-def test_two_hundred_submissions_fit_and_paint_within_a_second(visit: Any, built: Any, tmp_path: Path) -> None:
+def fifty_times(board: Leaderboard) -> Leaderboard:
+    """A board with 200 routers: 50 of each honest one, under slugs of their own."""
 
-    board = copy.deepcopy(built.board)
-    shown = {s["slug"] for s in board["submissions"] if s["slug"].startswith("router-") and s["slug"][-1].isdigit()}
-    board["submissions"] = [
-        s | {"slug": f"{s['slug']}-{k}"} for k in range(50) for s in board["submissions"] if s["slug"] in shown
-    ]
-    assert len(board["submissions"]) == 200
-    for table in board["tables"]:
-        table["rows"] = [
-            row | {"slug": f"{row['slug']}-{k}"} for k in range(50) for row in table["rows"] if row["slug"] in shown
-        ]
-        table["curves"] = {f"{slug}-{k}": table["curves"][slug] for k in range(50) for slug in shown}
-        statistics = table["what_if"]["statistics"]
-        table["what_if"]["statistics"] = {f"{slug}-{k}": statistics[slug] for k in range(50) for slug in shown}
-        leads = table["sensitivity"]
-        leads["mes"]["winner"] = "router-0-0"
-        leads["simplex"] = {k if k[0] == "(" else "router-0-0": v for k, v in leads["simplex"].items()}
-    html = to_html(board)
+    def many(of: Any) -> tuple[Any, ...]:
+        honest = [one for one in of if re.fullmatch(r"router-\d", one.slug)]
+        return tuple(replace(one, slug=f"{one.slug}-{k}") for k in range(50) for one in honest)
+
+    tables = []
+    for table in board.tables:
+        simplex = {k if k[0] == "(" else "router-0-0": v for k, v in table.sensitivity.simplex.items()}
+        leads = Sensitivity(simplex, replace(table.sensitivity.mes, winner="router-0-0"))
+        tables.append(replace(table, rows=many(table.rows), sensitivity=leads))
+    return replace(board, submissions=many(board.submissions), tables=tuple(tables))
+
+
+def test_two_hundred_submissions_fit_and_paint_within_a_second(visit: Any, built: Any, tmp_path: Path) -> None:
+    html = to_html(fifty_times(built.board))
     assert len(html) < 1_500_000
     (tmp_path / "index.html").write_bytes(html)
     page = visit(path=tmp_path / "index.html").page

@@ -7,12 +7,16 @@ points hid, sliders without a name, and a board without rows that stopped in the
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from boards import TABLE, altered, built, chromium, table_of, text, visit  # noqa: F401 (fixtures)
 from playwright.sync_api import expect
+
+from rsd_bench.board.leaderboard import Leaderboard, Refused
+from rsd_bench.types import Problem
 
 CHOSEN = "#scenario=high_quality&track=leave-math-out&q=router"
 
@@ -24,7 +28,7 @@ def below_the_bar(page: Any, at: str) -> bool:
 
 
 def test_an_empty_board_says_so(visit: Any, altered: Any) -> None:
-    page = visit(path=altered(lambda board: board.update(tables=[], submissions=[], refused=[]))).page
+    page = visit(path=altered(lambda board: replace(board, tables=(), submissions=(), refused=()))).page
     assert text(page, ".verdict b") == "No router yet"
     assert text(page, "#caption") == "No router entered yet."
     assert page.locator("#bar").is_hidden() and page.locator("#plane").is_hidden()
@@ -95,8 +99,8 @@ def test_charts_are_read_with_the_arrow_keys(visit: Any, chart: str, says: str) 
 
 def test_expectation_chart_scales_to_the_routers(visit: Any, built: Any) -> None:
     page = visit().page
-    fixed = {row["policy"]: row["rcs"] for row in table_of(built.board)["references"][:2]}
-    best, worst = sorted(fixed, key=fixed.__getitem__, reverse=True)
+    references = table_of(built.board).references
+    best, worst = sorted(("all-edge", "all-cloud"), key=lambda policy: references[policy].rcs, reverse=True)
     drawn = page.locator("#mes .key bdi").all_text_contents()
     assert best in drawn and worst not in drawn
     assert set(re.findall("[A-Z]", page.locator("#mes .line.winner").get_attribute("d"))) == {"M", "H", "V"}
@@ -136,10 +140,10 @@ def test_tip_leaves_with_the_pointer_and_stays_with_the_focus(visit: Any) -> Non
 
 @pytest.mark.parametrize("width", [1280, 900, 375])
 def test_no_view_is_wider_than_the_screen(visit: Any, altered: Any, width: int) -> None:
-    def long(board: dict[str, Any]) -> None:
-        for i, submission in enumerate(board["submissions"]):
-            submission["name"] = f"{i}" + "x" * 79
-        board["refused"] = [{"slug": "y" * 80, "problems": [{"what": "z" * 300, "fix": "z" * 300}]}]
+    def long(board: Leaderboard) -> Leaderboard:
+        named = tuple(replace(s, name=f"{i}" + "x" * 79) for i, s in enumerate(board.submissions))
+        refused = (Refused("y" * 80, None, (Problem("x", "z" * 300, "z" * 300),)),)
+        return replace(board, submissions=named, refused=refused)
 
     page = visit("#router=router-0&q=" + "x" * 70, width, path=altered(long)).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -7,25 +7,28 @@ sliders showed weights that were not the ones it computed with.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from boards import TABLE, altered, built, chromium, table_of, text, visit  # noqa: F401 (fixtures)
+from boards import TABLE, altered, built, chromium, table_of, text, visit, with_home_rows  # noqa: F401 (fixtures)
 from playwright.sync_api import expect
 
+from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard, Refused
+from rsd_bench.evaluation.result import RouterLatency
+from rsd_bench.types import Problem
 
-def with_gains(low: float, high: float) -> Callable[[dict[str, Any]], None]:
+
+def with_gains(low: float, high: float) -> Callable[[Leaderboard], Leaderboard]:
     """Every interval of a gain in the home table becomes [low, high]."""
 
-    def change(board: dict[str, Any]) -> None:
-        for row in table_of(board)["rows"]:
-            row["gain"] |= {"low": low, "high": high}
+    def change(row: BoardRow, table: BoardTable) -> BoardRow:
+        return replace(row, score=replace(row.score, gain=replace(row.score.gain, low=low, high=high)))
 
-    return change
+    return with_home_rows(change)
 
 
 def test_gain_is_over_the_best_fixed_policy_of_what_is_shown(visit: Any) -> None:
@@ -40,12 +43,12 @@ def test_gain_is_over_the_best_fixed_policy_of_what_is_shown(visit: Any) -> None
 
 def test_random_regret_and_mean_score_are_those_of_python(visit: Any, built: Any) -> None:
     page = visit().page
-    for table in built.board["tables"]:
-        rows = page.evaluate("([t, s]) => board.rows(t, s, '')", [table["track"], table["scenario"]])
-        for found, row in zip(rows, table["rows"], strict=True):
-            assert found["random"] == pytest.approx(table["random"][row["slug"]]["rcs"], abs=2e-9)
-            assert found["regret"] == pytest.approx(row["regret"], abs=2e-9)
-            assert found["mean"] == pytest.approx(row["mean_score"]["value"], abs=6e-5)
+    for table in built.board.tables:
+        rows = page.evaluate("([t, s]) => board.rows(t, s, '')", [table.track, table.scenario])
+        for found, score in zip(rows, (row.score for row in table.rows), strict=True):
+            assert found["random"] == pytest.approx(score.references["random"].rcs, abs=2e-9)
+            assert found["regret"] == pytest.approx(score.regret, abs=2e-9)
+            assert found["mean"] == pytest.approx(score.mean_score.value, abs=6e-5)
 
 
 @pytest.mark.parametrize(
@@ -93,25 +96,23 @@ def test_whiskers_show_the_interval_of_the_gain_around_zero(visit: Any, altered:
 
 def test_above_the_dotted_line_a_router_gains(visit: Any, built: Any) -> None:
     page = visit().page
-    for scenario in built.board["scenarios"]:
+    for scenario in built.board.scenarios:
         page.locator(f"#s-{scenario}").check(force=True)
         x1, y1, x2, y2 = (float(v) for v in re.findall(r"[\d.]+", page.locator("#plane .equal").get_attribute("d")))
         dots = page.locator("#plane .dot").evaluate_all(
             """dots => Object.fromEntries(dots.map((d) => [d.dataset.slug,
             ['cx', 'cy'].map((k) => Number(d.getAttribute(k)))]))"""
         )
-        clear = [row for row in table_of(built.board, scenario=scenario)["rows"] if abs(row["gain"]["value"]) > 0.003]
+        rows = table_of(built.board, scenario=scenario).rows
+        clear = {row.slug: row.score.gain.value for row in rows if abs(row.score.gain.value) > 0.003}
         assert clear
-        for row in clear:
-            x, y = dots[row["slug"]]
-            assert (y < y1 + (x - x1) / (x2 - x1) * (y2 - y1)) == (row["gain"]["value"] > 0), row["slug"]
+        for slug, gain in clear.items():
+            x, y = dots[slug]
+            assert (y < y1 + (x - x1) / (x2 - x1) * (y2 - y1)) == (gain > 0), slug
 
 
 def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any) -> None:
-    def flagged(board: dict[str, Any]) -> None:
-        for row in table_of(board)["rows"]:
-            row["flags"] = ["below all-edge"]
-
+    flagged = with_home_rows(lambda row, table: replace(row, flags=("below all-edge",)))
     page = visit("#domain=science&router=router-0", path=altered(flagged)).page
     whole = "Whole track, not only science. "
     assert page.locator(".scope").all_text_contents() == [whole] * 2
@@ -125,20 +126,16 @@ def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any)
 
 
 def test_detail_compares_with_chance_and_names_the_worst_domain(visit: Any, built: Any) -> None:
-    row = next(r for r in table_of(built.board)["rows"] if r["slug"] == "router-2")
+    score = next(row.score for row in table_of(built.board).rows if row.slug == "router-2")
     shown = text(visit("#router=router-2").page, "#detail dl")
-    random_rcs = table_of(built.board)["random"]["router-2"]["rcs"]
-    assert f"random at equal CA scores {random_rcs:.4f}" in shown
-    assert f"{row['worst_domain'].replace('-', ' ')}, RCS {row['worst_domain_rcs']:.4f}" in shown
-    assert f"{row['regret']:.4f} to the oracle" in shown
-    assert f"{row['mean_score']['value']:.4f} of 1" in shown
+    assert f"random at equal CA scores {score.references['random'].rcs:.4f}" in shown
+    assert f"{score.worst_domain.replace('-', ' ')}, RCS {score.worst_domain_rcs:.4f}" in shown
+    assert f"{score.regret:.4f} to the oracle" in shown
+    assert f"{score.mean_score.value:.4f} of 1" in shown
 
 
 def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) -> None:
-    def tied(board: dict[str, Any]) -> None:
-        what_if = table_of(board)["what_if"]
-        what_if["statistics"] = dict.fromkeys(what_if["statistics"], what_if["fixed"]["all-edge"])
-
+    tied = with_home_rows(lambda row, table: replace(row, statistics=table.fixed["all-edge"]))
     page = visit(path=altered(tied)).page
     leads = page.evaluate("board.simplex(board.table('in-domain', 'fast_response'), 6).map((p) => p[3])")
     assert set(leads) <= {"(all-edge)", "(all-cloud)"}
@@ -167,15 +164,12 @@ def test_sliders_show_both_what_is_set_and_what_counts(visit: Any) -> None:
 
 
 def test_routers_that_tie_share_a_place_and_do_not_move(visit: Any, altered: Any) -> None:
-    def same(board: dict[str, Any]) -> None:
-        what_if = table_of(board)["what_if"]
-        first = next(iter(what_if["statistics"].values()))
-        for i, slug in enumerate(what_if["statistics"]):  # equal but for noise far below nine decimals
-            rows = copy.deepcopy(first)
-            rows[0][1] += i * 1e-10
-            what_if["statistics"][slug] = rows
+    def same(row: BoardRow, table: BoardTable) -> BoardRow:
+        (kept, latency, *solved), *others = table.rows[0].statistics
+        latency += table.rows.index(row) * 1e-10  # equal but for noise far below nine decimals
+        return replace(row, statistics=[[kept, latency, *solved], *others])
 
-    page = visit(path=altered(same)).page
+    page = visit(path=altered(with_home_rows(same))).page
     places = page.locator("#if-rows tbody tr:not(.policies) td:first-child").all_text_contents()
     assert places == ["1"] * 7
     assert set(page.locator("#if-rows .moved").all_text_contents()) == {""}
@@ -184,9 +178,9 @@ def test_routers_that_tie_share_a_place_and_do_not_move(visit: Any, altered: Any
 def test_refused_submissions_say_what_to_mend(visit: Any, altered: Any) -> None:
     assert "<b>refused: 3 problems, first " in text(visit().page, "#refused")
 
-    def two(board: dict[str, Any]) -> None:
-        problem = {"where": "x", "what": "<i>lacks</i> 3 items" + "x" * 900, "fix": "add them"}
-        board["refused"] = [{"slug": "bad", "problems": [problem, problem]}]
+    def two(board: Leaderboard) -> Leaderboard:
+        problem = Problem("x", "<i>lacks</i> 3 items" + "x" * 900, "add them")
+        return replace(board, refused=(Refused("bad", None, (problem, problem)),))
 
     shown = text(visit(path=altered(two)).page, "#refused")
     assert shown.startswith("bad: 2 problems, first <i>lacks</i> 3 items") and shown.endswith("; to fix: add them")
@@ -194,9 +188,9 @@ def test_refused_submissions_say_what_to_mend(visit: Any, altered: Any) -> None:
 
 
 def test_words_of_the_page(visit: Any, altered: Any) -> None:
-    def unstated(board: dict[str, Any]) -> None:
-        for submission in board["submissions"]:
-            submission["router_latency"]["hardware"] = "not stated"
+    def unstated(board: Leaderboard) -> Leaderboard:
+        latency = RouterLatency(0.016, "not stated")
+        return replace(board, submissions=tuple(replace(s, router_latency=latency) for s in board.submissions))
 
     page = visit("#router=router-0", path=altered(unstated)).page
     assert "declared, hardware not stated" in text(page, "#detail")
@@ -211,11 +205,11 @@ def test_words_of_the_page(visit: Any, altered: Any) -> None:
 
 def test_caption_counts_groups_and_warns_of_few_queries(visit: Any, built: Any) -> None:
     page = visit().page
-    for part in table_of(built.board)["rows"][0]["domains"]:
-        page.locator("#domain").select_option(part["domain"])
+    for part in table_of(built.board).rows[0].score.domains:
+        page.locator("#domain").select_option(part.domain)
         caption = text(page, "#caption")
-        assert f"{part['n']} test queries in {part['groups']} groups" in caption
-        assert ("under 50 queries" in caption) == (part["n"] < 50)
+        assert f"{part.n} test queries in {part.groups} groups" in caption
+        assert ("under 50 queries" in caption) == (part.n < 50)
 
 
 def test_colours_name_the_same_router_in_both_drawings(visit: Any, built: Any) -> None:

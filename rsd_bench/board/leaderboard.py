@@ -1,0 +1,147 @@
+"""What a leaderboard is made of; `to_dict` gives leaderboard.json. Page, CSV and Markdown are written from the same.
+
+Curves stand on a row for the page alone: leaderboard.json leaves them to results/<slug>.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rsd_bench.board.sensitivity import Sensitivity
+from rsd_bench.board.what_if import DomainFrame, Statistics
+from rsd_bench.evaluation.result import EvalScore, Resampling, RouterLatency, json_data, policy_rows
+from rsd_bench.types import Problem, RoutingScore, Scenario
+
+_NOT_ON_A_ROW = ("track", "scenario", "references", "sweep")  # of a score: said once a table, or in results/
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardDataset:
+    """The dataset of a board. pair: model names by `small` and `large`."""
+
+    name: str
+    version: str
+    pair: Mapping[str, str]
+    queries: int
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class NoiseCeiling:
+    """Share of queries whose label flips when judged again, and the agreement that leaves."""
+
+    flip_prob: float
+    agreement_ceiling: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardSubmission:
+    """Who submitted what. sha256: of the files; tau: as submitted, by scenario, where it differs by track too."""
+
+    slug: str
+    sha256: str
+    name: str
+    authors: tuple[str, ...]
+    url: str | None
+    description: str
+    tau: Mapping[str, float | Mapping[str, float]]
+    router_latency: RouterLatency
+    flags: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> BoardSubmission:
+        listed = {name: tuple(data[name]) for name in ("authors", "flags")}
+        return cls(**{**data, **listed, "router_latency": RouterLatency(**data["router_latency"])})
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A submission that is not scored. sha256: of its files, None where they cannot be read."""
+
+    slug: str
+    sha256: str | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardRow:
+    """A router in a ranking. domain_bands: its band within each of `score.domains`; statistics, curve: for the page."""
+
+    band: int
+    slug: str
+    name: str
+    score: EvalScore
+    domain_bands: tuple[int, ...]
+    decisions_sha256: str
+    flags: tuple[str, ...]
+    statistics: Statistics
+    curve: str
+
+    def to_dict(self) -> dict[str, Any]:
+        score = {key: value for key, value in self.score.to_dict().items() if key not in _NOT_ON_A_ROW}
+        bands = zip(score["domains"], self.domain_bands, strict=True)
+        return {
+            "band": self.band,
+            "slug": self.slug,
+            "name": self.name,
+            **score,
+            "domains": [{**domain, "band": band} for domain, band in bands],
+            "decisions_sha256": self.decisions_sha256,
+            "flags": list(self.flags),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardTable:
+    """The ranking of one track and scenario: rows from the best band down, and reference policies without a rank."""
+
+    track: str
+    scenario: str
+    n: int
+    rows: tuple[BoardRow, ...]
+    references: Mapping[str, RoutingScore]
+    domain_references: Mapping[str, Mapping[str, RoutingScore]]
+    frames: tuple[DomainFrame, ...]
+    fixed: Mapping[str, Statistics]
+    sensitivity: Sensitivity
+
+    def to_dict(self) -> dict[str, Any]:
+        by_slug = sorted(self.rows, key=lambda row: row.slug)
+        random = {row.slug: {"random": row.score.references["random"]} for row in by_slug}
+        return {
+            "track": self.track,
+            "scenario": self.scenario,
+            "n": self.n,
+            "rows": [row.to_dict() for row in self.rows],
+            "references": policy_rows(self.references),
+            "domain_references": {domain: policy_rows(rows) for domain, rows in self.domain_references.items()},
+            "random": {slug: policy_rows(row)[0] for slug, row in random.items()},
+            "what_if": {
+                "domains": json_data(self.frames),
+                "statistics": {row.slug: row.statistics for row in by_slug},
+                "fixed": dict(self.fixed),
+            },
+            "sensitivity": json_data(self.sensitivity),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """All that is published: what holds for every table, who submitted, the tables, who is refused."""
+
+    dataset: BoardDataset
+    metrics_version: int
+    package_version: str
+    latency_basis: tuple[str, ...]
+    bootstrap: Resampling
+    scenarios: Mapping[str, Scenario]
+    noise: Mapping[str, NoiseCeiling] | None
+    submissions: tuple[BoardSubmission, ...]
+    tables: tuple[BoardTable, ...]
+    refused: tuple[Refused, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        tables = [table.to_dict() for table in self.tables]
+        return {name: tables if name == "tables" else json_data(value) for name, value in vars(self).items()}
