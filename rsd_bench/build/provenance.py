@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from rsd_bench.build.recipe import Recipe
@@ -29,8 +29,13 @@ def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Without the endpoint; a served model that is a path on the builder's disk by its last part."""
     public = {key: value for key, value in entry.items() if key != "endpoint"}
     if "served_models" in public:
-        public["served_models"] = [PurePath(n).name if n.startswith("/") else n for n in public["served_models"]]
+        public["served_models"] = [_public_name(n) for n in public["served_models"]]
     return public
+
+
+def _public_name(served: str) -> str:
+    path = PureWindowsPath(served)  # reads the paths of other systems, too
+    return path.name if path.root else served
 
 
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any]:

@@ -22,6 +22,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, in the same order everywhere: Windows would sort names without regard to case."""
+    return sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.relative_to(folder).parts)
+
+
 def file_entries(folder: Path, known: Mapping[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
     """sha256, bytes and (Parquet) rows of every file below `folder` but the manifest, by relative path.
 
@@ -29,7 +34,9 @@ def file_entries(folder: Path, known: Mapping[str, dict[str, Any]] | None = None
     known: entries that hold already; their files are not read again.
     """
     entries: dict[str, dict[str, Any]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
+    for path in files_below(folder):
+        if path.name == MANIFEST:
+            continue
         name = path.relative_to(folder).as_posix()
         if name.startswith("."):
             continue

@@ -146,7 +146,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
 def _revision(folder: Path) -> str:
     """sha256 over weights and config: a checkpoint of the Hub and its copy in a folder are the same encoder."""
     weights = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
-    files = sorted([*weights, folder / "config.json"])
+    files = sorted([*weights, folder / "config.json"], key=lambda path: path.name)
     lines = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
     return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
 

@@ -11,10 +11,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from secrets import token_hex
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from rsd_bench.dataset.check_dataset import check_dataset
@@ -33,12 +34,14 @@ from rsd_bench.hub.repository import (
     send,
     tags_of,
 )
+from rsd_bench.locks import lock_file
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _TYPE = "dataset"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -83,26 +86,24 @@ def _plan_dict(plan: CommitPlan) -> dict[str, Any]:
 
 @contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """An empty temporary folder, on the dataset's own file system where that can be written (for hard links)."""
+    """An empty temporary folder, on the dataset's own file system where that can be written (for hard links).
+
+    Its process holds a lock file beside it: what stands there without that lock is of a process that was killed.
+    """
     parent = Path(os.path.abspath(folder)).parent  # noqa: PTH100 - resolve() would follow a symlinked dataset
-    where = parent if os.access(parent, os.W_OK) else None
+    where = parent if os.access(parent, os.W_OK) else Path(gettempdir())
     prefix = f".{folder.name}.publish."
-    for left in parent.glob(f"{prefix}*"):
-        if not _runs(left.name.removeprefix(prefix).partition(".")[0]):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(dir=where, prefix=f"{prefix}{os.getpid()}.", ignore_cleanup_errors=True) as temporary:
-        yield Path(temporary)
-
-
-def _runs(pid: str) -> bool:
-    """Whether a process of that number runs; True where that cannot be told."""
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError, OverflowError):
-        pass
-    return True
+    for lock in where.glob(f"{prefix}*{_LOCK}"):
+        with suppress(InputError, OSError), lock_file(lock, lock, "is in use"):
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    temporary = where / f"{prefix}{token_hex(8)}"
+    lock = temporary.with_name(temporary.name + _LOCK)
+    with lock_file(lock, lock, "is in use"):
+        temporary.mkdir(mode=0o700)
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
