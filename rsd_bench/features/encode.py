@@ -119,8 +119,8 @@ def encode_dataset(
 
 def _shards(data: Path) -> list[str]:
     manifest = read_manifest(data)
-    if manifest["edition"] != "full":
-        what = f"is a {manifest['edition']} edition, without images and questions"
+    if manifest.edition != "full":
+        what = f"is a {manifest.edition} edition, without images and questions"
         raise InputError.at(data, what, "encode the full edition, or use the features a lite edition carries")
     require_content(data, manifest)
     return [str(path) for split in SPLITS for path in sorted((data / "pairs").glob(f"{split}-*.parquet"))]

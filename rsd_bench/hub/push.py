@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.layout import CARD, MANIFEST, TABLES
-from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.hub.publication import Version, write_publication
 from rsd_bench.hub.repository import (
     CommitPlan,
@@ -51,7 +51,7 @@ class PushPlan:
     version: Version
     commit: CommitPlan
     private: CommitPlan | None
-    manifest: dict[str, Any]
+    manifest: Manifest
     manifest_sha256: str
     folder: Path  # the publication
     done: bool
@@ -67,7 +67,7 @@ class PushPlan:
             "repository": self.repo,
             "version": self.version.tag,
             "manifest_sha256": self.manifest_sha256,
-            "withheld": self.manifest.get("withheld", []),
+            "withheld": list(self.manifest.withheld),
             "already_published": self.done,
             **{name: _plan_dict(side) for name, side in sides.items() if side is not None},
         }
@@ -121,8 +121,8 @@ def planned_push(
     if problems := check_dataset(folder):
         raise InputError(problems)
     built = read_manifest(folder)
-    if "repository" in built:
-        raise InputError.at(folder, f"is a published copy of {built['repository']}", "push the folder that was built")
+    if built.repository is not None:
+        raise InputError.at(folder, f"is a published copy of {built.repository}", "push the folder that was built")
     version = version or _own_version(folder, built)
     with beside(folder) as temporary:
         public, private = temporary / "public", temporary / "private"
@@ -141,10 +141,10 @@ def planned_push(
         yield PushPlan(version, commit, secret, manifest, manifest_sha256(public), public, done)
 
 
-def _own_version(folder: Path, manifest: dict[str, Any]) -> Version:
-    version = Version.parse(manifest["version"])
+def _own_version(folder: Path, manifest: Manifest) -> Version:
+    version = Version.parse(manifest.version)
     if version is None:
-        raise InputError.at(folder, f"has version {manifest['version']!r}", "give --version vMAJOR.MINOR.PATCH")
+        raise InputError.at(folder, f"has version {manifest.version!r}", "give --version vMAJOR.MINOR.PATCH")
     return version
 
 
@@ -199,7 +199,7 @@ def _plan_private(api: HfApi, repo: str, folder: Path) -> CommitPlan:
 
 def push(plan: PushPlan) -> str:
     """Carry out a planned push; returns the commit that the version's tag names. InputError where the Hub refuses."""
-    api, title = hub_api(), f"{plan.manifest['name']} {plan.version.tag}"
+    api, title = hub_api(), f"{plan.manifest.name} {plan.version.tag}"
     if plan.private is not None:
         with hub_errors(plan.private.repo):
             secret = plan.private

@@ -18,5 +18,5 @@ def test_images_are_opened_in_one_place() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG nothing", b"GIF89a"])
 def test_bytes_that_are_no_image_are_a_value_error(data: bytes) -> None:
-    with pytest.raises(ValueError, match="^is not an image that can be read: "), open_image(data) as image:
+    with pytest.raises(ValueError, match=r"^is not an image that can be read: "), open_image(data) as image:
         image.load()
