@@ -6,15 +6,19 @@ only the sibling, which the next call for the same `dest` clears; a lock keeps t
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rsd_bench.locks import lock_file
 from rsd_bench.types import InputError
+
+_REFUSES_OPEN_FILES = os.name == "nt"  # Windows replaces no file that somebody is reading
+_WAITS = (0.01, 0.05, 0.25, 1.0)  # seconds
 
 
 @contextmanager
@@ -29,11 +33,7 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
         raise InputError.at(dest, "exists and was not written by this command", "name a new or an empty folder")
     dest.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (dest.with_name(f".{dest.name}.{suffix}") for suffix in ("partial", "old"))
-    with dest.with_name(f".{dest.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError.at(dest, "is being written by another process", "wait for it to end") from None
+    with lock_file(dest.with_name(f".{dest.name}.lock"), dest, "is being written by another process"):
         if old.exists() and not dest.exists():  # killed between the two renames below
             old.rename(dest)
         for left in (partial, old):
@@ -49,11 +49,15 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
                 old.rename(dest)
             for left in (partial, old):
                 shutil.rmtree(left, ignore_errors=True)
-            Path(lock.name).unlink(missing_ok=True)
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file whole: a reader sees the old bytes or the new ones."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
     partial.write_bytes(data)
+    for wait in _WAITS if _REFUSES_OPEN_FILES else ():
+        with suppress(PermissionError):
+            partial.replace(path)
+            return
+        time.sleep(wait)
     partial.replace(path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +28,7 @@ from rsd_bench.dataset.layout import (
     arrow_schema,
     splits_schema,
 )
-from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.dataset.manifest import Manifest, ModelPair, SourceEntry, manifest_sha256, read_manifest
 from rsd_bench.features.feature_table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.label import label, label_column
@@ -41,7 +42,7 @@ _CANARY_NAMESPACE = "https://arxiv.org/abs/2510.27256#rsd_bench/"
 
 def build_dataset(
     recipe: Recipe, store: Path, out: Path, *, lite: bool = False, features: Path | None = None
-) -> dict[str, Any]:
+) -> Manifest:
     """Build the full edition, or with `lite` the figures-only edition, into folder `out`; return its manifest.
 
     features: a folder that `rsd-bench features encode` wrote; its vectors become part of a lite edition.
@@ -79,7 +80,7 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
                 for split, rows in _long_rows(store, source, source_table, splits):
                     shards.write(split, rows)
     _write_splits(index, folder)
-    write_documents(folder, _manifest(index) | label_noise(recipe, store, index.sources))
+    write_documents(folder, _manifest(index, label_noise(recipe, store, index.sources)))
 
 
 def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -141,40 +142,40 @@ def _write_splits(index: Index, folder: Path) -> None:
             shards.write(row["split"], [row])
 
 
-def _manifest(index: Index) -> dict[str, Any]:
-    """The manifest without its file list."""
+def _manifest(index: Index, noise: dict[str, Any] | None) -> Manifest:
+    """The manifest without its file list. noise: how many labels would flip."""
     recipe, queries = index.recipe, index.queries
 
     def counts(column: str) -> dict[str, int]:
         return {str(k): int(v) for k, v in queries[column].value_counts().sort_index().items()}
 
-    provenance = ("name", "license", "redistributable", "repository", "commit", "notes", "score_rule")
-    return {
-        "name": recipe.name,
-        "title": recipe.title or recipe.name,
-        "version": recipe.version,
-        "edition": "full",
-        "schema_version": DATA_SCHEMA_VERSION,
-        "metrics_version": METRICS_VERSION,
-        "recipe_sha256": recipe.sha256,
-        "canary": _canary(recipe.name),
-        "pair": {"small": recipe.small, "large": recipe.large},
-        "latency_profile": recipe.latency_profile,
-        "latency_basis": counts("latency_basis"),
-        "queries": len(queries),
-        "groups": int(queries["group_id"].nunique()),
-        "splits": {split: counts("split").get(split, 0) for split in SPLITS},
-        "domains": counts("domain"),
-        "tracks": {track.name: {"train": list(track.train), "test": list(track.test)} for track in index.tracks},
-        "sources": {
-            source: {key: info[key] for key in provenance}
-            | {"queries": int((queries["source"] == source).sum())}
-            | live_provenance(info)
-            for source, info in index.sources.items()
-        },
-        "missing": index.missing,
-        "card": card_facts(recipe.card, recipe.name),
-    }
+    def entry(source: str, info: dict[str, Any]) -> SourceEntry:
+        kept = ("name", "license", "redistributable", "repository", "commit", "notes", "score_rule")
+        n = int((queries["source"] == source).sum())
+        return SourceEntry(**{key: info[key] for key in kept}, queries=n, **live_provenance(info))
+
+    return Manifest(
+        name=recipe.name,
+        title=recipe.title or recipe.name,
+        version=recipe.version,
+        edition="full",
+        schema_version=DATA_SCHEMA_VERSION,
+        metrics_version=METRICS_VERSION,
+        recipe_sha256=recipe.sha256,
+        canary=_canary(recipe.name),
+        pair=ModelPair(recipe.small, recipe.large),
+        latency_profile=recipe.latency_profile,
+        latency_basis=counts("latency_basis"),
+        queries=len(queries),
+        groups=int(queries["group_id"].nunique()),
+        splits={split: counts("split").get(split, 0) for split in SPLITS},
+        domains=counts("domain"),
+        tracks=index.tracks,
+        sources={source: entry(source, info) for source, info in index.sources.items()},
+        missing=tuple(index.missing),
+        card=card_facts(recipe.card, recipe.name),
+        flip_prob=noise,
+    )
 
 
 def _canary(name: str) -> str:
@@ -194,9 +195,6 @@ def write_lite(full: Path, folder: Path, features: Path | None = None) -> None:
                 schema = source.schema_arrow if table == "splits" else arrow_schema(table, lite=True)
                 with pq.ParquetWriter(folder / table / shard.name, schema, **WRITER_OPTIONS) as sink:
                     sink.write_table(source.read(schema.names).cast(schema))
-    manifest = read_manifest(full)
-    del manifest["files"]
-    extra: dict[str, Any] = {"edition": "lite", "derived_from": manifest_sha256(full)}
-    if features:
-        extra["features"] = copy_features(features, folder).to_dict()
-    write_documents(folder, manifest | extra)
+    spec = copy_features(features, folder).to_dict() if features else None
+    lite = replace(read_manifest(full), edition="lite", derived_from=manifest_sha256(full), features=spec)
+    write_documents(folder, lite)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.build.card_facts import column_meaning
 from rsd_bench.build.card_figures import Figures
+from rsd_bench.dataset.manifest import FileEntry, Manifest
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -61,16 +62,9 @@ _KEYS = {"pairs": ("query_id",), "outcomes": ("query_id", "model"), "splits": ("
 _SHARD = re.compile(r"^(?P<table>[\w-]+)/(?P<split>[\w]+)-(?P<index>\d+)-of-(?P<shards>\d+)\.parquet$")
 
 
-def write_croissant(
-    folder: Path,
-    path: Path,
-    manifest: Mapping[str, Any],
-    figures: Figures,
-    files: Mapping[str, Mapping[str, Any]],
-    base_url: str,
-) -> None:
+def write_croissant(folder: Path, path: Path, manifest: Manifest, figures: Figures, base_url: str) -> None:
     """Write croissant.json of a dataset folder. `base_url`: "" where files lie beside it, else their address."""
-    shards = {name: entry for name, entry in files.items() if name.endswith(".parquet")}
+    shards = {name: entry for name, entry in manifest.files.items() if name.endswith(".parquet")}
     record_sets = [_record_set(folder, name) for name in shards]
     document = {
         "@context": _CONTEXT,
@@ -84,13 +78,13 @@ def write_croissant(
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
 
 
-def _core(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    facts = manifest["card"]
-    licences = dict.fromkeys(str(source["license"]) for source in manifest["sources"].values())
+def _core(manifest: Manifest) -> dict[str, Any]:
+    facts = manifest.card or {}
+    licences = dict.fromkeys(source.license for source in manifest.sources.values())
     return {
-        "name": manifest["name"],
-        "description": f"{manifest['title']}. {_flat(facts['motivation'])}",
-        "version": manifest["version"],
+        "name": manifest.name,
+        "description": f"{manifest.title}. {_flat(facts['motivation'])}",
+        "version": manifest.version,
         "license": list(licences),
         "creator": [{"@type": "sc:Organization", "name": name} for name in facts["creators"]],
         "citeAs": facts["citation"],
@@ -101,9 +95,9 @@ def _core(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _responsible_ai(manifest: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
+def _responsible_ai(manifest: Manifest, figures: Figures) -> dict[str, Any]:
     """The RAI fields venues ask for, from the facts of the card and the judges that the data names."""
-    facts = manifest["card"]
+    facts = manifest.card or {}
     tools = [f"{judge.name} (source {judge.source}, {judge.answers} answers)" for judge in figures.judges]
     return {
         "rai:dataCollection": _flat(facts["collection"]),
@@ -125,15 +119,15 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def _file(name: str, entry: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+def _file(name: str, entry: FileEntry, base_url: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,
         "name": name,
         "contentUrl": base_url + name,
-        "contentSize": f"{entry['bytes']} B",
+        "contentSize": f"{entry.bytes} B",
         "encodingFormat": "application/x-parquet",
-        "sha256": entry["sha256"],
+        "sha256": entry.sha256,
     }
 
 

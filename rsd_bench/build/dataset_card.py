@@ -6,7 +6,7 @@ and the publisher write them by the same code, and a published card can be trace
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +19,40 @@ from rsd_bench.build.card_histograms import score_histograms
 from rsd_bench.build.croissant import write_croissant
 from rsd_bench.config import MES_LEVELS, SCENARIOS, load_profile
 from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, MANIFEST, PICTURE, card_configs, task_id
-from rsd_bench.dataset.manifest import file_entries, to_bytes
+from rsd_bench.dataset.manifest import Manifest, file_entries, to_bytes
 
 _TEMPLATE = "card.md.jinja"
 _LOCAL = "."  # a card beside its data is read with the folder as working directory
 
 
-def write_documents(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def write_documents(folder: Path, manifest: Manifest) -> Manifest:
     """Write every document of a dataset folder whose tables stand; return the manifest with its file list.
 
-    manifest: without `files`. `repository` (a Hub id) in it says where the folder is published, at tag v<version>;
-    `benchmark` False leaves out eval.yaml.
+    The files that `manifest` lists are those of another folder, or none. Its `repository` says where the folder is
+    published, at tag v<version>; `benchmark` False leaves out eval.yaml.
     """
     figures = dataset_figures(folder)
     (folder / PICTURE).parent.mkdir(exist_ok=True)
-    (folder / PICTURE).write_bytes(score_histograms(figures, manifest["pair"]))
-    files = file_entries(folder)
-    (folder / CARD).write_text(_card(folder, {**manifest, "files": files}, figures), "utf-8", newline="\n")
-    if manifest.get("benchmark", True):
+    (folder / PICTURE).write_bytes(score_histograms(figures, asdict(manifest.pair)))
+    manifest = replace(manifest, files=file_entries(folder))
+    (folder / CARD).write_text(_card(folder, manifest, figures), "utf-8", newline="\n")
+    if manifest.benchmark:
         (folder / EVAL).write_text(_eval_yaml(manifest), "utf-8", newline="\n")
-    files = file_entries(folder, known={name: entry for name, entry in files.items() if name.endswith(".parquet")})
-    write_croissant(folder, folder / CROISSANT, manifest, figures, files, _base_url(manifest))
-    whole = {**manifest, "files": file_entries(folder, known=files)}
-    (folder / MANIFEST).write_bytes(to_bytes(whole))
-    return whole
+    tables = {name: entry for name, entry in manifest.files.items() if name.endswith(".parquet")}
+    manifest = replace(manifest, files=file_entries(folder, known=tables))
+    write_croissant(folder, folder / CROISSANT, manifest, figures, _base_url(manifest))
+    manifest = replace(manifest, files=file_entries(folder, known=manifest.files))
+    (folder / MANIFEST).write_bytes(to_bytes(manifest.to_dict()))
+    return manifest
 
 
-def _base_url(manifest: Mapping[str, Any]) -> str:
+def _base_url(manifest: Manifest) -> str:
     """Where files of the published version are fetched from; "" for a folder that is not published."""
-    if "repository" not in manifest:
+    if manifest.repository is None:
         return ""
     from huggingface_hub.constants import ENDPOINT
 
-    return f"{ENDPOINT}/datasets/{manifest['repository']}/resolve/v{manifest['version']}/"
+    return f"{ENDPOINT}/datasets/{manifest.repository}/resolve/v{manifest.version}/"
 
 
 def _yaml(value: Any) -> str:
@@ -60,12 +61,12 @@ def _yaml(value: Any) -> str:
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
 
 
-def _eval_yaml(manifest: Mapping[str, Any]) -> str:
+def _eval_yaml(manifest: Manifest) -> str:
     """The Hub's benchmark file: one task per scenario, scored on the test split. Values are RCS."""
     tasks = [{"id": task_id(name), "config": "pairs", "split": "test"} for name in SCENARIOS]
     return _yaml(
         {
-            "name": manifest["title"],
+            "name": manifest.title,
             "description": "Routing between a small and a large vision-language model: RCS on the test queries.",
             "evaluation_framework": "rsd-bench",
             "tasks": tasks,
@@ -73,16 +74,16 @@ def _eval_yaml(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _card(folder: Path, manifest: Mapping[str, Any], figures: Figures) -> str:
-    facts, lite = manifest["card"], manifest["edition"] == "lite"
+def _card(folder: Path, manifest: Manifest, figures: Figures) -> str:
+    facts = manifest.card or {}
     header = {
-        "pretty_name": manifest["title"],
+        "pretty_name": manifest.title,
         "license": facts["license"],
         "language": facts["language"],
         "task_categories": facts["task_categories"],
         "tags": facts["tags"],
-        "size_categories": [_size_category(manifest["queries"])],
-        "configs": card_configs(lite, manifest["files"]),
+        "size_categories": [_size_category(manifest.queries)],
+        "configs": card_configs(manifest.lite, manifest.files),
     }
     if facts["license"] == "other":
         header["license_name"] = "by-source"
@@ -91,16 +92,16 @@ def _card(folder: Path, manifest: Mapping[str, Any], figures: Figures) -> str:
     )
     environment.filters["cell"] = _cell
     body = environment.get_template(_TEMPLATE).render(
-        manifest=manifest,
+        manifest=manifest.to_dict(),
         facts=facts,
         figures=figures,
-        lite=lite,
-        profile=load_profile(manifest["latency_profile"]),
+        lite=manifest.lite,
+        profile=load_profile(manifest.latency_profile),
         tables=_tables(folder, manifest),
-        where=manifest.get("repository", _LOCAL),
-        tag=f"v{manifest['version']}" if "repository" in manifest else None,
+        where=manifest.repository or _LOCAL,
+        tag=f"v{manifest.version}" if manifest.repository else None,
         picture=PICTURE,
-        withheld_queries=sum(manifest["sources"][name]["queries"] for name in manifest.get("withheld", [])),
+        withheld_queries=sum(manifest.sources[name].queries for name in manifest.withheld),
         mes_levels=MES_LEVELS,
     )
     return f"---\n{_yaml(header)}---\n\n{body.strip()}\n"
@@ -111,10 +112,10 @@ def _cell(text: Any) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
-def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+def _tables(folder: Path, manifest: Manifest) -> dict[str, list[tuple[str, str, str]]]:
     """Table -> (column, type, meaning), from the files themselves; the ten labels are one line."""
     found: dict[str, list[tuple[str, str, str]]] = {}
-    for config in card_configs(manifest["edition"] == "lite", manifest["files"]):
+    for config in card_configs(manifest.lite, manifest.files):
         name = config["config_name"]
         if name.startswith("mes-"):
             continue

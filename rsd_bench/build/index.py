@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import SPLITS, load_profile
+from rsd_bench.dataset.manifest import MissingQuery
 from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
@@ -34,7 +35,7 @@ class Index:
     recipe: Recipe
     sources: dict[str, dict[str, Any]]  # provenance by source
     queries: pd.DataFrame
-    missing: list[dict[str, str]]
+    missing: list[MissingQuery]
     tracks: tuple[Track, ...]
 
 
@@ -52,11 +53,7 @@ def build_index(recipe: Recipe, store: Path) -> Index:
         raise InputError([Problem(str(store), f"query_id {i!r} stands in two sources", "rename one") for i in ids])
     _require_domains(recipe, queries)
     reason = _reasons(queries, recipe)
-    missing = [
-        {"query_id": query_id, "reason": text}
-        for query_id, text in zip(queries["query_id"], reason, strict=True)
-        if text
-    ]
+    missing = [MissingQuery(query_id, text) for query_id, text in zip(queries["query_id"], reason, strict=True) if text]
     queries = queries[[not text for text in reason]].reset_index(drop=True)
     if queries.empty:
         scored = sorted({m for info in infos.values() for m, n in info["models"].items() if n})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from rsd_bench.build.recipe import Recipe
@@ -29,12 +29,17 @@ def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Without the endpoint; a served model that is a path on the builder's disk by its last part."""
     public = {key: value for key, value in entry.items() if key != "endpoint"}
     if "served_models" in public:
-        public["served_models"] = [PurePath(n).name if n.startswith("/") else n for n in public["served_models"]]
+        public["served_models"] = [_public_name(n) for n in public["served_models"]]
     return public
 
 
-def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any]:
-    """{"flip_prob": ...} from the audits of the recipe's pair, mean over their queries; {} where there is none."""
+def _public_name(served: str) -> str:
+    path = PureWindowsPath(served)  # reads the paths of other systems, too
+    return path.name if path.root else served
+
+
+def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any] | None:
+    """`flip_prob` from the audits of the recipe's pair, mean over their queries; None where there is none."""
     audits = []
     for source in sources:
         path = store / "sources" / source / AUDIT
@@ -44,20 +49,18 @@ def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str
                 if audit["pair"] == {"small": recipe.small, "large": recipe.large} and audit["flip_prob"]:
                     audits.append(audit)
     if not audits:
-        return {}
+        return None
     flips = [audit["flip_prob"] for audit in audits]
     queries = sum(flip["queries"] for flip in flips)
     near = {str(mes): sum(flip["near_queries"][str(mes)] for flip in flips) for mes in MES_LEVELS}
     return {
-        "flip_prob": {
-            "judges": sorted({audit["judge"] for audit in audits}),
-            "sources": [audit["source"] for audit in audits],
-            "queries": queries,
-            "all": {m: sum(flip["all"][m] * flip["queries"] for flip in flips) / queries for m in near},
-            "near": {
-                m: sum((flip["near"][m] or 0) * flip["near_queries"][m] for flip in flips) / n if n else None
-                for m, n in near.items()
-            },
-            "near_queries": near,
-        }
+        "judges": sorted({audit["judge"] for audit in audits}),
+        "sources": [audit["source"] for audit in audits],
+        "queries": queries,
+        "all": {m: sum(flip["all"][m] * flip["queries"] for flip in flips) / queries for m in near},
+        "near": {
+            m: sum((flip["near"][m] or 0) * flip["near_queries"][m] for flip in flips) / n if n else None
+            for m, n in near.items()
+        },
+        "near_queries": near,
     }

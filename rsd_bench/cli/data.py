@@ -48,7 +48,8 @@ def build(
 
     if features and edition is not Edition.lite:
         raise typer.BadParameter("features go into a lite edition: add --edition lite", param_hint="--features")
-    manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
+    built = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
+    manifest = built.to_dict()
     sha256 = manifest_sha256(out)
     if as_json:
         print_json({"ok": True, "folder": str(out), "manifest_sha256": sha256, "manifest": manifest})
@@ -86,7 +87,7 @@ def check(
     problems = check_dataset(folder)
     if problems:
         raise fail(problems, as_json)
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder).to_dict()
     if as_json:
         print_json({"ok": True, "problems": [], "queries": manifest["queries"], "files": len(manifest["files"])})
     else:

@@ -5,6 +5,7 @@ Exit codes: 0 ok, 1 the input falls short (problems listed), 2 usage.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -97,6 +98,9 @@ def main() -> None:
     A ValueError that names no argument is no fault of the input that anybody foresaw: the line calls it a bug. With
     RSD_BENCH_TRACEBACK=1 it ends in its traceback, as other errors that were not foreseen always do.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # on Windows a pipe or a file would get a code page of 256 characters
+            stream.reconfigure(encoding="utf-8", errors=stream.errors)
     try:
         app()
     except InputError as error:

@@ -60,8 +60,8 @@ def push(
 
 
 def _plan_text(plan: PushPlan) -> str:
-    lines = [f"{plan.manifest['name']} {plan.version.tag} -> {plan.repo}, manifest {plan.manifest_sha256[:12]}"]
-    if withheld := plan.manifest.get("withheld"):
+    lines = [f"{plan.manifest.name} {plan.version.tag} -> {plan.repo}, manifest {plan.manifest_sha256[:12]}"]
+    if withheld := plan.manifest.withheld:
         lines.append(f"withheld  images and texts of {', '.join(withheld)} (not redistributable)")
     for side, commit in (("", plan.commit), (f" -> {plan.private.repo}" if plan.private else "", plan.private)):
         if commit is None:

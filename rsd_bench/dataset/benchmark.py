@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.config import IN_DOMAIN, SPLITS
 from rsd_bench.dataset.layout import MANIFEST
-from rsd_bench.dataset.manifest import file_sha256, manifest_sha256, read_manifest
+from rsd_bench.dataset.manifest import Manifest, file_sha256, manifest_sha256, read_manifest
 from rsd_bench.metrics.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.types import InputError, Problem
@@ -170,21 +170,21 @@ def read_queries(folder: Path) -> Benchmark:
     pairs = read_table(folder, "pairs", _FIGURES).to_pandas()
     splits = read_table(folder, "splits").to_pandas()
     queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
-    if len(queries) != manifest["queries"] or queries["split"].isna().any():
+    if len(queries) != manifest.queries or queries["split"].isna().any():
         raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
-    return Benchmark(folder, manifest, manifest_sha256(folder), queries)
+    return Benchmark(folder, manifest.to_dict(), manifest_sha256(folder), queries)
 
 
-def _verify_files(folder: Path, manifest: dict[str, Any]) -> None:
+def _verify_files(folder: Path, manifest: Manifest) -> None:
     """InputError where a file that scoring reads is not the manifest's: scores are kept and published by its hash."""
     fix = "run `rsd-bench data check`"
-    listed = manifest.get("files")
-    if not isinstance(listed, dict):
+    listed = manifest.files
+    if not listed:
         raise InputError.at(folder / MANIFEST, "lists no files", fix)
     for table in _TABLES:
         found = {f"{table}/{path.name}" for path in (folder / table).glob("*.parquet")}
         for name in sorted(found | {name for name in listed if name.startswith(f"{table}/")}):
             if name not in found:
                 raise InputError.at(folder / name, "is missing", fix)
-            if listed.get(name, {}).get("sha256") != file_sha256(folder / name):
+            if name not in listed or listed[name].sha256 != file_sha256(folder / name):
                 raise InputError.at(folder / name, "is not the file that the manifest names", fix)

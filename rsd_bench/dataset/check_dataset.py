@@ -31,8 +31,8 @@ from rsd_bench.dataset.layout import (
     content_columns,
     splits_schema,
 )
-from rsd_bench.dataset.manifest import file_entries, read_manifest
-from rsd_bench.dataset.splits import Track, split_of, track_split
+from rsd_bench.dataset.manifest import Manifest, file_entries, read_manifest
+from rsd_bench.dataset.splits import split_of, track_split
 from rsd_bench.metrics.label import label, label_column
 from rsd_bench.types import InputError, Problem
 
@@ -64,10 +64,10 @@ def check_dataset(folder: Path) -> list[Problem]:
         return [Problem(str(folder), f"cannot be checked further: {error!r}", _REBUILD)]
 
 
-def _files(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
+def _files(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Missing, unexpected and changed files."""
-    listed = manifest.get("files")
-    if not isinstance(listed, dict):
+    listed = manifest.files
+    if not listed:
         yield Problem(str(folder / MANIFEST), "lists no files", _REBUILD)
         return
     found = file_entries(folder)
@@ -76,25 +76,25 @@ def _files(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     for name in sorted(found.keys() - listed.keys()):
         yield Problem(str(folder / name), "is not in the manifest", "remove it")
     for name in sorted(listed.keys() & found.keys()):
-        for key, value in found[name].items():
-            if listed[name].get(key) != value:
-                yield Problem(
-                    str(folder / name), f"{key} is {value}, the manifest says {listed[name].get(key)}", _REBUILD
-                )
+        told = vars(listed[name])
+        for key, value in vars(found[name]).items():
+            if told[key] != value:
+                yield Problem(str(folder / name), f"{key} is {value}, the manifest says {told[key]}", _REBUILD)
 
 
 def _shards(folder: Path, table: str, split: str) -> list[Path]:
     return sorted((folder / table).glob(f"{split}-*.parquet"))
 
 
-def _tables(manifest: dict[str, Any]) -> tuple[str, ...]:
-    return LITE_TABLES if manifest["edition"] == "lite" else TABLES
+def _tables(manifest: Manifest) -> tuple[str, ...]:
+    return LITE_TABLES if manifest.lite else TABLES
 
 
-def _schemas(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
-    lite = manifest["edition"] == "lite"
+def _schemas(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     for table in _tables(manifest):
-        expected = splits_schema(manifest["tracks"]) if table == "splits" else arrow_schema(table, lite)
+        expected = (
+            splits_schema(t.name for t in manifest.tracks) if table == "splits" else arrow_schema(table, manifest.lite)
+        )
         for split in SPLITS:
             shards = _shards(folder, table, split)
             if not shards:
@@ -124,7 +124,7 @@ def _rows(where: Path, ids: Any, what: str, fix: str = _REBUILD) -> Iterator[Pro
         yield Problem(str(where), f"{len(ids) - _SHOWN} more rows: {what}", fix)
 
 
-def _pairs(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
+def _pairs(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     where = folder / "pairs"
     scores = ["small_score", "large_score"]
     seconds = ["small_latency_s", "large_latency_s"]
@@ -132,7 +132,7 @@ def _pairs(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     pairs = _read(folder, "pairs", [*texts, *scores, *seconds, *LABELS])
     ids = pairs["query_id"]
     yield from _rows(where, ids[ids.duplicated()], "query_id stands twice")
-    hidden = (pairs["file"] == "test") & ("private_outcomes" in manifest)
+    hidden = (pairs["file"] == "test") & (manifest.private_outcomes is not None)
     for name in (*texts, *seconds):
         yield from _rows(where, ids[pairs[name].isna()], f"{name} is missing")
     for name in scores:
@@ -142,7 +142,7 @@ def _pairs(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
         )
     for name in (*scores, *LABELS):
         yield from _rows(where, ids[pairs[name].notna() & hidden], f"{name} is private but stands here", "push again")
-    licences = pairs["source"].map({name: info["license"] for name, info in manifest["sources"].items()})
+    licences = pairs["source"].map({name: source.license for name, source in manifest.sources.items()})
     yield from _rows(where, ids[pairs["licence"] != licences], "licence is not that of its source")
     for name in seconds:
         yield from _rows(where, ids[~((pairs[name] >= 0) & np.isfinite(pairs[name]))], f"{name} is no latency")
@@ -163,15 +163,15 @@ def _pairs(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
         "latency_basis": {k: int(v) for k, v in pairs["latency_basis"].value_counts().sort_index().items()},
     }
     for key, value in counted.items():
-        if manifest.get(key) != value:
-            yield Problem(str(folder / MANIFEST), f"{key} is {manifest.get(key)}, the files hold {value}", _REBUILD)
-    if manifest["edition"] != "lite":
+        if (told := getattr(manifest, key)) != value:
+            yield Problem(str(folder / MANIFEST), f"{key} is {told}, the files hold {value}", _REBUILD)
+    if not manifest.lite:
         yield from _content(folder, manifest, len(pairs))
 
 
-def _content(folder: Path, manifest: dict[str, Any], n: int) -> Iterator[Problem]:
+def _content(folder: Path, manifest: Manifest, n: int) -> Iterator[Problem]:
     """Images match their hashes; withheld sources have no content at all."""
-    withheld = manifest.get("withheld", [])
+    withheld = manifest.withheld
     columns = ["query_id", "source", "image_sha256", *content_columns("pairs")]
     with tqdm(total=n, desc="images", unit="image", disable=None) as bar:
         for split in SPLITS:
@@ -196,9 +196,9 @@ def _content(folder: Path, manifest: dict[str, Any], n: int) -> Iterator[Problem
         yield from _rows(folder / table, told, f"{column} of a withheld source", "push again")
 
 
-def _splits(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
+def _splits(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     where = folder / "splits"
-    tracks = [Track(name, tuple(parts["train"]), tuple(parts["test"])) for name, parts in manifest["tracks"].items()]
+    tracks = manifest.tracks
     splits = _read(folder, "splits", ["query_id", "split", *(track.name for track in tracks)])
     pairs = _read(folder, "pairs", ["query_id", "domain"])
     yield from _rows(where, splits["query_id"][splits["query_id"].duplicated()], "query_id stands twice")
@@ -215,11 +215,11 @@ def _splits(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
         yield from _rows(where, both["query_id"][wrong], f"has the wrong part in track {track.name}")
 
 
-def _outcomes(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
+def _outcomes(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     where = folder / "outcomes"
     outcomes = _read(folder, "outcomes", ["query_id", "model", "status", "score"])
     pairs = _read(folder, "pairs", ["query_id", "small_score", "large_score"]).drop_duplicates("query_id")
-    if "private_outcomes" in manifest:
+    if manifest.private_outcomes is not None:
         told = (outcomes["file"] == "test") & ((outcomes["status"] != PRIVATE) | outcomes["score"].notna())
         yield from _rows(where, outcomes["query_id"][told], "is private but stands here", "push again")
     twice = outcomes.duplicated(["query_id", "model"])
@@ -230,9 +230,10 @@ def _outcomes(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
     out = outcomes["score"].notna() & ~outcomes["score"].between(0, SCORE_MAX)
     yield from _rows(where, outcomes["query_id"][out], "score is not in [0, 10]")
     for tier in ("small", "large"):
-        side = outcomes[(outcomes["model"] == manifest["pair"][tier]) & ~twice].set_index("query_id")["score"]
-        if "private_outcomes" in manifest:
+        model = getattr(manifest.pair, tier)
+        side = outcomes[(outcomes["model"] == model) & ~twice].set_index("query_id")["score"]
+        if manifest.private_outcomes is not None:
             pairs = pairs[pairs["file"] != "test"]
         given = side.reindex(pairs["query_id"]).to_numpy()
         wrong = given != pairs[f"{tier}_score"].to_numpy()
-        yield from _rows(where, pairs["query_id"][wrong], f"score of {manifest['pair'][tier]} is not that of pairs")
+        yield from _rows(where, pairs["query_id"][wrong], f"score of {model} is not that of pairs")

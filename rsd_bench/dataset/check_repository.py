@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, PICTURE, card_configs, task_id
+from rsd_bench.dataset.manifest import Manifest
 from rsd_bench.types import Problem
 
 _REBUILD = "build the dataset again"
@@ -37,10 +37,10 @@ _RESPONSIBLE_AI = (
 _NO_LICENCE = ("", "unknown", "none")
 
 
-def check_repository(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
+def check_repository(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Problems that would meet a user, or the Hub, after a push. Files must be those of the manifest already."""
-    documents = (CARD, CROISSANT, PICTURE, *((EVAL,) if manifest.get("benchmark", True) else ()))
-    missing = [name for name in documents if name not in manifest["files"]]
+    documents = (CARD, CROISSANT, PICTURE, *((EVAL,) if manifest.benchmark else ()))
+    missing = [name for name in documents if name not in manifest.files]
     for name in missing:
         yield Problem(str(folder / name), "is missing", _REBUILD)
     yield from _licences(folder, manifest)
@@ -51,26 +51,24 @@ def check_repository(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Prob
         yield from _eval_yaml(folder) if EVAL in documents else ()
 
 
-def _licences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, source in manifest["sources"].items():
-        licence = str(source["license"]).strip().lower()
+def _licences(folder: Path, manifest: Manifest) -> Iterator[Problem]:
+    for name, source in manifest.sources.items():
+        licence = source.license.strip().lower()
         stated = licence not in _NO_LICENCE and not licence.startswith("none ")
-        if source["redistributable"] and not stated:
-            what = f"source {name!r} may be re-hosted by a licence that is {source['license']!r}"
+        if source.redistributable and not stated:
+            what = f"source {name!r} may be re-hosted by a licence that is {source.license!r}"
             yield Problem(str(folder), what, "state the licence in source.json, or set redistributable to false")
 
 
-def _sizes(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
-    for parent, n in Counter(Path(name).parent for name in manifest["files"]).items():
+def _sizes(folder: Path, manifest: Manifest) -> Iterator[Problem]:
+    for parent, n in Counter(Path(name).parent for name in manifest.files).items():
         if n > FILES_PER_FOLDER:
             yield Problem(str(folder / parent), f"holds {n} files, the Hub takes {FILES_PER_FOLDER}", _REBUILD)
-    for name, entry in manifest["files"].items():
+    for name, entry in manifest.files.items():
         parquet = name.endswith(".parquet")
         limit = FILE_BYTES if parquet else PLAIN_FILE_BYTES
-        if entry["bytes"] > limit:
-            yield Problem(
-                str(folder / name), f"has {entry['bytes']} bytes, the Hub takes {limit}", "use smaller shards"
-            )
+        if entry.bytes > limit:
+            yield Problem(str(folder / name), f"has {entry.bytes} bytes, the Hub takes {limit}", "use smaller shards")
         if not parquet:
             continue
         metadata = pq.read_metadata(folder / name)
@@ -80,7 +78,7 @@ def _sizes(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(str(folder / name), what, "build with fewer rows a group")
 
 
-def _card(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
+def _card(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     import yaml
     from huggingface_hub import DatasetCard
 
@@ -91,18 +89,18 @@ def _card(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(str(path), f"has no YAML that can be read: {' '.join(str(error).split())}", _REBUILD)
         return
     data = card.data.to_dict()
-    if data.get("configs") != card_configs(manifest["edition"] == "lite", manifest["files"]):
+    if data.get("configs") != card_configs(manifest.lite, manifest.files):
         yield Problem(str(path), "its configs are not those of the data", _REBUILD)
     for key in ("license", "language", "size_categories", "pretty_name", "tags"):
         if not data.get(key):
             yield Problem(str(path), f"its YAML has no {key}", _REBUILD)
-    told = [manifest["canary"], *(str(s["license"]) for s in manifest["sources"].values())]
+    told = [manifest.canary, *(s.license for s in manifest.sources.values())]
     for text in told:
         if text not in card.text.replace("\\|", "|"):
             yield Problem(str(path), f"does not say {text!r}", _REBUILD)
 
 
-def _croissant(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
+def _croissant(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     path = folder / CROISSANT
     try:
         document = json.loads(path.read_bytes())
@@ -110,7 +108,7 @@ def _croissant(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Problem]:
     except (ValueError, KeyError, TypeError) as error:
         yield Problem(str(path), f"is no Croissant file: {error!r}", _REBUILD)
         return
-    files = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".parquet")}
+    files = {name: entry.sha256 for name, entry in manifest.files.items() if name.endswith(".parquet")}
     for name in sorted(told.keys() | files.keys()):
         if told.get(name) != files.get(name):
             yield Problem(str(path), f"says of {name} what is not so", _REBUILD)

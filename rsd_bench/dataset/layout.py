@@ -17,13 +17,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from rsd_bench.config import MES_LEVELS, SPLITS
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
 from rsd_bench.metrics.label import LABEL_NAMES, label_column
+
+if TYPE_CHECKING:
+    from rsd_bench.dataset.manifest import FileEntry
 
 MANIFEST, CARD, CROISSANT, EVAL = "manifest.json", "README.md", "croissant.json", "eval.yaml"
 PICTURE = "assets/score-histogram.svg"
@@ -128,7 +131,7 @@ def splits_schema(tracks: Iterable[str]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in ("query_id", "split", *tracks)])
 
 
-def card_configs(lite: bool = False, files: Mapping[str, Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+def card_configs(lite: bool = False, files: Mapping[str, FileEntry] | None = None) -> list[dict[str, Any]]:
     """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files.
 
     files: the manifest's. A split without rows is left out, and a table without any: `datasets` cannot load them.
@@ -140,7 +143,7 @@ def card_configs(lite: bool = False, files: Mapping[str, Mapping[str, Any]] | No
 
     def filled(table: str, split: str) -> bool:
         shards = [entry for name, entry in (files or {}).items() if name.startswith(f"{table}/{split}-")]
-        return files is None or any(entry["rows"] for entry in shards)
+        return files is None or any(entry.rows for entry in shards)
 
     configs: list[dict[str, Any]] = [{"config_name": "pairs", "default": True, "data_files": paths("pairs")}]
     for mes in MES_LEVELS:

@@ -5,25 +5,23 @@ From the Hub only the tables that a call needs are fetched; what was fetched onc
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from rsd_bench.config import IN_DOMAIN, SPLITS, load_profile, scenario_named
+from rsd_bench.config import IN_DOMAIN, SPLITS, scenario_named
 from rsd_bench.dataset.benchmark import read_table
 from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, arrow_schema, card_configs, splits_schema
-from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
-from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.dataset.other_pair import with_pair
 from rsd_bench.metrics.arrays import FloatArray, score_bound
 from rsd_bench.metrics.label import LABEL_NAMES, label
-from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.types import Scenario
 
 if TYPE_CHECKING:
@@ -58,60 +56,96 @@ def load(
     Where test outcomes are private, scores and labels of the test split are None.
     Raises ValueError naming the argument, InputError (a ValueError) for a dataset that cannot be read.
     """
+    wanted = _Wanted(
+        mes=_mes_of(mes, scenario),
+        small=small,
+        large=large,
+        split=split,
+        track=track,
+        config=config,
+        columns=tuple(columns) if columns is not None else None,
+    )
+    wanted.check(streaming)
+    folder = dataset_folder(path_or_repo, revision, tables=[] if streaming else wanted.tables())
+    manifest = read_manifest(folder)
+    _check_against(wanted, manifest)
+    if streaming:
+        return _stream(folder, wanted)
+    parts = _parts(folder, wanted)
+    if track != IN_DOMAIN:
+        parts = {name: _on_track(part, folder, track, name) for name, part in parts.items()}
+    parts = with_pair(parts, folder, manifest, wanted.small, wanted.large)
+    if wanted.mes is not None:
+        parts = {name: _with_label(part, wanted.mes) for name, part in parts.items()}
+    if wanted.columns is not None:
+        parts = {name: part.select_columns(list(wanted.columns)) for name, part in parts.items()}
+    if split:
+        return parts[split]
+    from datasets import DatasetDict
+
+    return DatasetDict(parts)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What `load` was asked for; `mes` is that of the scenario, too."""
+
+    mes: float | None
+    small: str | None
+    large: str | None
+    split: str | None
+    track: str
+    config: str
+    columns: tuple[str, ...] | None
+
+    def check(self, streaming: bool) -> None:
+        """ValueError for what no dataset can give."""
+        if self.split is not None and self.split not in SPLITS:
+            raise ValueError(f"split: {self.split!r} is none of {', '.join(SPLITS)}")
+        other = any(value is not None for value in (self.small, self.large)) or self.track != IN_DOMAIN
+        if (self.config != "pairs" and (other or self.mes is not None)) or (streaming and other):
+            what = "streaming" if streaming else f"config: {self.config!r}"
+            raise ValueError(f"{what}: small, large and track{'' if streaming else ', mes and scenario'} go without it")
+
+    def tables(self) -> list[str]:
+        """The tables of the dataset that it needs."""
+        if self.config != "pairs":
+            return ["pairs" if self.config.startswith("mes-") else self.config]
+        outcomes = ["outcomes"] if self.small or self.large else []
+        return ["pairs", *outcomes, *(["splits"] if self.track != IN_DOMAIN else [])]
+
+    def columns_to_read(self) -> list[str] | None:
+        """Columns of the files behind the wanted ones: a label needs both scores, a track or another pair more."""
+        if self.columns is None:
+            return None
+        needed = ["query_id", "small_score", "large_score"] if self.config == "pairs" else []
+        made = {"label"} if self.mes is not None else set()
+        return list(dict.fromkeys(name for name in (*needed, *self.columns) if name not in made))
+
+
+def _mes_of(mes: float | None, scenario: str | Scenario | None) -> float | None:
     if mes is not None and scenario is not None:
         raise ValueError("mes: give mes or scenario, not both")
     if scenario is not None:
         mes = scenario_named(scenario).mes
     if isinstance(mes, str):
         raise ValueError(f"mes: a number is needed, such as mes=6.5; {_not_a_config(mes)}")
-    if mes is not None:
-        mes = score_bound(mes, "mes")
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"split: {split!r} is none of {', '.join(SPLITS)}")
-    other = any(value is not None for value in (small, large)) or track != IN_DOMAIN
-    if (config != "pairs" and (other or mes is not None)) or (streaming and other):
-        what = "streaming" if streaming else f"config: {config!r}"
-        raise ValueError(f"{what}: small, large and track{'' if streaming else ', mes and scenario'} go without it")
-    tables = ["pairs", *(["outcomes"] if small or large else []), *(["splits"] if track != IN_DOMAIN else [])]
-    if config != "pairs":
-        tables = ["pairs" if config.startswith("mes-") else config]
-    folder = dataset_folder(path_or_repo, revision, tables=[] if streaming else tables)
-    manifest = read_manifest(folder)
-    names = [known["config_name"] for known in card_configs(manifest["edition"] == "lite", manifest["files"])]
-    if config not in names:
-        raise ValueError(f"config: {_not_a_config(config, names)}")
-    if track != IN_DOMAIN and track not in manifest["tracks"]:
-        raise ValueError(f"track: {track!r} is none of {', '.join((IN_DOMAIN, *manifest['tracks']))}")
+    return None if mes is None else score_bound(mes, "mes")
 
-    if columns is not None:
-        known = _column_names(manifest, config)
-        if unknown := [name for name in columns if name not in (*known, *(["label"] if mes is not None else []))]:
-            raise ValueError(f"columns: no {', '.join(unknown)}; {config} has {', '.join(known)}")
-    wanted = _columns_to_read(columns, config, mes)
-    if streaming:
-        return _stream(folder, config, split, mes, columns, wanted)
-    parts = _parts(folder, config, split, wanted)
-    if track != IN_DOMAIN:
-        parts = {name: _on_track(part, folder, track, name) for name, part in parts.items()}
-    pair = manifest["pair"]
-    chosen = {"small": small or pair["small"], "large": large or pair["large"]}
-    if chosen["small"] == chosen["large"]:
-        raise ValueError(f"small, large: both are {chosen['small']!r}; name two models")
-    if chosen != pair:
-        outcomes = _pair_outcomes(folder, chosen, manifest["latency_profile"])
-        parts = {name: _with_pair(part, outcomes, chosen) for name, part in parts.items()}
-        if not sum(map(len, parts.values())):
-            models = ", ".join(_scored_models(folder))
-            raise ValueError(f"small, large: no query has a score of both; scored models: {models}")
-    if mes is not None:
-        parts = {name: _with_label(part, mes) for name, part in parts.items()}
-    if columns is not None:
-        parts = {name: part.select_columns(list(columns)) for name, part in parts.items()}
-    if split:
-        return parts[split]
-    from datasets import DatasetDict
 
-    return DatasetDict(parts)
+def _check_against(wanted: _Wanted, manifest: Manifest) -> None:
+    """ValueError for what this dataset does not have."""
+    names = [known["config_name"] for known in card_configs(manifest.lite, manifest.files)]
+    if wanted.config not in names:
+        raise ValueError(f"config: {_not_a_config(wanted.config, names)}")
+    tracks = (IN_DOMAIN, *(track.name for track in manifest.tracks))
+    if wanted.track not in tracks:
+        raise ValueError(f"track: {wanted.track!r} is none of {', '.join(tracks)}")
+    if wanted.columns is not None:
+        known = _column_names(manifest, wanted.config)
+        label_too = ["label"] if wanted.mes is not None else []
+        if unknown := [name for name in wanted.columns if name not in (*known, *label_too)]:
+            raise ValueError(f"columns: no {', '.join(unknown)}; {wanted.config} has {', '.join(known)}")
 
 
 def _not_a_config(name: str, names: Sequence[str] = ()) -> str:
@@ -120,20 +154,11 @@ def _not_a_config(name: str, names: Sequence[str] = ()) -> str:
     return f"{name!r} is none; {known}. Any other MES: rsd_bench.load(..., mes=6.5)"
 
 
-def _column_names(manifest: Mapping[str, Any], config: str) -> list[str]:
+def _column_names(manifest: Manifest, config: str) -> list[str]:
     if config == "splits":
-        return list(splits_schema(manifest["tracks"]).names)
-    lite = manifest["edition"] == "lite"
-    chosen = next(known for known in card_configs(lite) if known["config_name"] == config)
-    return list(chosen.get("columns") or arrow_schema(config, lite).names)
-
-
-def _columns_to_read(columns: Sequence[str] | None, config: str, mes: float | None) -> list[str] | None:
-    """Columns of the files behind the wanted ones: a label needs both scores, a track or another pair more."""
-    if columns is None:
-        return None
-    needed = ["query_id", "small_score", "large_score"] if config == "pairs" else []
-    return list(dict.fromkeys(name for name in (*needed, *columns) if not (name == "label" and mes is not None)))
+        return list(splits_schema(track.name for track in manifest.tracks).names)
+    chosen = next(known for known in card_configs(manifest.lite) if known["config_name"] == config)
+    return list(chosen.get("columns") or arrow_schema(config, manifest.lite).names)
 
 
 @contextmanager
@@ -150,36 +175,31 @@ def _no_bars() -> Iterator[None]:
             enable_progress_bars()
 
 
-def _parts(folder: Path, config: str, split: str | None, columns: list[str] | None) -> dict[str, Dataset]:
+def _parts(folder: Path, wanted: _Wanted) -> dict[str, Dataset]:
     """The splits of a config. `datasets` caches a folder by its path alone; the manifest's hash keeps builds apart."""
     from datasets import config as settings
     from datasets import load_dataset
 
+    columns, split = wanted.columns_to_read(), wanted.split
     only = {} if columns is None else {"columns": columns}
     cache = Path(settings.HF_DATASETS_CACHE) / "rsd_bench" / manifest_sha256(folder)[:16]
     with _no_bars():
-        whole = load_dataset(str(folder), config, cache_dir=str(cache), **only)
+        whole = load_dataset(str(folder), wanted.config, cache_dir=str(cache), **only)
     if split is not None and split not in whole:
-        raise ValueError(f"split: {split!r} of {config} has no rows; there are {', '.join(whole)}")
+        raise ValueError(f"split: {split!r} of {wanted.config} has no rows; there are {', '.join(whole)}")
     return {name: whole[name] for name in SPLITS if name in whole and split in (None, name)}
 
 
-def _stream(
-    folder: Path,
-    config: str,
-    split: str | None,
-    mes: float | None,
-    columns: Sequence[str] | None,
-    wanted: list[str] | None,
-) -> IterableDataset | IterableDatasetDict:
+def _stream(folder: Path, wanted: _Wanted) -> IterableDataset | IterableDatasetDict:
     """Rows as they are read: from the Hub where `folder` is the cache of a repository that holds no rows."""
     from datasets import ClassLabel, Features, load_dataset
 
     origin = fetched_from(folder)
     where, revision = origin if origin else (str(folder), None)
-    only = {} if wanted is None else {"columns": wanted}
+    mes, columns, split = wanted.mes, wanted.columns_to_read(), wanted.split
+    only = {} if columns is None else {"columns": columns}
     with _no_bars():
-        rows = load_dataset(where, config, split=split, revision=revision, streaming=True, **only)
+        rows = load_dataset(where, wanted.config, split=split, revision=revision, streaming=True, **only)
     if mes is None and columns is None:
         return rows
 
@@ -189,7 +209,7 @@ def _stream(
             table = table.append_column("label", pa.array(_labels(small, large, mes), pa.int64()))
         return table.select(kept)
 
-    kept = list(columns or [])
+    kept = list(wanted.columns or [])
 
     def choose(part: IterableDataset) -> IterableDataset:
         """One step on arrow tables: as rows, images would be decoded and encoded anew."""
@@ -213,56 +233,6 @@ def _on_track(part: Dataset, folder: Path, track: str, split: str) -> Dataset:
     splits = read_table(folder, "splits", ["query_id", track]).to_pandas().set_index("query_id")[track]
     inside = splits.reindex(part.with_format("pandas")["query_id"][:]).to_numpy(object) == split
     return part.select(np.flatnonzero(inside))
-
-
-def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.DataFrame:
-    """Per query with a score of both models: small_... and large_... columns and the latency basis, by query_id."""
-    columns = ["query_id", "model", "score", "latency_s", "latency_basis", "output_tokens"]
-    long = read_table(folder, "outcomes", columns).to_pandas()
-    sources = read_table(folder, "pairs", ["query_id", "source"]).to_pandas().set_index("query_id")["source"]
-    sides = {}
-    for tier, model in models.items():
-        side = long[(long["model"] == model) & long["score"].notna()].set_index("query_id").reindex(sources.index)
-        sides[tier] = side
-    both = sides["small"]["score"].notna() & sides["large"]["score"].notna()
-    if (lacking := int((~both).sum())) and both.any():
-        counts = ", ".join(f"{n} of {source}" for source, n in sources[~both].value_counts().sort_index().items())
-        warnings.warn(
-            f"{lacking} queries lack a score of {models['small']} or {models['large']} and are left out: {counts}",
-            stacklevel=3,
-        )
-    fast, slow = (tier_outcomes(tier, models[tier], side[both]) for tier, side in sides.items())
-    latency = pair_latency(sources[both].to_numpy(object), fast, slow, load_profile(profile))
-    return pd.DataFrame(
-        {
-            "small_score": sides["small"].loc[both, "score"],
-            "large_score": sides["large"].loc[both, "score"],
-            "small_latency_s": latency.small_s,
-            "large_latency_s": latency.large_s,
-            "latency_basis": latency.basis,
-        },
-        index=sources.index[both],
-    )
-
-
-def _scored_models(folder: Path) -> list[str]:
-    long = read_table(folder, "outcomes", ["model", "score"]).to_pandas()
-    return sorted(long.loc[long["score"].notna(), "model"].unique())
-
-
-def _with_pair(part: Dataset, outcomes: pd.DataFrame, models: dict[str, str]) -> Dataset:
-    """Replace the pair's columns; the label columns of the default pair go."""
-    ids = pd.Index(part.with_format("pandas")["query_id"][:])
-    known = ids.isin(outcomes.index)
-    part = part.select(np.flatnonzero(known))
-    figures = outcomes.loc[ids[known]]
-    values: dict[str, Any] = {f"{tier}_model": np.full(len(figures), model) for tier, model in models.items()}
-    values |= {name: figures[name].to_numpy() for name in figures.columns}
-    order = [name for name in part.column_names if name not in LABELS]
-    part = part.remove_columns([name for name in part.column_names if name in values or name in LABELS])
-    for name, column in values.items():
-        part = part.add_column(name, column.tolist())
-    return part.select_columns(order)
 
 
 def _with_label(part: Dataset, mes: float) -> Dataset:

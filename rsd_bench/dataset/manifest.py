@@ -1,10 +1,15 @@
-"""manifest.json: what a dataset folder holds, provably."""
+"""manifest.json: what a dataset folder holds, provably.
+
+Read once into a `Manifest`. What this version does not know is kept, and keys stay in the order they were read in, so
+that a manifest that is written again has the same bytes.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +17,160 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.dataset.layout import MANIFEST
+from rsd_bench.dataset.splits import Track
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class ModelPair:
+    """The two models that a dataset routes between."""
+
+    small: str
+    large: str
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of a dataset. `rows`: of a Parquet file that can be read."""
+
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return _given(asdict(self))
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """Provenance of a source: whose it is, what may be done with it, how it was scored. `live`, `judging`: by model."""
+
+    name: str
+    license: str
+    redistributable: bool
+    repository: str
+    commit: str
+    notes: str
+    score_rule: str
+    queries: int
+    live: Mapping[str, Any] | None = None
+    judging: Mapping[str, Any] | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)  # keys that this version does not know
+
+    def to_dict(self) -> dict[str, Any]:
+        return _given({name: getattr(self, name) for name in _SOURCE_KEYS}) | dict(self.others)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SourceEntry:
+        known = {key: value for key, value in data.items() if key in _SOURCE_KEYS}
+        return cls(**known, others={key: value for key, value in data.items() if key not in known})
+
+
+_SOURCE_KEYS = tuple(item.name for item in fields(SourceEntry) if item.name != "others")
+
+
+@dataclass(frozen=True)
+class MissingQuery:
+    """A query of a source that stands in no table, and why."""
+
+    query_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PrivateOutcomes:
+    """Where the test outcomes of a publication lie, and the SHA-256 of them all."""
+
+    repository: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A dataset folder in figures and hashes. `files` is empty until the folder is written.
+
+    repository: the Hub id of a published folder. derived_from: SHA-256 of the manifest that this folder was made from.
+    withheld: sources whose images and texts were left out. benchmark: whether eval.yaml belongs to the folder.
+    """
+
+    name: str
+    title: str
+    version: str
+    edition: str
+    schema_version: int
+    metrics_version: int
+    recipe_sha256: str
+    canary: str
+    pair: ModelPair
+    latency_profile: str
+    latency_basis: Mapping[str, int]
+    queries: int
+    groups: int
+    splits: Mapping[str, int]
+    domains: Mapping[str, int]
+    tracks: tuple[Track, ...]
+    sources: Mapping[str, SourceEntry]
+    missing: tuple[MissingQuery, ...]
+    card: Mapping[str, Any] | None = None  # the words of the card
+    flip_prob: Mapping[str, Any] | None = None
+    repository: str | None = None
+    derived_from: str | None = None
+    features: Mapping[str, Any] | None = None
+    withheld: tuple[str, ...] = ()
+    private_outcomes: PrivateOutcomes | None = None
+    benchmark: bool = True
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)  # keys that this version does not know
+    order: tuple[str, ...] = ()  # of the keys, as they were read; new ones follow
+
+    @property
+    def lite(self) -> bool:
+        return self.edition == "lite"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document, keys in order, `files` last."""
+        values = _given({name: getattr(self, name) for name in _KEYS}) | dict(self.others)
+        values |= {
+            "pair": asdict(self.pair),
+            "tracks": {track.name: {"train": list(track.train), "test": list(track.test)} for track in self.tracks},
+            "sources": {name: source.to_dict() for name, source in self.sources.items()},
+            "missing": [asdict(query) for query in self.missing],
+        }
+        del values["files"], values["withheld"], values["benchmark"]
+        if self.withheld:
+            values["withheld"] = list(self.withheld)
+        if self.private_outcomes:
+            values["private_outcomes"] = asdict(self.private_outcomes)
+        if not self.benchmark:
+            values["benchmark"] = False
+        order = dict.fromkeys(key for key in (*self.order, *_KEYS, *values) if key in values)
+        document = {key: values[key] for key in order}
+        return document | ({"files": {name: e.to_dict() for name, e in self.files.items()}} if self.files else {})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
+        """KeyError, TypeError or AttributeError where it is no manifest."""
+        known = {key: value for key, value in data.items() if key in _KEYS}
+        secret, files = data.get("private_outcomes"), data.get("files")
+        known |= {
+            "pair": ModelPair(**data["pair"]),
+            "tracks": tuple(Track(name, tuple(t["train"]), tuple(t["test"])) for name, t in data["tracks"].items()),
+            "sources": {name: SourceEntry.from_dict(source) for name, source in data["sources"].items()},
+            "missing": tuple(MissingQuery(**query) for query in data["missing"]),
+            "withheld": tuple(data.get("withheld", ())),
+            "private_outcomes": PrivateOutcomes(**secret) if secret is not None else None,
+            "files": {name: FileEntry(**entry) for name, entry in files.items()} if isinstance(files, dict) else {},
+        }
+        others = {key: value for key, value in data.items() if key not in _KEYS}
+        return cls(**known, others=others, order=tuple(data))
+
+
+_KEYS = tuple(item.name for item in fields(Manifest) if item.name not in ("others", "order"))
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def file_sha256(path: Path) -> str:
@@ -22,24 +179,29 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def file_entries(folder: Path, known: Mapping[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, in the same order everywhere: Windows would sort names without regard to case."""
+    return sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.relative_to(folder).parts)
+
+
+def file_entries(folder: Path, known: Mapping[str, FileEntry] | None = None) -> dict[str, FileEntry]:
     """sha256, bytes and (Parquet) rows of every file below `folder` but the manifest, by relative path.
 
     Names with a dot in front are not the dataset's: git's and the Hub's own files in a downloaded copy.
     known: entries that hold already; their files are not read again.
     """
-    entries: dict[str, dict[str, Any]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
+    entries: dict[str, FileEntry] = {}
+    for path in files_below(folder):
+        if path.name == MANIFEST:
+            continue
         name = path.relative_to(folder).as_posix()
         if name.startswith("."):
             continue
         if known and name in known:
             entries[name] = known[name]
             continue
-        entry: dict[str, Any] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-        if path.suffix == ".parquet":
-            entry["rows"] = _rows(path)
-        entries[name] = entry
+        rows = _rows(path) if path.suffix == ".parquet" else None
+        entries[name] = FileEntry(file_sha256(path), path.stat().st_size, rows)
     return entries
 
 
@@ -51,16 +213,17 @@ def _rows(path: Path) -> int | None:
         return None
 
 
-def to_bytes(manifest: dict[str, Any]) -> bytes:
-    return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+def to_bytes(document: Mapping[str, Any]) -> bytes:
+    """manifest.json of a document."""
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of a dataset folder. InputError where there is none or its schema version is another."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
-        version = manifest["schema_version"]
+        document = json.loads(path.read_bytes())
+        version = document["schema_version"]
     except FileNotFoundError:
         raise InputError.at(
             folder, f"is not a dataset folder (no {MANIFEST})", "build one: rsd-bench data build"
@@ -72,7 +235,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if version != DATA_SCHEMA_VERSION:
         what = f"has schema version {version!r}, this package reads {DATA_SCHEMA_VERSION}"
         raise InputError.at(path, what, "build the dataset again, or install the matching rsd-bench")
-    return dict(manifest)
+    try:
+        return Manifest.from_dict(document)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError.at(path, f"is not a dataset manifest: {error!r}", "build the dataset again") from None
 
 
 def manifest_sha256(folder: Path) -> str:
@@ -80,8 +246,8 @@ def manifest_sha256(folder: Path) -> str:
     return file_sha256(folder / MANIFEST)
 
 
-def require_content(data: object, manifest: Mapping[str, Any]) -> None:
+def require_content(data: object, manifest: Manifest) -> None:
     """InputError where a published dataset has no images and questions of some sources, which may not be re-hosted."""
-    if withheld := manifest.get("withheld"):
-        what = f"was published without the images and questions of {', '.join(withheld)}"
+    if manifest.withheld:
+        what = f"was published without the images and questions of {', '.join(manifest.withheld)}"
         raise InputError.at(data, what, "use the built folder")

@@ -63,4 +63,5 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
 
 def _digest(test: pd.DataFrame) -> str:
     """SHA-256 of the test outcomes themselves, whatever the files they came in look like."""
-    return hashlib.sha256(test[["query_id", *_OUTCOME]].to_csv(index=False, float_format="%r").encode()).hexdigest()
+    text = test[["query_id", *_OUTCOME]].to_csv(index=False, float_format="%r", lineterminator="\n")
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,12 +7,13 @@ do not depend on resolution. All are plain numbers: they can be published where 
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from rsd_bench.dataset.image_file import on_white, open_image
 
 #: Raise when a definition below changes: cached statistics of another version are computed again.
 STATISTICS_VERSION = 1
@@ -84,12 +85,9 @@ def image_statistics(data: bytes) -> dict[str, float]:
 
     Raises ValueError where the bytes are not an image that decodes whole. Colourfulness: Hasler and Suesstrunk 2003.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            width, height = opened.size
-            pixels = _thumbnail(opened)
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        raise ValueError(f"is not an image that can be read: {error}") from None
+    with open_image(data) as opened:
+        width, height = opened.size
+        pixels = _thumbnail(opened)
     grey = np.asarray(pixels.convert("L"), np.float32) / 255
     counts = np.bincount((grey * 255 + 0.5).astype(np.int64).ravel(), minlength=256)
     share = counts[counts > 0] / grey.size
@@ -114,20 +112,6 @@ def image_statistics(data: bytes) -> dict[str, float]:
         len(data) / (width * height),
     )
     return {name: round(float(value), _DECIMALS) for name, value in zip(IMAGE_NUMBERS, numbers, strict=True)}
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """The first frame, opaque on white ground, as mode L, RGB or RGBA."""
-    image.load()
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):  # pasting an opaque image would only cost time
-            ground = Image.new("RGB", image.size, "white")
-            ground.paste(image, mask=image)
-            image = ground
-    if image.mode.startswith("I;16"):  # Pillow's own conversion would clip at 255 of 65,535
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    return image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB")
 
 
 def _thumbnail(image: Image.Image) -> Image.Image:

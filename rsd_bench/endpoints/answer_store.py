@@ -13,7 +13,6 @@ run, which joins it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.endpoints.calls import FINAL, Answer
+from rsd_bench.locks import lock_file
 from rsd_bench.types import InputError
 
 FILE = "requests.sqlite"
@@ -96,11 +96,7 @@ def open_answers(store: Path) -> Iterator[AnswerStore]:
     """The answers of store folder `store`, made when absent. InputError where another process has it open."""
     store.mkdir(parents=True, exist_ok=True)
     path = store / FILE
-    with (store / f".{FILE}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError.at(path, "is in use by another process", "wait for it to end") from None
+    with lock_file(store / f".{FILE}.lock", path, "is in use by another process"):
         try:
             connection = _connect(path)
         except sqlite3.Error as error:

@@ -178,7 +178,11 @@ def _stoppable(tally: Tally) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
         yield
         return
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+    except NotImplementedError:  # Windows: the first Ctrl-C drops the calls in flight
+        yield
+        return
     try:
         yield
     finally:

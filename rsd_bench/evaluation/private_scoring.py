@@ -16,7 +16,6 @@ Key and budget stand in a ledger, to be kept as private as the outcomes. JSON Li
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -35,6 +34,7 @@ from rsd_bench.dataset.benchmark import Benchmark, Part
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
 from rsd_bench.evaluation.result import DatasetVersion
+from rsd_bench.locks import lock_stream
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import TERMS, metrics_of, term_columns
 from rsd_bench.submission.submission import Submission
@@ -188,7 +188,7 @@ def _enter(ledger: Path, account: str, slug: str, asked: str, budget: int) -> tu
     """Enter a scoring, unless the account asked the same before: (key, scorings used). InputError past the budget."""
     ledger.parent.mkdir(parents=True, exist_ok=True)
     with open(ledger, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as book:
-        fcntl.flock(book, fcntl.LOCK_EX)
+        lock_stream(book, ledger)
         key, entries = _read(ledger, book)
         before = {entry["asked"] for entry in entries if entry["author"] == account}
         if asked not in before:

@@ -108,7 +108,7 @@ def encode_dataset(
         vectors[choice.kind], specs[choice.kind] = cache.known, encoder.spec
     spec = FeatureSpec(specs["image"], specs["text"])
     with new_folder(out / FEATURES, may_replace=lambda old: (old / SPEC).is_file()) as folder:
-        (folder / SPEC).write_text(json.dumps(spec.to_dict(), indent=1) + "\n", "utf-8")
+        (folder / SPEC).write_text(json.dumps(spec.to_dict(), indent=1) + "\n", "utf-8", newline="\n")
         for shard in shards:
             table = {"query_id": pq.read_table(shard, columns=["query_id"], partitioning=None).column("query_id")}
             for kind in ("image", "text"):
@@ -119,8 +119,8 @@ def encode_dataset(
 
 def _shards(data: Path) -> list[str]:
     manifest = read_manifest(data)
-    if manifest["edition"] != "full":
-        what = f"is a {manifest['edition']} edition, without images and questions"
+    if manifest.edition != "full":
+        what = f"is a {manifest.edition} edition, without images and questions"
         raise InputError.at(data, what, "encode the full edition, or use the features a lite edition carries")
     require_content(data, manifest)
     return [str(path) for split in SPLITS for path in sorted((data / "pairs").glob(f"{split}-*.parquet"))]

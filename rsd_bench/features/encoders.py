@@ -7,7 +7,6 @@ and names its cache. Weights that a checkpoint lacks are an error; nothing is ev
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from rsd_bench.dataset.image_file import on_white, open_image
 from rsd_bench.dataset.manifest import file_sha256
-from rsd_bench.dataset.query_statistics import on_white
 from rsd_bench.types import InputError
 
 Half = NDArray[np.float16]
@@ -77,15 +77,10 @@ class Encoder:
         return self._preprocess(list(items), padding=True, truncation=True, max_length=length, return_tensors="pt")
 
 
-def open_rgb(data: bytes) -> Any:
-    """A PIL image in RGB on white ground. ValueError where the bytes are none."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            return on_white(opened).convert("RGB")
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        raise ValueError(f"is not an image that can be read: {error}") from None
+def open_rgb(data: bytes) -> Image.Image:
+    """An image in RGB on white ground. ValueError where the bytes are none."""
+    with open_image(data) as opened:
+        return on_white(opened).convert("RGB")
 
 
 def _pool(hidden: Any, mask: Any, pooling: str) -> Any:
@@ -146,7 +141,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
 def _revision(folder: Path) -> str:
     """sha256 over weights and config: a checkpoint of the Hub and its copy in a folder are the same encoder."""
     weights = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
-    files = sorted([*weights, folder / "config.json"])
+    files = sorted([*weights, folder / "config.json"], key=lambda path: path.name)
     lines = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
     return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
 

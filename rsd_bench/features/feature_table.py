@@ -135,7 +135,7 @@ def copy_features(source: Path, folder: Path) -> FeatureSpec:
     vectors = read_table(source, FEATURES, ["query_id", "image", "text"])
     position = {query_id: i for i, query_id in enumerate(vectors.column("query_id").to_pylist())}
     (folder / FEATURES).mkdir()
-    (folder / FEATURES / SPEC).write_text(json.dumps(spec.to_dict(), indent=1) + "\n", "utf-8")
+    (folder / FEATURES / SPEC).write_text(json.dumps(spec.to_dict(), indent=1) + "\n", "utf-8", newline="\n")
     for shard in sorted((folder / "pairs").glob("*.parquet")):
         wanted = pq.read_table(shard, columns=["query_id"], partitioning=None).column("query_id").to_pylist()
         rows = _rows(wanted, position, source)

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rsd_bench.dataset.layout import MANIFEST
-from rsd_bench.dataset.manifest import read_manifest, require_content
+from rsd_bench.dataset.manifest import SourceEntry, read_manifest, require_content
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.sources.outcomes import rows_of
 from rsd_bench.sources.records_folder import open_records
@@ -68,10 +68,10 @@ def _open(queries: str, place: Path, problems: list[Problem]) -> list[_Opened]:
         raise InputError.at(queries, what, "import it: rsd-bench data import ... --out STORE")
     folder = dataset_folder(queries)
     manifest = read_manifest(folder)
-    if manifest["edition"] == "lite":
+    if manifest.lite:
         raise InputError.at(queries, "the lite edition has no images or questions", "name a full edition")
     require_content(queries, manifest)
-    return [_from_dataset(folder, manifest, name) for name in manifest["sources"]]
+    return [_from_dataset(folder, manifest.sources[name], name) for name in manifest.sources]
 
 
 def _from_records(folder: Path, problems: list[Problem]) -> _Opened:
@@ -106,8 +106,8 @@ def _from_store(store: Path, name: str) -> _Opened:
     return _Opened(info, read)
 
 
-def _from_dataset(folder: Path, manifest: dict[str, Any], name: str) -> _Opened:
-    info = {key: value for key, value in manifest["sources"][name].items() if key in _INFO}
+def _from_dataset(folder: Path, source: SourceEntry, name: str) -> _Opened:
+    info = {key: value for key, value in source.to_dict().items() if key in _INFO}
     columns = ["query_id", "group_id", "source", "source_domain", "question", "reference_answer", "image"]
 
     def read() -> Iterator[Query]:

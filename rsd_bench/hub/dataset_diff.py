@@ -155,21 +155,21 @@ def diff_with_published(folder: Path, target: str) -> DatasetDiff:
 def _against(folder: Path, old: Path, name: str) -> DatasetDiff:
     """The diff of two built folders, or of a published one and what publishing `folder` in its place would give."""
     published = read_manifest(old)
-    if "repository" not in published:
+    if published.repository is None:
         return diff_folders(old, folder, name)
-    version = read_version(published["version"], old)
+    version = read_version(published.version, old)
     with beside(folder) as temporary:
         public, private = temporary / "public", temporary / "private"
         public.mkdir()
         private.mkdir()
-        secret = published.get("private_outcomes")
+        secret = published.private_outcomes
         write_publication(
             folder,
             public,
-            published["repository"],
+            published.repository,
             version,
-            (secret["repository"], private) if secret else None,
-            benchmark=published.get("benchmark", True),
+            (secret.repository, private) if secret else None,
+            benchmark=published.benchmark,
         )
         return diff_folders(old, public, name)
 
@@ -178,18 +178,18 @@ def diff_folders(old: Path, new: Path, name: str) -> DatasetDiff:
     """Compare two dataset folders; only shards whose bytes differ are read."""
     before, after = read_manifest(old), read_manifest(new)
     sides = {
-        path: [side["files"].get(path, {}).get("sha256") for side in (before, after)]
-        for path in sorted(before["files"].keys() | after["files"].keys())
+        path: [side.files[path].sha256 if path in side.files else None for side in (before, after)]
+        for path in sorted(before.files.keys() | after.files.keys())
     }
     differ = [path for path, (a, b) in sides.items() if a != b]
-    if before.get("private_outcomes") != after.get("private_outcomes"):
+    if before.private_outcomes != after.private_outcomes:
         differ.append(PRIVATE)
     tables = dict.fromkeys(path.split("/")[0] for path in sides if path.endswith(".parquet"))
     rows = {table: (_rows(old, table, differ), _rows(new, table, differ)) for table in tables}
     pairs = rows.get("pairs", (pd.DataFrame(), pd.DataFrame()))
     return DatasetDiff(
         old=name,
-        old_version=before["version"],
+        old_version=before.version,
         tables={table: _compare(*rows[table], _schema(old, table), _schema(new, table)) for table in tables},
         flipped=_flips(*pairs),
         scores=_score_changes(*pairs),

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,14 @@ from rsd_bench.build.card_facts import card_facts
 from rsd_bench.build.dataset_card import write_documents
 from rsd_bench.build.shards import WRITER_OPTIONS
 from rsd_bench.dataset.layout import LABELS, MANIFEST, PRIVATE, TABLES, content_columns
-from rsd_bench.dataset.manifest import file_entries, manifest_sha256, read_manifest, to_bytes
+from rsd_bench.dataset.manifest import (
+    Manifest,
+    PrivateOutcomes,
+    file_entries,
+    manifest_sha256,
+    read_manifest,
+    to_bytes,
+)
 from rsd_bench.types import InputError
 
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)\.(\d+)$")
@@ -69,11 +76,11 @@ def read_version(text: str, where: object = "--version") -> Version:
     return version
 
 
-def withheld_sources(manifest: dict[str, Any]) -> list[str]:
+def withheld_sources(manifest: Manifest) -> list[str]:
     """Sources whose images and texts may not be re-hosted; none where the edition has no content anyway."""
-    if manifest["edition"] == "lite":
+    if manifest.lite:
         return []
-    return sorted(name for name, info in manifest["sources"].items() if not info["redistributable"])
+    return sorted(name for name, source in manifest.sources.items() if not source.redistributable)
 
 
 def write_publication(
@@ -84,7 +91,7 @@ def write_publication(
     private: tuple[str, Path] | None = None,
     *,
     benchmark: bool = True,
-) -> dict[str, Any]:
+) -> Manifest:
     """Fill the empty folder `out` with what is published of the dataset `folder`; return its manifest.
 
     private: a Hub id and an empty folder, for test outcomes that are to lie in a repository of their own.
@@ -92,22 +99,23 @@ def write_publication(
     """
     built = read_manifest(folder)
     withheld = withheld_sources(built)
-    manifest = {key: value for key, value in built.items() if key != "files"} | {
-        "version": str(version),
-        "repository": repo,
-        "derived_from": built.get("derived_from") or manifest_sha256(folder),
-        "card": built.get("card") or card_facts(),
-    }
-    if withheld:
-        manifest["withheld"] = withheld
+    manifest = replace(
+        built,
+        version=str(version),
+        repository=repo,
+        derived_from=built.derived_from or manifest_sha256(folder),
+        card=built.card or card_facts(),
+        withheld=tuple(withheld),
+        benchmark=benchmark,
+    )
     if private:
-        sha256 = _write_private(folder, private[1], manifest, withheld)
-        manifest["private_outcomes"] = {"repository": private[0], "sha256": sha256}
+        sha256 = _write_private(folder, private[1], manifest)
+        manifest = replace(manifest, private_outcomes=PrivateOutcomes(private[0], sha256))
     hidden = _ids_of(folder, withheld)
-    for name in built["files"]:
+    for name in built.files:
         if name.endswith(".parquet"):
             _publish(folder / name, out / name, hidden, private is not None)
-    return write_documents(out, manifest | ({} if benchmark else {"benchmark": False}))
+    return write_documents(out, manifest)
 
 
 def _ids_of(folder: Path, sources: Collection[str]) -> pa.Array:
@@ -169,18 +177,20 @@ def link(source: Path, out: Path) -> None:
         shutil.copyfile(source, out)
 
 
-def _write_private(folder: Path, out: Path, manifest: dict[str, Any], withheld: list[str]) -> str:
+def _write_private(folder: Path, out: Path, manifest: Manifest) -> str:
     """Fill `out` with the test split's outcomes and judgments; return the SHA-256 of them all."""
-    hidden = _ids_of(folder, withheld)
+    hidden = _ids_of(folder, manifest.withheld)
     for table in _PRIVATE_TABLES:
         for shard in sorted((folder / table).glob(f"{_TEST}*.parquet")):
             _publish(shard, out / table / shard.name, hidden, private=False)
     tables = [table for table in TABLES if (out / table).is_dir()]
     configs = [{"config_name": t, "data_files": [{"split": "test", "path": f"{t}/test-*.parquet"}]} for t in tables]
-    (out / "README.md").write_text(_PRIVATE_CARD.format(configs=configs, **manifest), "utf-8", newline="\n")
-    entries = {name: entry for name, entry in file_entries(out).items() if name.endswith(".parquet")}
+    document = manifest.to_dict()
+    (out / "README.md").write_text(_PRIVATE_CARD.format(configs=configs, **document), "utf-8", newline="\n")
+    files = {name: entry.to_dict() for name, entry in file_entries(out).items()}
+    entries = {name: entry for name, entry in files.items() if name.endswith(".parquet")}
     kept = ("name", "version", "schema_version", "derived_from", "pair", "canary")
-    told = {key: manifest[key] for key in kept} | {"of": manifest["repository"], "files": file_entries(out)}
+    told = {key: document[key] for key in kept} | {"of": manifest.repository, "files": files}
     (out / MANIFEST).write_bytes(to_bytes(told))
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 

@@ -11,15 +11,16 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from secrets import token_hex
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.layout import CARD, MANIFEST, TABLES
-from rsd_bench.dataset.manifest import manifest_sha256, read_manifest
+from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.hub.publication import Version, write_publication
 from rsd_bench.hub.repository import (
     CommitPlan,
@@ -33,12 +34,14 @@ from rsd_bench.hub.repository import (
     send,
     tags_of,
 )
+from rsd_bench.locks import lock_file
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _TYPE = "dataset"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class PushPlan:
     version: Version
     commit: CommitPlan
     private: CommitPlan | None
-    manifest: dict[str, Any]
+    manifest: Manifest
     manifest_sha256: str
     folder: Path  # the publication
     done: bool
@@ -64,7 +67,7 @@ class PushPlan:
             "repository": self.repo,
             "version": self.version.tag,
             "manifest_sha256": self.manifest_sha256,
-            "withheld": self.manifest.get("withheld", []),
+            "withheld": list(self.manifest.withheld),
             "already_published": self.done,
             **{name: _plan_dict(side) for name, side in sides.items() if side is not None},
         }
@@ -83,26 +86,24 @@ def _plan_dict(plan: CommitPlan) -> dict[str, Any]:
 
 @contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """An empty temporary folder, on the dataset's own file system where that can be written (for hard links)."""
+    """An empty temporary folder, on the dataset's own file system where that can be written (for hard links).
+
+    Its process holds a lock file beside it: what stands there without that lock is of a process that was killed.
+    """
     parent = Path(os.path.abspath(folder)).parent  # noqa: PTH100 - resolve() would follow a symlinked dataset
-    where = parent if os.access(parent, os.W_OK) else None
+    where = parent if os.access(parent, os.W_OK) else Path(gettempdir())
     prefix = f".{folder.name}.publish."
-    for left in parent.glob(f"{prefix}*"):
-        if not _runs(left.name.removeprefix(prefix).partition(".")[0]):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(dir=where, prefix=f"{prefix}{os.getpid()}.", ignore_cleanup_errors=True) as temporary:
-        yield Path(temporary)
-
-
-def _runs(pid: str) -> bool:
-    """Whether a process of that number runs; True where that cannot be told."""
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError, OverflowError):
-        pass
-    return True
+    for lock in where.glob(f"{prefix}*{_LOCK}"):
+        with suppress(InputError, OSError), lock_file(lock, lock, "is in use"):
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    temporary = where / f"{prefix}{token_hex(8)}"
+    lock = temporary.with_name(temporary.name + _LOCK)
+    with lock_file(lock, lock, "is in use"):
+        temporary.mkdir(mode=0o700)
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -120,8 +121,8 @@ def planned_push(
     if problems := check_dataset(folder):
         raise InputError(problems)
     built = read_manifest(folder)
-    if "repository" in built:
-        raise InputError.at(folder, f"is a published copy of {built['repository']}", "push the folder that was built")
+    if built.repository is not None:
+        raise InputError.at(folder, f"is a published copy of {built.repository}", "push the folder that was built")
     version = version or _own_version(folder, built)
     with beside(folder) as temporary:
         public, private = temporary / "public", temporary / "private"
@@ -140,10 +141,10 @@ def planned_push(
         yield PushPlan(version, commit, secret, manifest, manifest_sha256(public), public, done)
 
 
-def _own_version(folder: Path, manifest: dict[str, Any]) -> Version:
-    version = Version.parse(manifest["version"])
+def _own_version(folder: Path, manifest: Manifest) -> Version:
+    version = Version.parse(manifest.version)
     if version is None:
-        raise InputError.at(folder, f"has version {manifest['version']!r}", "give --version vMAJOR.MINOR.PATCH")
+        raise InputError.at(folder, f"has version {manifest.version!r}", "give --version vMAJOR.MINOR.PATCH")
     return version
 
 
@@ -198,7 +199,7 @@ def _plan_private(api: HfApi, repo: str, folder: Path) -> CommitPlan:
 
 def push(plan: PushPlan) -> str:
     """Carry out a planned push; returns the commit that the version's tag names. InputError where the Hub refuses."""
-    api, title = hub_api(), f"{plan.manifest['name']} {plan.version.tag}"
+    api, title = hub_api(), f"{plan.manifest.name} {plan.version.tag}"
     if plan.private is not None:
         with hub_errors(plan.private.repo):
             secret = plan.private

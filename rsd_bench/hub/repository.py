@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.dataset.manifest import file_sha256, files_below
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def hub_api() -> HfApi:
 
 def folder_files(folder: Path) -> dict[str, Content]:
     """Every file below a folder by its path in the repository."""
-    return {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {p.relative_to(folder).as_posix(): p for p in files_below(folder)}
 
 
 def head_of(api: HfApi, repo: str, repo_type: str, revision: str | None = None) -> str | None:

@@ -49,7 +49,7 @@ def train_checkpoint(
         report = report_of(trained, data.validation)
         trained.router.save_pretrained(folder)
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
-        (folder / "README.md").write_text(model_card(trained.router, report), "utf-8")
-        (folder / REPORT).write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
+        (folder / "README.md").write_text(model_card(trained.router, report), "utf-8", newline="\n")
+        (folder / REPORT).write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8", newline="\n")
         draw_training(folder / PICTURE, trained, data.validation)
     return report

@@ -168,7 +168,7 @@ def run_bench(
 
 def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
     """Images and questions of some test queries."""
-    if read_manifest(folder)["edition"] != "full":
+    if read_manifest(folder).edition != "full":
         raise InputError.at(
             folder, "has no images to route", "name a full edition, or leave --data out to time the head"
         )

@@ -96,7 +96,8 @@ def open_lmms_eval(
 
 def _find(logdir: Path, report: Report) -> list[_Task]:
     tasks: dict[str, _Task] = {}
-    for path in sorted(logdir.rglob("*samples_*.jsonl")) if logdir.is_dir() else []:
+    found = logdir.rglob("*samples_*.jsonl") if logdir.is_dir() else []
+    for path in sorted(found, key=lambda p: p.relative_to(logdir).parts):  # a Path sorts otherwise on Windows
         match = _SAMPLES.fullmatch(path.name)
         if match is None:
             continue
@@ -211,7 +212,7 @@ def _image_readers(task: _Task, images: Path | None, only_task: bool, report: Re
             return {}
         folder = images
     by_name: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else []:
         by_name.setdefault(path.stem, []).append(path)
     readers = {}
     for key, doc in task.docs.items():

@@ -125,6 +125,7 @@ def import_source(source: Source, store: Path, aliases: Mapping[str, str], probl
     def ours(folder: Path) -> bool:
         return (folder / "source.json").is_file()
 
+    _require_own_folder(store, name)
     with new_folder(store / "sources" / name, may_replace=ours) as folder:
         ids, judged = _write_queries(source.queries, store, folder, name, problems.append), Counter[str]()
         rows = _checked(source.responses, ids, aliases, name, problems.append, judged)
@@ -134,6 +135,14 @@ def import_source(source: Source, store: Path, aliases: Mapping[str, str], probl
         info = asdict(source.info) | {"queries": len(ids), "models": dict(sorted(judged.items()))}
         write_file(folder / "source.json", (json.dumps(info, indent=1, ensure_ascii=False) + "\n").encode())
     return info
+
+
+def _require_own_folder(store: Path, name: str) -> None:
+    """InputError where the store has a source that this file system does not tell from `name`: "Chart" and "chart"."""
+    folder = store / "sources" / name
+    if folder.is_dir() and name not in (held := [path.name for path in folder.parent.iterdir()]):
+        twin = next((other for other in held if other.casefold() == name.casefold()), name)
+        raise InputError.at(folder, f"is the folder of source {twin!r} here", "give one of them another id")
 
 
 def _write_queries(queries: Iterable[Query], store: Path, folder: Path, name: str, report: Report) -> set[str]:

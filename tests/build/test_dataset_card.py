@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import yaml
 from conftest import RECIPE, run_cli
 from huggingface_hub import DatasetCard
+from toy_builds import list_files_again
 
 from rsd_bench.build.card_facts import card_facts, column_meaning
 from rsd_bench.build.dataset_card import write_documents
@@ -26,7 +28,7 @@ from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset import check_repository
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.layout import PICTURE, arrow_schema, card_configs, splits_schema
-from rsd_bench.dataset.manifest import file_entries, read_manifest, to_bytes
+from rsd_bench.dataset.manifest import read_manifest, to_bytes
 from rsd_bench.types import InputError
 
 DOCUMENTS = ("README.md", "croissant.json", "eval.yaml", PICTURE)
@@ -46,7 +48,7 @@ def pairs_of(folder: Path) -> pd.DataFrame:
 
 def test_documents_are_a_pure_function_of_tables_and_manifest(folder: Path) -> None:
     before = {name: (folder / name).read_bytes() for name in (*DOCUMENTS, "manifest.json")}
-    manifest = {key: value for key, value in read_manifest(folder).items() if key != "files"}
+    manifest = read_manifest(folder)
     for name in before:
         (folder / name).unlink()
     write_documents(folder, manifest)
@@ -63,22 +65,21 @@ def test_every_figure_of_the_card_is_that_of_the_files(toy_dataset: Path) -> Non
         rates = " | ".join(f"{part[f'label_mes_{mes}'].mean():.3f}" for mes in range(1, 11))
         assert f"| {name} | {rates} |" in card
     assert f"| `toy` | a test | 2 | {2 * len(pairs)} | not published | - |" in card
-    assert read_manifest(toy_dataset)["canary"] in card
+    assert read_manifest(toy_dataset).canary in card
 
 
 def test_an_audit_of_the_judge_is_shown_where_there_is_one(folder: Path) -> None:
     card = folder / "README.md"
     assert "### Label noise" not in card.read_text("utf-8")
-    manifest = {key: value for key, value in read_manifest(folder).items() if key != "files"}
     audit = {"queries": 40, "sources": ["toy"], "all": {"1": 0.125, "2": 0.25}, "near": {"1": 0.5, "2": None}}
-    write_documents(folder, manifest | {"flip_prob": audit})
+    write_documents(folder, replace(read_manifest(folder), flip_prob=audit))
     assert "| 1 | 0.1250 | 0.5000 |\n| 2 | 0.2500 |  |" in card.read_text("utf-8")
     assert check_dataset(folder) == []
 
 
 def test_yaml_of_the_card_is_what_the_hub_reads(toy_dataset: Path) -> None:
     data = DatasetCard.load(toy_dataset / "README.md").data.to_dict()
-    files = read_manifest(toy_dataset)["files"]
+    files = read_manifest(toy_dataset).files
     assert data["configs"] == card_configs(files=files)
     assert data["size_categories"] == ["n<1K"]
     assert (data["license"], data["license_name"], data["language"]) == ("other", "by-source", ["en"])
@@ -146,12 +147,11 @@ def edit(folder: Path, name: str, change: Any) -> None:
     """Change a file and fix the manifest's hashes, so that only the content can give it away."""
     path = folder / name
     path.write_text(change(path.read_text("utf-8")), "utf-8")
-    manifest = read_manifest(folder)
-    (folder / "manifest.json").write_bytes(to_bytes(manifest | {"files": file_entries(folder)}))
+    list_files_again(folder)
 
 
 def change_manifest(folder: Path, change: Any) -> None:
-    manifest = read_manifest(folder)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
     change(manifest)
     (folder / "manifest.json").write_bytes(to_bytes(manifest))
 

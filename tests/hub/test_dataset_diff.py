@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from conftest import RECIPE, Records, run_cli
+from toy_builds import list_files_again
 
 from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import load_aliases
-from rsd_bench.dataset.manifest import file_entries, read_manifest, to_bytes
 from rsd_bench.hub.dataset_diff import DatasetDiff, diff_with_published
 from rsd_bench.sources.records_folder import open_records
 from rsd_bench.sources.store import import_source
@@ -47,7 +47,7 @@ def test_the_same_build_differs_in_nothing(tmp_path: Path, old: Path) -> None:
 def test_a_word_on_the_card_is_a_patch(tmp_path: Path, old: Path) -> None:
     new = Path(shutil.copytree(old, tmp_path / "new"))
     (new / "README.md").write_text((new / "README.md").read_text("utf-8") + "\nA word more.\n", "utf-8")
-    (new / "manifest.json").write_bytes(to_bytes(read_manifest(new) | {"files": file_entries(new)}))
+    list_files_again(new)
     found = diff_with_published(new, str(old))
     assert (found.kind, found.next_version, found.files) == ("patch", "v1.0.1", ["README.md"])
 

@@ -1,85 +1,28 @@
 """Publishing in several commits left a card that disagreed with its files (datasets#7600, #7777): what a push sends is
-one commit and a tag, or nothing. A licence that forbids re-hosting must hold for every byte that is sent.
+one commit and a tag, or nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
-from conftest import RECIPE, ROOT, Records
+from conftest import RECIPE
 from hub_client import Client, environment
+from hub_datasets import changed, dataset, records, root  # noqa: F401 (fixtures)
 from hub_server import READ, Fault, LoopbackHub
 
 from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
-from rsd_bench.config import load_aliases
 from rsd_bench.dataset.check_dataset import check_dataset
-from rsd_bench.dataset.manifest import read_manifest
-from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
-
-CLOSED_SENTENCE = "A sentence that nobody may re-host"
-
-
-def build(root: Path, records: list[Records], name: str = "dataset") -> Path:
-    problems: list[Any] = []
-    for source in records:
-        import_source(open_records(source.write(), problems.append), root / "store", load_aliases(), problems)
-    (root / "recipe.toml").write_text(RECIPE)
-    build_dataset(read_recipe(root / "recipe.toml"), root / "store", root / name)
-    return root / name
-
-
-def two_sources(root: Path) -> list[Records]:
-    """An open source and one that may not be re-hosted, each with 60 queries."""
-    free, closed = Records(root / "free", source="free"), Records(root / "closed", source="closed")
-    closed.info |= {"redistributable": False, "license": "none stated"}
-    for i, query in enumerate(closed.queries):
-        query |= {"question": f"{CLOSED_SENTENCE} {i}?", "reference_answer": f"closed reference {i}"}
-    for i, row in enumerate(closed.responses):
-        row["response"] = f"closed answer {i}"
-    return [free, closed]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("push")
-
-
-@pytest.fixture(scope="module")
-def records(root: Path) -> list[Records]:
-    return two_sources(root)
-
-
-@pytest.fixture(scope="module")
-def dataset(root: Path, records: list[Records]) -> Path:
-    """Read only, as is `changed`."""
-    return build(root, records)
-
-
-@pytest.fixture(scope="module")
-def changed(root: Path, records: list[Records], dataset: Path) -> tuple[Path, str]:
-    """The dataset with the small model's score of one query lowered to 0, so that labels turn; and the query's id."""
-    rows = {r["query_id"]: r for r in records[0].responses if r["model"] == "tiny"}
-    large = {r["query_id"]: r["score"] for r in records[0].responses if r["model"] == "huge"}
-    query_id = next(i for i, row in sorted(rows.items()) if row["score"] >= large[i] > 2)
-    before, rows[query_id]["score"] = rows[query_id]["score"], 0.0
-    folder = build(root, records, "changed")
-    rows[query_id]["score"] = before
-    return folder, query_id
 
 
 def test_nothing_is_sent_unless_asked_for(hub: LoopbackHub, client: Client, dataset: Path) -> None:
@@ -135,28 +78,6 @@ def test_what_is_loaded_is_what_was_pushed(hub: LoopbackHub, client: Client, dat
     assert again["public"]["send"] == []
     assert len(repo.commits) == 2
     assert len(hub.requests("PUT /lfs")) == len(list(dataset.rglob("*.parquet")))
-
-
-def test_no_byte_of_a_closed_source_is_sent(
-    hub: LoopbackHub, client: Client, dataset: Path, records: list[Records]
-) -> None:
-    assert client.push(dataset)["withheld"] == ["closed"]
-    sent = hub.files("org/toy")
-    held = "\n".join(json.dumps(pd.read_parquet(io.BytesIO(data)).astype(str).to_dict("list"))
-                     for path, data in sent.items() if path.endswith(".parquet"))  # fmt: skip
-    assert "How many things are in picture 1?" in held
-    assert "closed/1" in held
-    for text in (CLOSED_SENTENCE, "closed reference", "closed answer"):
-        assert text not in held
-        assert not any(text.encode() in data for data in sent.values())
-    pictures = set()
-    for path, data in sent.items():
-        if path.startswith("pairs/"):
-            images = pq.read_table(io.BytesIO(data), columns=["image"]).column(0).to_pylist()
-            pictures |= {hashlib.sha256(image["bytes"]).hexdigest() for image in images if image}
-    assert pictures == {hashlib.sha256(data).hexdigest() for data in records[0].images.values()}
-    card = sent["README.md"].decode()
-    assert "Images and texts of `closed` are left out** (60 queries)" in card
 
 
 def test_one_changed_label_sends_the_shards_concerned(
@@ -308,120 +229,3 @@ def test_files_that_went_are_removed_and_those_of_others_stay(hub: LoopbackHub, 
     assert told["public"]["delete"] == ["pairs/train-00000-of-00002.parquet"]
     assert "discussion/plot.png" in hub.files("org/toy")
     assert "pairs/train-00000-of-00002.parquet" not in hub.files("org/toy")
-
-
-def test_private_outcomes_go_to_a_gated_repository(
-    hub: LoopbackHub, client: Client, dataset: Path, tmp_path: Path
-) -> None:
-    assert client.push(dataset, "--private-outcomes", "org/toy-test")["code"] == 0
-    private = hub.repo("org/toy-test")
-    assert (private.private, private.gated) == (True, "manual")
-    public = hub.files("org/toy")
-    pairs = pd.read_parquet(io.BytesIO(public["pairs/test-00000-of-00001.parquet"]))
-    hidden = ["small_score", "large_score", *(f"label_mes_{mes}" for mes in range(1, 11))]
-    assert pairs[hidden].isna().all(axis=None)
-    outcomes = pd.read_parquet(io.BytesIO(public["outcomes/test-00000-of-00001.parquet"]))
-    assert set(outcomes["status"]) == {"private"}
-    assert outcomes[["response", "score", "judge", "output_tokens"]].isna().all(axis=None)
-    truth = pd.read_parquet(next((dataset / "outcomes").glob("test-*")))
-    secret = pd.read_parquet(io.BytesIO(hub.files("org/toy-test")["outcomes/test-00000-of-00001.parquet"]))
-    assert secret["score"].equals(truth["score"])
-    assert secret["response"].isna().sum() > 0, "a closed source stays closed among scorers"
-    train = pd.read_parquet(io.BytesIO(public["pairs/train-00000-of-00001.parquet"]))
-    assert train[hidden].notna().all(axis=None)
-    assert "`org/toy-test`" in public["README.md"].decode()
-    code = """import rsd_bench as rsd
-d = rsd.load("org/toy", mes=6.5)
-out = [d["test"]["label"][:], d["train"]["label"][:]]"""
-    test, train_labels = client.python(code)
-    assert set(test) == {None}
-    assert set(train_labels) == {0, 1}
-    difference = client.json("data", "diff", dataset, "org/toy")
-    assert difference["change"] == "none"
-    client.python("from huggingface_hub import HfApi; HfApi().create_repo('org/open', repo_type='dataset')")
-    told = client.push(dataset, "--private-outcomes", "org/open", "--version", "v1.0.1")
-    assert "is open to everybody" in told["problems"][0]["what"]
-
-
-def test_a_model_is_published_with_card_and_results_in_one_commit(
-    hub: LoopbackHub, client: Client, tmp_path: Path
-) -> None:
-    (tmp_path / "router").mkdir()
-    (tmp_path / "router" / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    (tmp_path / "router" / "config.json").write_text("{}")
-    code = f"""
-from pathlib import Path
-from rsd_bench.hub.eval_results import eval_result_files, read_result
-from rsd_bench.hub.push import publish_model
-files = eval_result_files(read_result(Path({str(ROOT / "leaderboard")!r}), "statistics-logistic"), "org/toy")
-card = "---\\nlicense: apache-2.0\\n---\\n# Router\\n"
-out = publish_model(Path({str(tmp_path / "router")!r}), "org/router", card, files, message="Router")
-"""
-    commit = client.python(code)
-    repo = hub.repo("org/router", "model")
-    assert [c.title for c in repo.commits.values()] == ["initial commit", "Router"]
-    assert commit == repo.refs["refs/heads/main"]
-    files = hub.files("org/router", kind="model")
-    assert {"README.md", "config.json", "model.safetensors", ".eval_results/toy.yaml"} <= files.keys()
-
-
-def test_a_router_is_pushed_and_loads_from_there(hub: LoopbackHub, tmp_path: Path) -> None:
-    from rsd_bench.dataset.benchmark import open_benchmark
-    from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.features.feature_table import read_features
-    from rsd_bench.routers.checkpoint import train_checkpoint
-    from rsd_bench.routers.network import ReferenceRouter
-    from rsd_bench.routers.reference_training import Settings
-
-    benchmark = open_benchmark(dataset_folder())
-    features, settings = read_features(benchmark), Settings(epochs=1)
-    options = {"scenario": "low_energy", "track": "chart-to-photo", "settings": settings, "progress": False}
-    train_checkpoint(tmp_path / "router", benchmark, features, **options)
-    arguments = ("router", "push", tmp_path / "router", "org/my-router")
-    results = ("--slug", "reference", "--dataset", "org/rsd-open", "--board", ROOT / "leaderboard")
-    with Client(hub, tmp_path / "home") as own:  # torch would stay in the memory that other tests measure
-        assert own.json(*arguments)["dry_run"] is True and hub.log == []
-        told = own.json(*arguments, *results, "--no-dry-run")
-        code = """
-import rsd_bench as rsd
-router = rsd.ReferenceRouter.from_pretrained("org/my-router")
-out = [router.scenario["name"], router.tau]"""
-        loaded = own.python(code)
-    files = hub.files("org/my-router", kind="model")
-    local = {path.name: path.read_bytes() for path in (tmp_path / "router").iterdir()}
-    assert told["commit"] and {name: files[name] for name in local} == local
-    assert ".eval_results/rsd-open.yaml" in files and "[More Information Needed]" not in local["README.md"].decode()
-    assert loaded == ["low_energy", ReferenceRouter.from_pretrained(tmp_path / "router").tau]
-
-
-def test_a_folder_with_problems_is_not_pushed(hub: LoopbackHub, client: Client, dataset: Path, tmp_path: Path) -> None:
-    shutil.copytree(dataset, tmp_path / "broken")
-    (tmp_path / "broken" / "README.md").write_text("no card")
-    told = client.push(tmp_path / "broken")
-    assert told["code"] == 1
-    assert any("README.md" in problem["where"] for problem in told["problems"])
-    assert hub.log == []
-
-
-def test_publication_is_sound_and_reproducible(dataset: Path, tmp_path: Path) -> None:
-    from rsd_bench.hub.publication import Version, write_publication
-
-    folders = [tmp_path / "a", tmp_path / "b"]
-    for folder in folders:
-        folder.mkdir()
-        write_publication(dataset, folder, "org/toy", Version(1, 0, 0))
-        assert check_dataset(folder) == []
-    first, second = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
-    assert first == second
-    assert read_manifest(folders[0])["withheld"] == ["closed"]
-
-
-@pytest.mark.parametrize("more", [["--dry-run"], ["--no-dry-run"]])
-def test_private_outcomes_never_go_to_the_public_repository(
-    hub: LoopbackHub, client: Client, dataset: Path, more: list[str]
-) -> None:
-    """One name for both would have published the private scores of the test split."""
-    told = client.run("data", "push", dataset, "org/same", "--private-outcomes", "Org/Same", *more)
-    assert told["code"] == 1
-    assert "org/same would get the public files and the private outcomes -> name another repository" in told["err"]
-    assert hub.repos == {}

@@ -1,0 +1,89 @@
+"""Another pair of models on a loaded dataset: scores and latencies of its outcomes in place of the default ones."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rsd_bench.config import load_profile
+from rsd_bench.dataset.benchmark import read_table
+from rsd_bench.dataset.layout import LABELS
+from rsd_bench.dataset.manifest import Manifest
+from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.metrics.latency import pair_latency
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def with_pair(
+    parts: dict[str, Dataset], folder: Path, manifest: Manifest, small: str | None, large: str | None
+) -> dict[str, Dataset]:
+    """Splits of `pairs` with the outcomes of `small` and `large` (None: the dataset's own); ValueError without any."""
+    pair = asdict(manifest.pair)
+    chosen = {"small": small or pair["small"], "large": large or pair["large"]}
+    if chosen["small"] == chosen["large"]:
+        raise ValueError(f"small, large: both are {chosen['small']!r}; name two models")
+    if chosen == pair:
+        return parts
+    outcomes = _pair_outcomes(folder, chosen, manifest.latency_profile)
+    parts = {name: _replaced(part, outcomes, chosen) for name, part in parts.items()}
+    if not sum(map(len, parts.values())):
+        models = ", ".join(_scored_models(folder))
+        raise ValueError(f"small, large: no query has a score of both; scored models: {models}")
+    return parts
+
+
+def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.DataFrame:
+    """Per query with a score of both models: small_... and large_... columns and the latency basis, by query_id."""
+    columns = ["query_id", "model", "score", "latency_s", "latency_basis", "output_tokens"]
+    long = read_table(folder, "outcomes", columns).to_pandas()
+    sources = read_table(folder, "pairs", ["query_id", "source"]).to_pandas().set_index("query_id")["source"]
+    sides = {}
+    for tier, model in models.items():
+        side = long[(long["model"] == model) & long["score"].notna()].set_index("query_id").reindex(sources.index)
+        sides[tier] = side
+    both = sides["small"]["score"].notna() & sides["large"]["score"].notna()
+    if (lacking := int((~both).sum())) and both.any():
+        counts = ", ".join(f"{n} of {source}" for source, n in sources[~both].value_counts().sort_index().items())
+        warnings.warn(
+            f"{lacking} queries lack a score of {models['small']} or {models['large']} and are left out: {counts}",
+            stacklevel=4,
+        )
+    fast, slow = (tier_outcomes(tier, models[tier], side[both]) for tier, side in sides.items())
+    latency = pair_latency(sources[both].to_numpy(object), fast, slow, load_profile(profile))
+    return pd.DataFrame(
+        {
+            "small_score": sides["small"].loc[both, "score"],
+            "large_score": sides["large"].loc[both, "score"],
+            "small_latency_s": latency.small_s,
+            "large_latency_s": latency.large_s,
+            "latency_basis": latency.basis,
+        },
+        index=sources.index[both],
+    )
+
+
+def _scored_models(folder: Path) -> list[str]:
+    long = read_table(folder, "outcomes", ["model", "score"]).to_pandas()
+    return sorted(long.loc[long["score"].notna(), "model"].unique())
+
+
+def _replaced(part: Dataset, outcomes: pd.DataFrame, models: dict[str, str]) -> Dataset:
+    """Replace the pair's columns; the label columns of the default pair go."""
+    ids = pd.Index(part.with_format("pandas")["query_id"][:])
+    known = ids.isin(outcomes.index)
+    part = part.select(np.flatnonzero(known))
+    figures = outcomes.loc[ids[known]]
+    values: dict[str, Any] = {f"{tier}_model": np.full(len(figures), model) for tier, model in models.items()}
+    values |= {name: figures[name].to_numpy() for name in figures.columns}
+    order = [name for name in part.column_names if name not in LABELS]
+    part = part.remove_columns([name for name in part.column_names if name in values or name in LABELS])
+    for name, column in values.items():
+        part = part.add_column(name, column.tolist())
+    return part.select_columns(order)
