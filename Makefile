@@ -16,6 +16,7 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/zizmor --offline --quiet .github/workflows
 
 # The browser that the tests of the board's page drive: Debian's, where apt-get can install it.
