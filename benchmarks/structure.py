@@ -82,7 +82,7 @@ def main(root: Path) -> None:
         "File names that stand twice": [
             f"{name}: {' '.join(module_of(file, package) for file in files if file.name == name)}" for name in twice
         ],
-        "__init__.py without a word": [str(f.parent.relative_to(root)) for f in files if not f.read_text().strip()],
+        "__init__.py without a word": [str(f.parent.relative_to(root)) for f in files if not f.read_text("utf-8").strip()],
     }.items():
         print(f"{title}: {len(found)}", *found, sep="\n  ")
     print(f"Lines with dict[str, Any] or Mapping[str, Any]: {untyped}")

@@ -18,7 +18,7 @@ from conftest import ROOT, png
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 SECTIONS = dict(part.split("\n", 1) for part in re.split(r"^## ", PAGE, flags=re.M)[1:])
-BLOCKS = re.compile(r"```python\n# (\S+?)(?:, (at the end)|, above `(.*)`| \(new\))\n(.*?)```", re.S)
+BLOCKS = re.compile(r"```python\n# (\S+?)(?:, (at the end)|, above `([^`]+)`| \(new\))\n(.*?)```", re.S)
 QUIZ = """id,domain,question,reference,image,model,answer,score
 1,chart,How many bars?,3,images/1.png,tiny,three,10
 1,chart,How many bars?,3,images/1.png,huge,four,0
