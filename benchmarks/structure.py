@@ -76,13 +76,14 @@ def main(root: Path) -> None:
         print(f"  {kind:16} <- {' '.join(sorted(arrows[name], key=names.index)) or '-'}")
     cyclic = [f"{a} <-> {b}" for a in names for b in names if a < b and a in below[b] and b in below[a]]
     twice = [name for name, count in Counter(file.name for file in files).items() if count > 1 and name[0] != "_"]
+    silent = [str(f.parent.relative_to(root)) for f in files if not f.read_text("utf-8").strip()]
     for title, found in {
         "Cycles (each imports the other, directly or not)": cyclic,
         f"Functions with more than {PARAMETERS} parameters, cli apart": many,
         "File names that stand twice": [
             f"{name}: {' '.join(module_of(file, package) for file in files if file.name == name)}" for name in twice
         ],
-        "__init__.py without a word": [str(f.parent.relative_to(root)) for f in files if not f.read_text("utf-8").strip()],
+        "__init__.py without a word": silent,
     }.items():
         print(f"{title}: {len(found)}", *found, sep="\n  ")
     print(f"Lines with dict[str, Any] or Mapping[str, Any]: {untyped}")
