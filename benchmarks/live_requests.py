@@ -23,12 +23,13 @@ from rsd_bench.dataset.query_statistics import text_statistics
 from rsd_bench.endpoints.answer_store import open_answers
 from rsd_bench.endpoints.calls import Endpoint
 from rsd_bench.endpoints.chat import load_sdk
-from rsd_bench.endpoints.engine import Lane, count_pending, run_local
+from rsd_bench.endpoints.engine import Job, Lane, count_pending, run_local
 from rsd_bench.endpoints.prices import Budget, load_prices
 from rsd_bench.endpoints.retry import Asking
 from rsd_bench.generate.answer_queries import Plan, file_outcomes
 from rsd_bench.sources.store import JUDGMENTS, QUERIES, RESPONSES, store_image
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 from chat_server import Loopback
 from conftest import png
@@ -83,7 +84,7 @@ def main() -> None:
             tally = count_pending(lanes, answers, budget, 64)
             load_sdk()  # its import is no part of the rate
             wall, cpu = time.perf_counter(), time.process_time()
-            run_local(lanes, answers, Asking(plan.image, stream=True), budget, tally)
+            run_local(lanes, Job(answers, Asking(plan.image, stream=True), budget, tally))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             counts = file_outcomes(plan, answers)
     figures = {

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from rsd_bench.cli import panels
 from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
 from rsd_bench.cli.score import Boots, Seed
 from rsd_bench.config import N_BOOT
 
-app = typer.Typer(help="Regenerate the leaderboard.", no_args_is_help=True, rich_markup_mode=None)
+app = panels.App("Regenerate the leaderboard.")
 _SHOWN = 4  # figures of a row that are named before the rest is counted
 
 

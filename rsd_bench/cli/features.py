@@ -8,22 +8,17 @@ from typing import Annotated
 
 import typer
 
+from rsd_bench.cli import panels
+from rsd_bench.cli.live import Engine
 from rsd_bench.cli.output import AsJson, print_json, say
 from rsd_bench.config import ENCODER_BATCH, IMAGE_ENCODER, TEXT_ENCODER
 
-app = typer.Typer(help="Encode images and questions of a dataset.", no_args_is_help=True, rich_markup_mode=None)
+app = panels.App("Encode images and questions of a dataset.")
 
 
 @app.callback()
 def _group() -> None:
     pass
-
-
-class EngineName(StrEnum):
-    """Where the work runs."""
-
-    local = "local"
-    ray = "ray"
 
 
 class Pooling(StrEnum):
@@ -33,25 +28,47 @@ class Pooling(StrEnum):
     mean = "mean"
 
 
-Name = Annotated[str | None, typer.Option(help="What to call it in the feature spec; default: its id or folder name.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        help="What to call it in the feature spec; default: its id or folder name.", rich_help_panel=panels.ENCODERS
+    ),
+]
 
 
 @app.command()
 def encode(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Full edition: a dataset folder or Hub id.")],
     out: Annotated[Path, typer.Option("--out", metavar="STORE", help="Folder of the features and their cache.")],
-    image_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the images.")] = IMAGE_ENCODER,
-    text_encoder: Annotated[str, typer.Option(metavar="ID_OR_PATH", help="AutoModel of the questions.")] = TEXT_ENCODER,
+    image_encoder: Annotated[
+        str,
+        typer.Option(metavar="ID_OR_PATH", help="AutoModel of the images.", rich_help_panel=panels.ENCODERS),
+    ] = IMAGE_ENCODER,
+    text_encoder: Annotated[
+        str,
+        typer.Option(metavar="ID_OR_PATH", help="AutoModel of the questions.", rich_help_panel=panels.ENCODERS),
+    ] = TEXT_ENCODER,
     image_name: Name = None,
     text_name: Name = None,
-    image_pooling: Annotated[Pooling, typer.Option(help="One vector an image.")] = Pooling.cls,
-    text_pooling: Annotated[Pooling, typer.Option(help="One vector a question.")] = Pooling.mean,
-    batch_size: Annotated[int, typer.Option(min=1, help="Contents encoded at once.")] = ENCODER_BATCH,
-    engine: Annotated[EngineName, typer.Option(help="This machine, or a Ray cluster.")] = EngineName.local,
+    image_pooling: Annotated[
+        Pooling, typer.Option(help="One vector an image.", rich_help_panel=panels.ENCODERS)
+    ] = Pooling.cls,
+    text_pooling: Annotated[
+        Pooling, typer.Option(help="One vector a question.", rich_help_panel=panels.ENCODERS)
+    ] = Pooling.mean,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Contents encoded at once.", rich_help_panel=panels.ENGINE)
+    ] = ENCODER_BATCH,
+    engine: Annotated[
+        Engine, typer.Option(help="This machine, or a Ray cluster.", rich_help_panel=panels.ENGINE)
+    ] = Engine.local,
     ray_address: Annotated[
-        str | None, typer.Option(help="Ray cluster; default: RAY_ADDRESS, else a local one.")
+        str | None,
+        typer.Option(help="Ray cluster; default: RAY_ADDRESS, else a local one.", rich_help_panel=panels.ENGINE),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Ray: encoders that run side by side.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Ray: encoders that run side by side.", rich_help_panel=panels.ENGINE)
+    ] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Encode every image and question once, float16; run again to resume. `router train --features STORE` reads it."""
@@ -59,7 +76,7 @@ def encode(
     from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
     from rsd_bench.features.ray_encode import ray_engine
 
-    run = run_here if engine is EngineName.local else ray_engine(ray_address, workers)
+    run = run_here if engine is Engine.local else ray_engine(ray_address, workers)
     spec = encode_dataset(
         dataset_folder(data).resolve(),
         out,

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_bench.cli import live
-from rsd_bench.cli.output import AsJson, interruptible, one_line, print_json, say
+from rsd_bench.cli import panels
+from rsd_bench.cli.live import CostOptions, Engine, EngineOptions, LimitOptions, RequestOptions, output_tokens_of
+from rsd_bench.cli.live_report import Report, announce, conclude, shortfall, summary_rows
+from rsd_bench.cli.option_groups import grouped
+from rsd_bench.cli.output import AsJson, interruptible
+from rsd_bench.types import InputError
+
+if TYPE_CHECKING:
+    from rsd_bench.endpoints.calls import Endpoint
 
 
 class Energy(StrEnum):
@@ -19,99 +28,109 @@ class Energy(StrEnum):
     nvml = "nvml"
 
 
+@dataclass(frozen=True)
+class ModelOptions:
+    """Who is asked, and what they run on."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID@BASE_URL", help="OpenAI-compatible endpoint.", rich_help_panel=panels.MODELS),
+    ] = None
+    vllm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Run this model by vLLM on the GPUs of a Ray cluster.", rich_help_panel=panels.MODELS
+        ),
+    ] = None
+    hardware: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=NOTE", help="What the model runs on, kept with the latencies.", rich_help_panel=panels.MODELS
+        ),
+    ] = None
+    energy: Annotated[
+        Energy | None,
+        typer.Option(
+            help="Meter joules: one model on this machine, one call at a time.", rich_help_panel=panels.MODELS
+        ),
+    ] = None
+
+    def notes(self, endpoints: Sequence[Endpoint]) -> dict[str, str]:
+        """--hardware ID=NOTE by model; a note without an id is for every model."""
+        models = [endpoint.model for endpoint in endpoints]
+        notes: dict[str, str] = {}
+        for value in self.hardware or ():
+            model, equals, note = value.partition("=")
+            if equals and model in models:
+                notes[model] = note
+            else:
+                notes |= {m: value for m in models if m not in notes}
+        return notes
+
+
 @interruptible
+@grouped
 def generate(
     queries: Annotated[str, typer.Argument(metavar="QUERIES", help="A store, records folder, or dataset.")],
     out: Annotated[Path, typer.Option("--out", metavar="STORE", help="The store that gets queries and answers.")],
-    model: Annotated[
-        list[str] | None, typer.Option("--model", metavar="ID@BASE_URL", help="OpenAI-compatible endpoint.")
-    ] = None,
-    vllm: Annotated[
-        str | None, typer.Option("--vllm", metavar="ID", help="Run this model by vLLM on the GPUs of a Ray cluster.")
-    ] = None,
-    concurrency: live.Concurrency = 8,
-    param: live.Params = None,
-    system: Annotated[Path | None, typer.Option(metavar="FILE", help="System prompt, UTF-8.")] = None,
-    hardware: Annotated[
-        list[str] | None, typer.Option(metavar="ID=NOTE", help="What the model runs on, kept with the latencies.")
+    models: ModelOptions,
+    request: RequestOptions,
+    limits: LimitOptions,
+    cost: CostOptions,
+    where: EngineOptions,
+    system: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="System prompt, UTF-8.", rich_help_panel=panels.REQUEST)
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many queries of each source.")] = None,
-    energy: Annotated[
-        Energy | None, typer.Option(help="Meter joules: one model on this machine, one call at a time.")
-    ] = None,
-    key_env: live.KeyEnv = None,
-    prices: live.PricesFile = None,
-    max_cost: live.MaxCost = None,
-    timeout: live.Timeout = 300.0,
-    attempts: live.Attempts = 6,
-    total_time: live.TotalTime = 900.0,
-    engine: live.EngineOption = live.Engine.local,
-    workers: live.Workers = 2,
-    ray_address: live.Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask models the queries: measured latency and tokens, every answer stored as it comes, resumable."""
-    from rsd_bench.endpoints.answer_store import AnswerStore, open_answers
+    from rsd_bench.endpoints.answer_store import open_answers
     from rsd_bench.endpoints.calls import Endpoint
-    from rsd_bench.endpoints.engine import Lane, Tally
-    from rsd_bench.endpoints.prices import Budget, load_prices
-    from rsd_bench.endpoints.ray_calls import Cluster
-    from rsd_bench.endpoints.retry import Asking, RetryPolicy
+    from rsd_bench.endpoints.engine import Lane
+    from rsd_bench.endpoints.ray_calls import run_on_ray
+    from rsd_bench.endpoints.retry import Asking
     from rsd_bench.endpoints.run_calls import Run, run_requests
     from rsd_bench.generate.answer_queries import Plan, file_outcomes, require_live
     from rsd_bench.generate.energy import open_meter
     from rsd_bench.generate.queries import bring_queries
-    from rsd_bench.generate.vllm_batch import VllmEngine, run_vllm
+    from rsd_bench.generate.vllm_batch import run_vllm
 
-    if (vllm is None) == (not model) or (vllm and engine is not live.Engine.ray):
+    if (models.vllm is None) == (not models.model) or (models.vllm and where.engine is not Engine.ray):
         raise typer.BadParameter("give --model ID@BASE_URL, or --vllm ID with --engine ray", param_hint="--model")
-    endpoints = [Endpoint(vllm, "vllm:batch")] if vllm else live.endpoints_of(model or [], key_env)
-    params = live.params_of(param, {"temperature": 0, "max_tokens": 1024})
-    notes = live.notes_of(hardware, [endpoint.model for endpoint in endpoints])
-    meter = open_meter(energy, endpoints, concurrency) if energy else None
-    budget = Budget(load_prices(prices), max_cost)
-    budget.require([endpoint.model for endpoint in endpoints])
-    sources = bring_queries(queries, out)
-    plan = Plan(out, sources, endpoints, params, live.text_of(system), notes, limit)
+    endpoints = [Endpoint(models.vllm, "vllm:batch")] if models.vllm else request.endpoints(models.model or [])
+    params = request.params({"temperature": 0, "max_tokens": 1024})
+    notes = models.notes(endpoints)
+    meter = open_meter(models.energy, endpoints, limits.concurrency) if models.energy else None
+    budget = cost.budget(endpoints)
+    plan = Plan(out, bring_queries(queries, out), endpoints, params, _text_of(system), notes, limit)
     require_live(plan)
-    asking = Asking(plan.image, RetryPolicy(attempts, timeout, total_time), stream=True, meter=meter)
-    cluster = Cluster(workers, ray_address) if engine is live.Engine.ray else None
-
-    def batch(lane: Lane, answers: AnswerStore, tally: Tally) -> None:
-        run_vllm(lane, answers, asking, budget, tally, Cluster(workers, ray_address), VllmEngine())
-
     run = Run(
-        asking=asking,
+        asking=Asking(plan.image, limits.policy(), stream=True, meter=meter),
         budget=budget,
-        output_tokens=live.output_tokens_of(params),
-        cluster=cluster,
-        batch=batch if vllm else None,
-        announce=live.announce(budget, as_json),
+        output_tokens=output_tokens_of(params),
+        cluster=where.cluster(),
+        on_cluster=run_vllm if models.vllm else run_on_ray,
+        announce=announce(budget, as_json),
     )
     with open_answers(out) as answers:
         settings = {"models": {e.model: e.base_url for e in endpoints}, "params": params, "hardware": notes}
         answers.note_run("generate", settings)
-        lanes = [Lane(e, lambda e=e: plan.requests(e.model), concurrency) for e in endpoints]  # type: ignore[misc]
+        lanes = [Lane(e, lambda e=e: plan.requests(e.model), limits.concurrency) for e in endpoints]  # type: ignore[misc]
         tally = run_requests(lanes, answers, run)
         counts = file_outcomes(plan, answers)
         total = answers.spent_usd()
-    failed = sum(n for (_, status), n in counts.items() if status == "error")
-    problem = live.shortfall(tally, failed, "queries")
-    if as_json:
-        print_json(
-            {
-                "ok": problem is None,
-                "problems": [problem.to_dict()] if problem else [],
-                "store": str(out),
-                "models": live.as_counts(counts),
-                "calls": sum(tally.asked.values()),
-                "cost_usd": None if budget.unpriced else budget.spent_usd,
-                "store_cost_usd": total,
-            }
-        )
-    else:
-        say(live.summary_rows(counts))
-        for name, what in tally.last_error.items():
-            say(one_line(f"last error of {name}: {what}"))
-        say(f"{live.cost_line(budget, total)}\nstore     {out}")
-    live.finish(problem, as_json)
+    report = Report(out, counts, tally, budget, total, problems=shortfall(tally, counts, "queries"))
+    conclude(report, summary_rows(counts), as_json)
+
+
+def _text_of(path: Path | None) -> str:
+    """The text of a file, "" for none. InputError where it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise InputError.at(path, f"not UTF-8: {error.reason}", "save the file as UTF-8") from None
+    except OSError as error:
+        raise InputError.at(path, error.strerror or "cannot be read", "name a readable file") from None

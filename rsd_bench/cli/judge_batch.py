@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from rsd_bench.cli import panels
 from rsd_bench.cli.output import print_json, say
 from rsd_bench.types import Problem
 
@@ -14,6 +18,28 @@ if TYPE_CHECKING:
     from rsd_bench.endpoints.engine import Tally
     from rsd_bench.endpoints.prices import Budget
     from rsd_bench.judge.score_answers import ModelJudge, Scope
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Files of the Batch API in place of calls."""
+
+    batch_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write an OpenAI Batch file, ask nothing.", rich_help_panel=panels.BATCH),
+    ] = None
+    batch_in: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Read Batch output, ask nothing.", rich_help_panel=panels.BATCH),
+    ] = None
+
+    def require_use(self, closed: str | None) -> None:
+        """A usage error for an option that the run would ignore. closed: the judge's name where it asks no model."""
+        if self.batch_out and (closed or self.batch_in):
+            what = f"{closed} asks no model" if closed else "a run writes a Batch file or reads some"
+            raise typer.BadParameter(f"{what}: leave one out", param_hint="--batch-out")
+        if self.batch_in and closed:
+            raise typer.BadParameter(f"{closed} asks no model: leave one out", param_hint="--batch-in")
 
 
 def write_judge_batch(judge: ModelJudge, scope: Scope, answers: AnswerStore, path: Path, as_json: bool) -> None:

@@ -1,23 +1,24 @@
-"""What `generate` and `judge` share on the command line: endpoints, prices, limits, engine, and the summary."""
+"""What `generate` and `judge` share on the command line: requests, limits, cost, engine. One option group a subject."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_bench.cli.output import fail, say, table
+from rsd_bench.cli import panels
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.endpoints.calls import Endpoint
-    from rsd_bench.endpoints.engine import Tally
     from rsd_bench.endpoints.prices import Budget
+    from rsd_bench.endpoints.ray_calls import Cluster
+    from rsd_bench.endpoints.retry import RetryPolicy
 
 
 class Engine(StrEnum):
@@ -27,35 +28,115 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-KeyEnv = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--key-env",
-        metavar="[ID=]VARIABLE",
-        help="Environment variable with the key of an endpoint; OPENAI_API_KEY for api.openai.com by itself.",
-    ),
-]
-Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Calls in flight per model.")]
-Params = Annotated[
-    list[str] | None,
-    typer.Option("--param", metavar="NAME=JSON", help="Request parameter; NAME=null leaves out a default."),
-]
-PricesFile = Annotated[Path | None, typer.Option("--prices", metavar="FILE", help="Price file; see docs/building.md.")]
-MaxCost = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Stop before spending more than this.")]
-Timeout = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="For one try of one call.")]
-Attempts = Annotated[int, typer.Option(min=1, max=100, help="Tries of one call.")]
-TotalTime = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="For one call with all its tries.")]
-EngineOption = Annotated[Engine, typer.Option(help="Where the calls are made.")]
-Workers = Annotated[int, typer.Option(min=1, max=1024, help="Ray workers, each with --concurrency calls in flight.")]
-Address = Annotated[str | None, typer.Option("--ray-address", help="Ray cluster to join; default: start Ray here.")]
+@dataclass(frozen=True)
+class RequestOptions:
+    """What is sent beside the messages, and whose key with it."""
+
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=JSON",
+            help="Request parameter; NAME=null leaves out a default.",
+            rich_help_panel=panels.REQUEST,
+        ),
+    ] = None
+    key_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ID=]VARIABLE",
+            help="Environment variable with the key of an endpoint; OPENAI_API_KEY for api.openai.com by itself.",
+            rich_help_panel=panels.REQUEST,
+        ),
+    ] = None
+
+    def endpoints(self, values: Sequence[str]) -> list[Endpoint]:
+        """ID@BASE_URL arguments; InputError listing every fault."""
+        return _endpoints(values, self.key_env or ())
+
+    def params(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """--param NAME=JSON over defaults; a usage error for anything that is no such pair."""
+        return _params(self.param or (), defaults)
 
 
-def endpoints_of(values: Sequence[str], key_env: Sequence[str] | None) -> list[Endpoint]:
-    """ID@BASE_URL arguments; InputError listing every fault."""
+@dataclass(frozen=True)
+class LimitOptions:
+    """How many calls at once, and how long and how often each is tried."""
+
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=4096, help="Calls in flight per model.", rich_help_panel=panels.LIMITS)
+    ] = 8
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="For one try of one call.", rich_help_panel=panels.LIMITS),
+    ] = 300.0
+    attempts: Annotated[int, typer.Option(min=1, max=100, help="Tries of one call.", rich_help_panel=panels.LIMITS)] = 6
+    total_time: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="For one call with all its tries.", rich_help_panel=panels.LIMITS
+        ),
+    ] = 900.0
+
+    def policy(self) -> RetryPolicy:
+        from rsd_bench.endpoints.retry import RetryPolicy
+
+        return RetryPolicy(self.attempts, self.timeout, self.total_time)
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """What calls cost, and the most that may be spent."""
+
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Price file; see docs/building.md.", rich_help_panel=panels.COST),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="USD", help="Stop before spending more than this.", rich_help_panel=panels.COST),
+    ] = None
+
+    def budget(self, endpoints: Sequence[Endpoint]) -> Budget:
+        """InputError for a faulty price file, and where a cap is set and a model has no price."""
+        from rsd_bench.endpoints.prices import Budget, load_prices
+
+        budget = Budget(load_prices(self.prices), self.max_cost)
+        budget.require([endpoint.model for endpoint in endpoints])
+        return budget
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where calls are made."""
+
+    engine: Annotated[Engine, typer.Option(help="Where the calls are made.", rich_help_panel=panels.ENGINE)] = (
+        Engine.local
+    )
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Ray workers, each with --concurrency calls in flight.",
+            rich_help_panel=panels.ENGINE,
+        ),
+    ] = 2
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; default: start Ray here.", rich_help_panel=panels.ENGINE)
+    ] = None
+
+    def cluster(self) -> Cluster | None:
+        """None: this machine, without Ray."""
+        from rsd_bench.endpoints.ray_calls import Cluster
+
+        return Cluster(self.workers, self.ray_address) if self.engine is Engine.ray else None
+
+
+def _endpoints(values: Sequence[str], key_env: Sequence[str]) -> list[Endpoint]:
     from rsd_bench.endpoints.calls import parse_endpoint
 
     named, fallback = {}, None
-    for value in key_env or ():
+    for value in key_env:
         model, equals, variable = value.rpartition("=")
         if equals:
             named[model] = variable
@@ -84,12 +165,11 @@ def endpoints_of(values: Sequence[str], key_env: Sequence[str] | None) -> list[E
     return endpoints
 
 
-def params_of(values: Sequence[str] | None, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """--param NAME=JSON over defaults; a usage error for anything that is no such pair."""
+def _params(values: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
     from rsd_bench.endpoints.calls import RESERVED
 
     params = dict(defaults)
-    for value in values or ():
+    for value in values:
         name, equals, text = value.partition("=")
         try:
             if not equals or not name or name in RESERVED:
@@ -105,30 +185,6 @@ def params_of(values: Sequence[str] | None, defaults: Mapping[str, Any]) -> dict
     return {name: value for name, value in params.items() if value is not None}
 
 
-def notes_of(values: Sequence[str] | None, models: Sequence[str]) -> dict[str, str]:
-    """--hardware ID=NOTE by model; a note without an id is for every model."""
-    notes: dict[str, str] = {}
-    for value in values or ():
-        model, equals, note = value.partition("=")
-        if equals and model in models:
-            notes[model] = note
-        else:
-            notes |= {m: value for m in models if m not in notes}
-    return notes
-
-
-def text_of(path: Path | None) -> str:
-    """The text of a file, "" for none. InputError where it cannot be read."""
-    if path is None:
-        return ""
-    try:
-        return path.read_text("utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise InputError.at(path, f"not UTF-8: {error.reason}", "save the file as UTF-8") from None
-    except OSError as error:
-        raise InputError.at(path, error.strerror or "cannot be read", "name a readable file") from None
-
-
 def _refuse(name: str) -> None:
     raise ValueError(name)
 
@@ -137,64 +193,3 @@ def output_tokens_of(params: Mapping[str, Any], default: int = 1024) -> int:
     """The most tokens an answer may have, for the estimate."""
     value = params.get("max_completion_tokens", params.get("max_tokens"))
     return value if isinstance(value, int) and value > 0 else default
-
-
-def announce(budget: Budget, quiet: bool) -> Callable[[Tally], None]:
-    """A function that says, before anything is asked, what will be asked and what it may cost."""
-
-    def speak(tally: Tally) -> None:
-        if quiet:
-            return
-        cached = sum(tally.cached.values())
-        line = f"{tally.pending} calls to make, {cached} answered already"
-        if budget.unpriced:
-            line += f"; no price for {', '.join(sorted(budget.unpriced))}"
-        if tally.estimate_usd:
-            line += f"; at most about ${tally.estimate_usd:.2f} at the prices of {budget.prices.day} (estimate)"
-        say(line)
-
-    return speak
-
-
-def summary_rows(counts: Counter[tuple[str, str]]) -> str:
-    """One row a model: how many of its queries ended how."""
-    statuses = [s for s in (*_ORDER, *sorted({s for _, s in counts} - set(_ORDER))) if any(k[1] == s for k in counts)]
-    rows: list[tuple[Any, ...]] = [("model", "queries", *statuses)]
-    for model in dict.fromkeys(model for model, _ in counts):
-        figures = [counts[model, status] for status in statuses]
-        rows.append((model, sum(figures), *figures))
-    return table(rows)
-
-
-_ORDER = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", "error", "not asked")
-
-
-def as_counts(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    """{model: {status: queries}}"""
-    out: dict[str, dict[str, int]] = {}
-    for (model, status), n in counts.items():
-        out.setdefault(model, {})[status] = n
-    return out
-
-
-def cost_line(budget: Budget, total_usd: float) -> str:
-    """What was spent, and how sure that is."""
-    if budget.unpriced and not budget.spent_usd:
-        return f"cost      unknown: no price for {', '.join(sorted(budget.unpriced))}"
-    line = f"cost      ${budget.spent_usd:.4f} this run, ${total_usd:.4f} in this store, prices of {budget.prices.day}"
-    return line + (f"; {budget.estimated} calls without usage charged by estimate" if budget.estimated else "")
-
-
-def shortfall(tally: Tally, errors: int, of: str) -> Problem | None:
-    """Why a run is incomplete, as a problem: it was stopped, or `errors` of its queries or calls failed."""
-    if tally.stopped:
-        return Problem("run", f"stopped: {tally.stopped}", "what was answered is stored; run again to go on")
-    if errors:
-        return Problem("run", f"{errors} {of} ended in error", "run again: it asks these and no others")
-    return None
-
-
-def finish(problem: Problem | None, as_json: bool) -> None:
-    """Exit 1 where the run is incomplete (with --json the report has said so)."""
-    if problem:
-        raise typer.Exit(1) if as_json else fail([problem], as_json)

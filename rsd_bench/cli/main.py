@@ -14,18 +14,16 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, features, generate, judge, router, score, studies, submit
+from rsd_bench.cli import board, data, features, generate, judge, panels, router, score, studies, submit
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
-app = typer.Typer(
+app = panels.App(
+    "Datasets and a benchmark for routing between small and large vision-language models.",
     name="rsd-bench",
-    help="Datasets and a benchmark for routing between small and large vision-language models.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 app.add_typer(data.app, name="data")
 app.command("generate")(generate.generate)

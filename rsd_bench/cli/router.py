@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsd_bench.cli import panels
 from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, table
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
     from rsd_bench.features.feature_table import Features
 
-app = typer.Typer(help="Train, predict, compare and time routers.", no_args_is_help=True, rich_markup_mode=None)
+app = panels.App("Train, predict, compare and time routers.")
 
 DataArgument = Annotated[
     str | None, typer.Argument(metavar="[DATA]", help="Dataset folder or Hub id; default: the embedded rsd-open lite.")
@@ -22,9 +23,16 @@ FeatureStore = Annotated[
     Path | None,
     typer.Option("--features", metavar="STORE", help="What `features encode` wrote; default: the dataset's own."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the rows.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Seed of the weights and of the order of the rows.", rich_help_panel=panels.TRAINING)
+]
 Tracks = Annotated[list[str] | None, typer.Option("--track", help="May be repeated; default: every track.")]
-Latency = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON of `router bench`: its latency is declared.")]
+Latency = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="JSON of `router bench`: its latency is declared.", rich_help_panel=panels.AUTHORSHIP
+    ),
+]
 
 
 def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]:
@@ -70,9 +78,16 @@ def train(
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The checkpoint folder to write.")] = Path("router"),
     features: FeatureStore = None,
-    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 50,
-    without: Annotated[list[str] | None, typer.Option(help="Leave out image, text or statistics.")] = None,
-    threshold: Annotated[str, typer.Option(help="grid: best RCS on validation; bayes: from calibrated p.")] = "grid",
+    epochs: Annotated[
+        int, typer.Option(min=1, help="At most; training stops early.", rich_help_panel=panels.TRAINING)
+    ] = 50,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave out image, text or statistics.", rich_help_panel=panels.TRAINING)
+    ] = None,
+    threshold: Annotated[
+        str,
+        typer.Option(help="grid: best RCS on validation; bayes: from calibrated p.", rich_help_panel=panels.DECISIONS),
+    ] = "grid",
     as_json: AsJson = False,
 ) -> None:
     """Train the reference router on one scenario and track; write weights, config, report and picture."""
@@ -117,8 +132,12 @@ def predict(
         str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")
     ] = None,
     features: FeatureStore = None,
-    name: Annotated[str, typer.Option(help="Name on the board.")] = "Reference router (Transformer)",
-    author: Annotated[list[str] | None, typer.Option(help="An author; may be repeated.")] = None,
+    name: Annotated[
+        str, typer.Option(help="Name on the board.", rich_help_panel=panels.AUTHORSHIP)
+    ] = "Reference router (Transformer)",
+    author: Annotated[
+        list[str] | None, typer.Option(help="An author; may be repeated.", rich_help_panel=panels.AUTHORSHIP)
+    ] = None,
     latency: Latency = None,
 ) -> None:
     """Predict the test queries of each checkpoint's track and write one submission."""
@@ -143,8 +162,13 @@ def submit(
     features: FeatureStore = None,
     track: Tracks = None,
     seed: Seed = 0,
-    name: Annotated[str | None, typer.Option(help="Name on the board; default: the router's title.")] = None,
-    author: Annotated[list[str] | None, typer.Option(help="An author; may be repeated.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name on the board; default: the router's title.", rich_help_panel=panels.AUTHORSHIP),
+    ] = None,
+    author: Annotated[
+        list[str] | None, typer.Option(help="An author; may be repeated.", rich_help_panel=panels.AUTHORSHIP)
+    ] = None,
     latency: Latency = None,
 ) -> None:
     """Train a router on every scenario and track and write its submission."""
@@ -205,10 +229,17 @@ def bench(
         str | None,
         typer.Option("--data", metavar="DIR", help="Full edition whose queries are routed; default: head only."),
     ] = None,
-    image_encoder: Annotated[str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.")] = None,
-    text_encoder: Annotated[str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: its own choice.")] = None,
-    calls: Annotated[int, typer.Option(min=5, help="Timed calls at batch 1.")] = 50,
+    image_encoder: Annotated[
+        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
+    ] = None,
+    text_encoder: Annotated[
+        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of torch; default: its own choice.", rich_help_panel=panels.TIMING),
+    ] = None,
+    calls: Annotated[int, typer.Option(min=5, help="Timed calls at batch 1.", rich_help_panel=panels.TIMING)] = 50,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the figures as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:

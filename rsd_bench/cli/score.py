@@ -7,12 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from rsd_bench.cli import panels
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.result import interval_text, rounded
 
-Boots = Annotated[int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.")]
-Seed = Annotated[int, typer.Option(min=0, max=(1 << 53) - 1, help="Seed of the bootstrap.")]
+Boots = Annotated[
+    int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.", rich_help_panel=panels.INTERVALS)
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=(1 << 53) - 1, help="Seed of the bootstrap.", rich_help_panel=panels.INTERVALS)
+]
 
 
 def evaluate(
@@ -22,10 +27,15 @@ def evaluate(
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
     private_outcomes: Annotated[
-        str | None, typer.Option(metavar="DIR|REPO", help="Private test outcomes: a folder or a gated Hub repository.")
+        str | None,
+        typer.Option(
+            metavar="DIR|REPO",
+            help="Private test outcomes: a folder or a gated Hub repository.",
+            rich_help_panel=panels.PRIVATE,
+        ),
     ] = None,
-    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP)] = LEDGER,
-    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP)] = None,
+    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP, rich_help_panel=panels.PRIVATE)] = LEDGER,
+    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP, rich_help_panel=panels.PRIVATE)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a submission on every track and scenario it enters, with intervals."""

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from rsd_bench.cli import panels
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
 from rsd_bench.types import InputError
 
-app = typer.Typer(help="Make, check and pack a submission.", no_args_is_help=True, rich_markup_mode=None)
+app = panels.App("Make, check and pack a submission.")
 
 
 def _taus(values: list[str]) -> dict[str, float]:
@@ -45,17 +46,29 @@ def new(
     ],
     data: Data = None,
     submissions: Annotated[Path, typer.Option(help="Where the folder goes.")] = Path("submissions"),
-    name: Annotated[str | None, typer.Option(help="Name on the board; default: the slug.")] = None,
-    author: Annotated[list[str] | None, typer.Option(help="An author; may be repeated.")] = None,
-    description: Annotated[str, typer.Option(help="What the router is.")] = "",
-    url: Annotated[str | None, typer.Option(help="Code or paper.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name on the board; default: the slug.", rich_help_panel=panels.AUTHORSHIP)
+    ] = None,
+    author: Annotated[
+        list[str] | None, typer.Option(help="An author; may be repeated.", rich_help_panel=panels.AUTHORSHIP)
+    ] = None,
+    description: Annotated[str, typer.Option(help="What the router is.", rich_help_panel=panels.AUTHORSHIP)] = "",
+    url: Annotated[str | None, typer.Option(help="Code or paper.", rich_help_panel=panels.AUTHORSHIP)] = None,
     tau: Annotated[
-        list[str] | None, typer.Option(metavar="[SCENARIO=]TAU", help="Threshold, fixed before the test. Default 0.5.")
+        list[str] | None,
+        typer.Option(
+            metavar="[SCENARIO=]TAU",
+            help="Threshold, fixed before the test. Default 0.5.",
+            rich_help_panel=panels.DECISIONS,
+        ),
     ] = None,
     router_latency: Annotated[
-        float, typer.Option(help="The router's own seconds per query, declared.")
+        float,
+        typer.Option(help="The router's own seconds per query, declared.", rich_help_panel=panels.DECISIONS),
     ] = ROUTER_LATENCY_S,
-    hardware: Annotated[str, typer.Option(help="What the router ran on.")] = "not stated",
+    hardware: Annotated[
+        str, typer.Option(help="What the router ran on.", rich_help_panel=panels.DECISIONS)
+    ] = "not stated",
     replace: Annotated[bool, typer.Option("--replace", help="Write a submission of that slug anew.")] = False,
 ) -> None:
     """Write a correct submission folder from a file of probabilities."""
@@ -132,12 +145,17 @@ def ci(
     head: Annotated[str, typer.Argument(metavar="HEAD", help="The commit proposed.")],
     repository: Annotated[Path, typer.Option("--repository", help="A clone that has both.")] = Path(),
     data: Data = None,
-    n_boot: Annotated[int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.")] = 2_000,
+    n_boot: Annotated[
+        int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.", rich_help_panel=panels.INTERVALS)
+    ] = 2_000,
     private_outcomes: Annotated[
-        str | None, typer.Option(metavar="DIR|REPO", help="Score on private test outcomes instead.")
+        str | None,
+        typer.Option(
+            metavar="DIR|REPO", help="Score on private test outcomes instead.", rich_help_panel=panels.PRIVATE
+        ),
     ] = None,
-    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP)] = LEDGER,
-    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP)] = None,
+    ledger: Annotated[Path, typer.Option(help=LEDGER_HELP, rich_help_panel=panels.PRIVATE)] = LEDGER,
+    author: Annotated[str | None, typer.Option(help=AUTHOR_HELP, rich_help_panel=panels.PRIVATE)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""

@@ -88,6 +88,16 @@ class Tally:
         return sum(n for (_, status), n in self.asked.items() if status != "ok")
 
 
+@dataclass(frozen=True)
+class Job:
+    """A run while it asks: who takes the answers, how to ask, what it may spend, and what became of it so far."""
+
+    store: AnswerStore
+    asking: Asking
+    budget: Budget
+    tally: Tally
+
+
 def count_pending(lanes: list[Lane], store: AnswerStore, budget: Budget, output_tokens: int) -> Tally:
     """A Tally with what the store has, what is to be asked, and its estimated cost."""
     tally = Tally()
@@ -120,11 +130,11 @@ def progress_bar(tally: Tally, budget: Budget) -> Iterator[Callable[[], None]]:
         yield show
 
 
-def run_local(lanes: list[Lane], store: AnswerStore, asking: Asking, budget: Budget, tally: Tally) -> None:
-    """Ask everything that the store lacks, with the workers of every lane in one event loop. Fills `tally`."""
-    with progress_bar(tally, budget) as show, _short_pauses():
+def run_local(lanes: list[Lane], job: Job) -> None:
+    """Ask everything that the store lacks, with the workers of every lane in one event loop. Fills the tally."""
+    with progress_bar(job.tally, job.budget) as show, _short_pauses():
         try:
-            asyncio.run(_run(lanes, store, asking, budget, tally, show))
+            asyncio.run(_run(lanes, job, show))
         except asyncio.CancelledError:
             pass  # the second Ctrl-C; `tally.ended` says so
         except BaseExceptionGroup as group:
@@ -148,18 +158,11 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def _run(
-    lanes: list[Lane],
-    store: AnswerStore,
-    asking: Asking,
-    budget: Budget,
-    tally: Tally,
-    show: Callable[[], None],
-) -> None:
-    with _stoppable(tally):
+async def _run(lanes: list[Lane], job: Job, show: Callable[[], None]) -> None:
+    with _stoppable(job.tally):
         async with asyncio.TaskGroup() as group:
             for lane in lanes:
-                group.create_task(_drain(lane, store, asking, budget, tally, show))
+                group.create_task(_drain(lane, job, show))
 
 
 @contextmanager
@@ -182,9 +185,8 @@ def _stoppable(tally: Tally) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-async def _drain(
-    lane: Lane, store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, show: Callable[[], None]
-) -> None:
+async def _drain(lane: Lane, job: Job, show: Callable[[], None]) -> None:
+    store, budget, tally = job.store, job.budget, job.tally
     in_flight: set[str] = set()
     model, requests = lane.endpoint.model, iter(lane.requests())
     async with opened(lane.endpoint, lane.concurrency) as client:
@@ -202,7 +204,7 @@ async def _drain(
                     continue
                 in_flight.add(request.key)
                 try:
-                    answer, of_request = await ask(client, request, asking, budget, stopping)
+                    answer, of_request = await ask(client, request, job.asking, budget, stopping)
                     store.put(answer)
                 finally:
                     in_flight.discard(request.key)

@@ -20,10 +20,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.endpoints.answer_store import AnswerStore, join_answers
+from rsd_bench.endpoints.answer_store import join_answers
 from rsd_bench.endpoints.calls import Answer, Endpoint, Request
 from rsd_bench.endpoints.chat import ChatClient, open_client
-from rsd_bench.endpoints.engine import INTERRUPTED, Lane, Tally, progress_bar
+from rsd_bench.endpoints.engine import INTERRUPTED, Job, Lane, Tally, progress_bar
 from rsd_bench.endpoints.prices import Budget, Prices
 from rsd_bench.endpoints.retry import Asking, RetryPolicy, ask
 from rsd_bench.types import InputError
@@ -141,17 +141,15 @@ def _no_image(sha256: str) -> bytes:
     raise OSError(0, f"image {sha256} was not fetched")
 
 
-def run_on_ray(
-    lanes: list[Lane], store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, cluster: Cluster
-) -> None:
-    """Ask everything that the store lacks on a Ray cluster. Fills `tally` and `budget`."""
-    if asking.meter:
+def run_on_ray(lanes: list[Lane], job: Job, cluster: Cluster) -> None:
+    """Ask everything that the store lacks on a Ray cluster. Fills tally and budget."""
+    if job.asking.meter:
         raise InputError.at("--energy", "needs the local engine", "leave out --engine ray")
     with on_ray(cluster):
         import ray.data
 
-        desk = open_desk(store, asking, budget, tally)
-        tables = [table for lane in lanes for table in shards_of(lane, store, cluster.workers, tally.pending)]
+        desk = open_desk(job)
+        tables = [table for lane in lanes for table in shards_of(lane, job, cluster.workers)]
         if not tables:
             return
         endpoints = {lane.endpoint.model: (lane.endpoint, lane.concurrency) for lane in lanes}
@@ -160,10 +158,10 @@ def run_on_ray(
             batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=cluster.workers),
-            fn_constructor_args=(desk, endpoints, asking.policy, asking.stream, budget.prices),
+            fn_constructor_args=(desk, endpoints, job.asking.policy, job.asking.stream, job.budget.prices),
             num_cpus=_CPUS,
         )
-        follow(work, desk, budget, tally)
+        follow(work, desk, job)
 
 
 @contextmanager
@@ -187,14 +185,14 @@ def on_ray(cluster: Cluster) -> Iterator[None]:
             ray.shutdown()
 
 
-def open_desk(store: AnswerStore, asking: Asking, budget: Budget, tally: Tally) -> Any:
+def open_desk(job: Job) -> Any:
     """The handle of a Desk on this node."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here)
-    return actor.remote(store.path, asking.image, budget, tally)
+    return actor.remote(job.store.path, job.asking.image, job.budget, job.tally)
 
 
 def _join(cluster: Cluster) -> None:
@@ -220,16 +218,16 @@ def _be_quiet() -> None:
     logging.getLogger("ray.data").setLevel(logging.WARNING)
 
 
-def shards_of(lane: Lane, store: AnswerStore, workers: int, pending: int) -> Iterator[pa.Table]:
+def shards_of(lane: Lane, job: Job, workers: int) -> Iterator[pa.Table]:
     """What the store lacks of a lane, as tables of requests, each key once."""
     import pyarrow as pa
 
-    size = max(1, min(_SHARD, pending // (workers * _SHARDS_PER_WORKER)))
+    size = max(1, min(_SHARD, job.tally.pending // (workers * _SHARDS_PER_WORKER)))
     seen: set[str] = set()
 
     def lacking() -> Iterator[Request]:
         for request in lane.requests():
-            if request.key not in seen and not store.has_final(request.key):
+            if request.key not in seen and not job.store.has_final(request.key):
                 seen.add(request.key)
                 yield request
 
@@ -238,8 +236,8 @@ def shards_of(lane: Lane, store: AnswerStore, workers: int, pending: int) -> Ite
         yield pa.table({name: [getattr(request, name) for request in shard] for name in ("key", "model", "body")})
 
 
-def follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
-    """Run the work to its end in a thread and keep `tally`, `budget` and the bar up to date meanwhile."""
+def follow(work: Any, desk: Any, job: Job) -> None:
+    """Run the work to its end in a thread and keep tally, budget and the bar up to date meanwhile."""
     import ray
 
     failures: list[BaseException] = []
@@ -253,17 +251,17 @@ def follow(work: Any, desk: Any, budget: Budget, tally: Tally) -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    with progress_bar(tally, budget) as show:
+    with progress_bar(job.tally, job.budget) as show:
         while True:
             try:
                 thread.join(_POLL_S)
                 theirs, spent = ray.get(desk.state.remote())
-                _take(theirs, spent, budget, tally)
+                _take(theirs, spent, job)
                 show()
                 if not thread.is_alive():
                     break
             except KeyboardInterrupt:
-                if tally.ended == INTERRUPTED:
+                if job.tally.ended == INTERRUPTED:
                     raise
                 ray.get(desk.stop.remote(INTERRUPTED))
     if failures:
@@ -275,7 +273,8 @@ def _last_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[-1]
 
 
-def _take(theirs: Tally, spent: Budget, budget: Budget, tally: Tally) -> None:
+def _take(theirs: Tally, spent: Budget, job: Job) -> None:
+    tally, budget = job.tally, job.budget
     tally.asked, tally.last_error = theirs.asked, theirs.last_error
     tally.ended, tally.given_up = theirs.ended, theirs.given_up
     budget.spent_usd, budget.estimated = spent.spent_usd, spent.estimated

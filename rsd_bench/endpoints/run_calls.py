@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.chat import load_sdk
-from rsd_bench.endpoints.engine import Lane, Tally, count_pending, run_local
+from rsd_bench.endpoints.engine import Job, Lane, Tally, count_pending, run_local
 from rsd_bench.endpoints.prices import Budget
 from rsd_bench.endpoints.ray_calls import Cluster, run_on_ray
 from rsd_bench.endpoints.retry import Asking
@@ -15,13 +15,16 @@ from rsd_bench.endpoints.retry import Asking
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One way of running requests. output_tokens: what the estimate takes an answer to be, at most."""
+    """One way of running requests. output_tokens: what the estimate takes an answer to be, at most.
+
+    cluster: where to ask, None for this machine. on_cluster: what asks there, the endpoints or a batch engine.
+    """
 
     asking: Asking
     budget: Budget
     output_tokens: int
     cluster: Cluster | None = None
-    batch: Callable[[Lane, AnswerStore, Tally], None] | None = None  # instead of endpoints: a batch engine, one model
+    on_cluster: Callable[[list[Lane], Job, Cluster], None] = field(default=run_on_ray)
     announce: Callable[[Tally], None] = field(default=lambda tally: None)
 
 
@@ -32,13 +35,10 @@ def run_requests(lanes: list[Lane], store: AnswerStore, run: Run) -> Tally:
     run.announce(tally)
     if not tally.pending:
         return tally
-    if run.batch:
-        for lane in lanes:
-            run.batch(lane, store, tally)
-        return tally
+    job = Job(store, run.asking, run.budget, tally)
     if run.cluster:
-        run_on_ray(lanes, store, run.asking, run.budget, tally, run.cluster)
+        run.on_cluster(lanes, job, run.cluster)
         return tally
     load_sdk()  # before the bar starts its clock
-    run_local(lanes, store, run.asking, run.budget, tally)
+    run_local(lanes, job)
     return tally

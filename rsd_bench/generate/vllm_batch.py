@@ -15,12 +15,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.calls import Answer, Request, wire_body
-from rsd_bench.endpoints.engine import Lane, Tally
-from rsd_bench.endpoints.prices import Budget
+from rsd_bench.endpoints.engine import Job, Lane
 from rsd_bench.endpoints.ray_calls import Cluster, follow, on_ray, open_desk, shards_of
-from rsd_bench.endpoints.retry import Asking
 from rsd_bench.types import InputError
 
 _DEFAULT_TOKENS = 1024
@@ -88,10 +85,10 @@ def _file(desk: Any, row: dict[str, Any]) -> dict[str, Any]:
     return {"status": answer.status}
 
 
-def run_vllm(
-    lane: Lane, store: AnswerStore, asking: Asking, budget: Budget, tally: Tally, cluster: Cluster, engine: VllmEngine
-) -> None:
-    """Ask everything that the store lacks of one model. `lane.endpoint.model` is what vLLM loads. Fills `tally`."""
+def run_vllm(lanes: list[Lane], job: Job, cluster: Cluster, engine: VllmEngine | None = None) -> None:
+    """Ask everything that the store lacks of one model. `lane.endpoint.model` is what vLLM loads. Fills the tally."""
+    (lane,) = lanes
+    engine = engine or VllmEngine()
     with on_ray(cluster):
         import ray.data
 
@@ -99,8 +96,8 @@ def run_vllm(
             from ray.data import llm
         except ImportError as error:
             raise InputError.at("--vllm", f"ray.data.llm: {error}", "pip install 'ray[llm]' on every node") from None
-        desk = open_desk(store, asking, budget, tally)
-        tables = list(shards_of(lane, store, cluster.workers, tally.pending))
+        desk = open_desk(job)
+        tables = list(shards_of(lane, job, cluster.workers))
         if not tables:
             return
         config = llm.vLLMEngineProcessorConfig(
@@ -112,4 +109,4 @@ def run_vllm(
             engine_kwargs=dict(engine.engine_kwargs),
         )
         processor = llm.build_processor(config, preprocess=partial(_prepare, desk), postprocess=partial(_file, desk))
-        follow(processor(ray.data.from_arrow(tables)), desk, budget, tally)
+        follow(processor(ray.data.from_arrow(tables)), desk, job)

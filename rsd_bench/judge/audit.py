@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from rsd_bench.judge.prompt import mark_code
 from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.label import label
 from rsd_bench.sources.outcomes import AUDIT, rows_of, scored_by_us
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Interval
 from rsd_bench.version import __version__
 
 Key = tuple[str, str]  # query_id, model
@@ -47,6 +47,75 @@ class Judged:
     judge: str
     words: int
     code: str
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The mean variance of the scores of an answer, over `answers` that were judged more than once."""
+
+    answers: int
+    variance: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Judge against the mean of the people who scored an answer. figures: by name, None where undefined."""
+
+    answers: int
+    annotators: int
+    figures: dict[str, Interval | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        shown = {name: figure.to_dict() if figure else None for name, figure in self.figures.items()}
+        return {"answers": self.answers, "annotators": self.annotators, **shown}
+
+
+@dataclass(frozen=True)
+class Flips:
+    """By MES: the chance that judging again flips a label, over all queries and those near the MES (None: none)."""
+
+    queries: int
+    all: dict[str, float]
+    near: dict[str, float | None]
+    near_queries: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """By MES: the share of queries whose label by people differs from the label by the judge."""
+
+    queries: int
+    all: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What stands in audit.json. What is None could not be told: no repeats, no people, no pair."""
+
+    source: str
+    judge: str
+    answers: int
+    repeats: Repeats | None
+    human: Agreement | None
+    pair: tuple[str, str] | None
+    flips: Flips | None
+    disagreement: Disagreement | None
+    n_boot: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "judge": self.judge,
+            "answers": self.answers,
+            "repeats": asdict(self.repeats) if self.repeats else None,
+            "human": self.human.to_dict() if self.human else None,
+            "pair": {"small": self.pair[0], "large": self.pair[1]} if self.pair else None,
+            "flip_prob": asdict(self.flips) if self.flips else None,
+            "label_disagreement": asdict(self.disagreement) if self.disagreement else None,
+            "bootstrap": {"n_boot": self.n_boot, "seed": self.seed, "unit": "query"},
+            "rsd_bench": __version__,
+        }
 
 
 def judged_answers(store: Path, source: str) -> dict[Key, Judged]:
@@ -67,7 +136,7 @@ def audit_source(
     pair: tuple[str, str] | None = None,
     n_boot: int = 1_000,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Audit:
     """Compute and write the audit of a source. pair: (small, large), for flipped labels.
 
     Raises InputError where nothing was judged, or by several judges: another prompt, model or parameter is another.
@@ -82,20 +151,20 @@ def audit_source(
         raise InputError.at(f"{store}: {source}", what, "score all of it with one judge, one prompt, one --param")
     repeats = _repeats(store, source, judges[0])
     variance = repeat_variance(list(repeats.values()))
-    audit = {
-        "source": source,
-        "judge": judges[0],
-        "answers": len(answers),
-        "repeats": None if variance is None else {"answers": variance[1], "variance": variance[0]},
-        "human": _against_people(answers, [s for s in human if (s.query_id, s.model) in answers], n_boot, seed),
-        "pair": {"small": pair[0], "large": pair[1]} if pair else None,
-        "flip_prob": _flips(answers, repeats, pair) if pair else None,
-        "label_disagreement": _disagreement(answers, human, pair) if pair else None,
-        "bootstrap": {"n_boot": n_boot, "seed": seed, "unit": "query"},
-        "rsd_bench": __version__,
-    }
+    audit = Audit(
+        source=source,
+        judge=judges[0],
+        answers=len(answers),
+        repeats=None if variance is None else Repeats(answers=variance[1], variance=variance[0]),
+        human=_against_people(answers, [s for s in human if (s.query_id, s.model) in answers], n_boot, seed),
+        pair=pair,
+        flips=_flips(answers, repeats, pair) if pair else None,
+        disagreement=_disagreement(answers, human, pair) if pair else None,
+        n_boot=n_boot,
+        seed=seed,
+    )
     path = store / "sources" / source / AUDIT
-    write_file(path, (json.dumps(audit, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_file(path, (json.dumps(audit.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
     return audit
 
 
@@ -110,7 +179,7 @@ def _repeats(store: Path, source: str, judge: str) -> dict[Key, FloatArray]:
 
 def _against_people(
     answers: dict[Key, Judged], human: Sequence[HumanScore], n_boot: int, seed: int
-) -> dict[str, Any] | None:
+) -> Agreement | None:
     if not human:
         return None
     keys = sorted({(score.query_id, score.model) for score in human})
@@ -132,12 +201,11 @@ def _against_people(
         "verbosity_slope": lambda i: verbosity_slope(judge[i] - mean[i], words[i]),
     }
     intervals = {name: bootstrap(figure, groups, n_boot, seed) for name, figure in figures.items()}
-    shown = {name: found.to_dict() if found else None for name, found in intervals.items()}
-    return {"answers": len(keys), "annotators": len(people), **shown}
+    return Agreement(len(keys), len(people), intervals)
 
 
-def _flips(answers: dict[Key, Judged], repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> dict[str, Any] | None:
-    """Per MES: the chance that judging again flips a label, over all queries and over those near the MES.
+def _flips(answers: dict[Key, Judged], repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> Flips | None:
+    """Flipped labels of the queries whose two answers were judged more than once; None without one.
 
     Equal answers share their judge calls: whatever the judge says, both score the same, and the label stays 1.
     """
@@ -149,20 +217,19 @@ def _flips(answers: dict[Key, Judged], repeats: dict[Key, FloatArray], pair: tup
     if not queries:
         return None
     mean = np.array([scores.mean() for scores, _, _ in queries])
-    out: dict[str, Any] = {"queries": len(queries), "all": {}, "near": {}, "near_queries": {}}
+    out = Flips(len(queries), {}, {}, {})
     for mes in MES_LEVELS:
         flips = np.array([0.0 if same else flip_probability(s, large, mes) for s, large, same in queries])
         near = np.abs(mean - mes) <= NEAR
-        out["all"][str(mes)] = float(flips.mean())
-        out["near"][str(mes)] = float(flips[near].mean()) if near.any() else None
-        out["near_queries"][str(mes)] = int(near.sum())
+        out.all[str(mes)] = float(flips.mean())
+        out.near[str(mes)] = float(flips[near].mean()) if near.any() else None
+        out.near_queries[str(mes)] = int(near.sum())
     return out
 
 
 def _disagreement(
     answers: dict[Key, Judged], human: Sequence[HumanScore], pair: tuple[str, str]
-) -> dict[str, Any] | None:
-    """Per MES: the share of queries whose label by people differs from the label by the judge."""
+) -> Disagreement | None:
     people: defaultdict[Key, list[float]] = defaultdict(list)
     for score in human:
         people[score.query_id, score.model].append(score.score)
@@ -176,4 +243,4 @@ def _disagreement(
     people_s, people_l = ([float(np.mean(people[query, model])) for query in both] for model in pair)
     judge_s, judge_l = ([answers[query, model].score for query in both] for model in pair)
     share = {str(m): float((label(people_s, people_l, m) != label(judge_s, judge_l, m)).mean()) for m in MES_LEVELS}
-    return {"queries": len(both), "all": share}
+    return Disagreement(len(both), share)

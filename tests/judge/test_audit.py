@@ -111,11 +111,11 @@ def test_equal_answers_never_flip(tmp_path: Path) -> None:
             yield row, [{**key, "repeat": str(i), "score": s, "verdict": ""} for i, s in enumerate((2.0, 8.0))]
 
     replace_outcomes(tmp_path / "store", "toy", outcomes(), dict)
-    flips = audit_source(tmp_path / "store", "toy", pair=("tiny", "huge"), n_boot=10)["flip_prob"]
+    flips = audit_source(tmp_path / "store", "toy", pair=("tiny", "huge"), n_boot=10).flips
     own = flip_probability(np.array([2.0, 8.0]), np.array([2.0, 8.0]), 9)
     assert own > 0
-    assert flips["queries"] == 4
-    assert flips["all"]["9"] == pytest.approx(own / 4)  # of the one query with two texts
+    assert flips.queries == 4
+    assert flips.all["9"] == pytest.approx(own / 4)  # of the one query with two texts
 
 
 KNOWN = [(f"q/{i}", "m") for i in range(3)]

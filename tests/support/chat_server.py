@@ -1,6 +1,6 @@
 """An OpenAI-compatible server on 127.0.0.1 that answers, judges, and fails in every way that endpoints do.
 
-    python tests/loopback.py [--latency SECONDS] [--log FILE]      prints its port, ends with its standard input
+    python tests/support/chat_server.py [--latency SECONDS] [--log FILE]    prints its port, ends with its stdin
 
 Answering: "How many things are in picture N?" gets N from a model whose name has "huge" in it, from others only where
 N is even. Judging: a system message that grades; the candidate is read between its marks, as a model that follows the

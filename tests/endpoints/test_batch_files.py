@@ -1,0 +1,91 @@
+"""Files of the Batch API, out and in.
+
+Guards against lines that are paid for twice, answers of another model, and a file that is read in part.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from asking import IMAGE, PRICES, question
+
+from rsd_bench.endpoints.answer_store import open_answers
+from rsd_bench.endpoints.batch_files import read_batch, write_batch
+from rsd_bench.endpoints.calls import Answer
+from rsd_bench.endpoints.prices import Budget
+from rsd_bench.types import InputError
+
+
+def batch_line(key: str, body: object, status: int = 200, error: object = None) -> str:
+    response = None if error else {"status_code": status, "body": body}
+    return json.dumps({"id": "x", "custom_id": key, "response": response, "error": error})
+
+
+def completion(text: str, finish: str = "stop") -> dict:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    return {"model": "m-1", "choices": [choice], "usage": usage}
+
+
+def test_batch_files_go_out_and_come_in_under_the_same_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsd_bench.endpoints.batch_files.MAX_REQUESTS", 4)
+    requests = [question(f"q{i}") for i in range(9)]
+    budget = Budget(PRICES)
+    with open_answers(tmp_path) as store:
+        store.put(Answer(requests[0].key, "m", "ok", text="known"))
+        files = write_batch([*requests, requests[1]], store, lambda sha256: IMAGE, tmp_path / "b.jsonl")
+        assert [(p.name, n) for p, n in files] == [("b.jsonl", 4), ("b-2.jsonl", 4)]
+        lines = [json.loads(line) for path, _ in files for line in path.open()]
+        assert [line["custom_id"] for line in lines] == [r.key for r in requests[1:]]
+        assert all(line["url"] == "/v1/chat/completions" and "stream" not in line["body"] for line in lines)
+        assert all(line["body"]["messages"][0]["content"][0]["image_url"]["url"].startswith("data:") for line in lines)
+        out = tmp_path / "out.jsonl"
+        keys = [r.key for r in requests]
+        out.write_text(
+            "\n".join(
+                [
+                    batch_line(keys[1], completion("one")),
+                    batch_line(keys[2], completion("cut off", "length")),
+                    batch_line(keys[3], {"error": {"message": "boom"}}, status=500),
+                    batch_line(keys[4], None, error={"code": "expired", "message": "too late"}),
+                    batch_line(keys[5], completion("")),
+                    batch_line("f" * 64, completion("of another run")),
+                ]
+            )
+        )
+        counts = read_batch([out], requests, store, budget)
+        assert counts == {"ok": 1, "truncated": 1, "error": 3, "unknown": 1}
+        assert store.get(keys[1]) == replace(
+            Answer(keys[1], "m", "ok", "one", None, "m-1", 100, 10), cost_usd=pytest.approx(100e-6)
+        )
+        assert store.get(keys[3]).text is None
+        out.write_text(batch_line(keys[6], completion("six")) + '\n{"custom_id": 3}\nnonsense\n')
+        with pytest.raises(InputError) as error:
+            read_batch([out], requests, store, budget)
+        assert [p.where for p in error.value.problems] == [f"{out}:2", f"{out}:3"]
+        assert store.get(keys[6]) is None
+
+
+def test_a_batch_file_is_counted_once(tmp_path: Path) -> None:
+    """Reading a file again, or a line that stands twice, was reported and paid for again."""
+    requests, budget = [question(f"q{i}") for i in range(4)], Budget(PRICES)
+    keys, out = [r.key for r in requests], tmp_path / "out.jsonl"
+    with open_answers(tmp_path) as store:
+        lines = [batch_line(keys[0], completion("one")), batch_line(keys[1], completion("half \ud800"))]
+        lines += [batch_line(keys[0], completion("another")), batch_line(keys[2], {}, status=500)]
+        out.write_text("\n".join(lines))
+        assert read_batch([out, out], requests, store, budget) == {"ok": 2, "error": 1}
+        assert read_batch([out], requests, store, budget) == {}
+        assert [store.get(key).text for key in keys[:2]] == ["one", "half \ufffd"]
+        assert budget.spent_usd == store.spent_usd() == pytest.approx(2 * 100e-6)
+        out.write_text(batch_line(keys[2], completion("")))  # billed, although it says nothing
+        for _ in range(2):
+            read_batch([out], requests, store, budget)
+            assert budget.spent_usd == store.spent_usd() == pytest.approx(3 * 100e-6)
+        other = completion("of another model") | {"model": "other"}
+        out.write_text(batch_line(keys[3], other))
+        assert read_batch([out], requests, store, budget) == {"error": 1}
+        assert store.get(keys[3]).detail == "batch: answered by other"
