@@ -1,12 +1,13 @@
 # Two commands do all the set-up, each from a bare clone: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+RSD = $(VENV)/bin/rsd-bench
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check board edition submissions results chromium screenshots clean
+.PHONY: demo test check board store edition cards submissions results chromium screenshots clean
 
 demo: $(VENV)/.core
-	$(VENV)/bin/rsd-bench demo
+	$(RSD) demo
 
 test: $(VENV)/.dev chromium
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
@@ -15,6 +16,7 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/zizmor --offline --quiet .github/workflows
 
 # The browser that the tests of the board's page drive: Debian's, where apt-get can install it.
@@ -28,20 +30,26 @@ chromium:
 
 # Regenerate the committed leaderboard from submissions/ and the embedded dataset.
 board: $(VENV)/.core
-	$(VENV)/bin/rsd-bench board build
+	$(RSD) board build
 
 # Regenerate the embedded edition from the records, with the encoder features it already carries; then `make submissions`.
 RECORDS ?= ../shared/records
 FEATURES ?= rsd_bench/editions/rsd-open-lite
-edition: $(VENV)/.core
-	$(VENV)/bin/rsd-bench data import records $(addprefix $(RECORDS)/,dynamath visonlyqa mllm_bench) --out build/store
-	$(VENV)/bin/rsd-bench data build recipes/rsd-open.toml --store build/store --edition lite \
+edition: store
+	$(RSD) data build recipes/rsd-open.toml --store build/store --edition lite \
 		--features $(FEATURES) --out rsd_bench/editions/rsd-open-lite
+
+# Render dataset_cards/rsd-open.md again: the full edition's card, which borrows the picture of the embedded one.
+cards: store
+	$(RSD) data build recipes/rsd-open.toml --store build/store --out build/rsd-open
+	sed 's,(assets/,(../rsd_bench/editions/rsd-open-lite/assets/,' build/rsd-open/README.md > dataset_cards/rsd-open.md
+
+store: $(VENV)/.core
+	$(RSD) data import records $(addprefix $(RECORDS)/,dynamath visonlyqa mllm_bench) --out build/store
 
 # Train every router on every track and write its submission; RESULTS: the tables and pictures of docs/results.md.
 ROUTERS = reference gain-kernel logistic-cross-fitted logistic text-logistic image-logistic statistics-logistic \
 	knn boosted-trees mlp domain-constant
-RSD = $(VENV)/bin/rsd-bench
 RESULTS = --out docs/results
 
 submissions: $(VENV)/.core
@@ -61,7 +69,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # torch first and by exact version: a range may bring a build for GPUs, several gigabytes large.
-$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.core: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	$(PIP) torch==2.13.0
 	$(PIP) -e '.[router]'
 	touch $@

@@ -1,8 +1,8 @@
 """What people must say of a dataset, because no figure can: uses, limits, biases, contact, citation.
 
-`rsd_bench/dataset_cards/facts.toml` holds what is true of every dataset built here; a recipe's [card] table replaces
-any of it. Card, datasheet and Croissant are written from the same facts, which the manifest carries, so that a folder
-alone is enough to write them again.
+`dataset_cards/facts.toml` holds what is true of every dataset built here; a recipe's [card] table replaces any of it.
+Card, datasheet and Croissant are written from the same facts, which the manifest carries, so that a folder alone is
+enough to write them again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Any
 from rsd_bench.config import read_toml
 from rsd_bench.types import InputError, Problem
 
-CARDS = Path(__file__).parent.parent / "dataset_cards"
+_PACKAGE = Path(__file__).parent.parent
+# beside the code in an installed package, at the root of the repository in a checkout
+CARDS = next(root / "dataset_cards" for root in (_PACKAGE, _PACKAGE.parent) if (root / "dataset_cards").is_dir())
 
 
 @cache

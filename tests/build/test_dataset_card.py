@@ -91,7 +91,7 @@ def test_yaml_of_the_card_is_what_the_hub_reads(toy_dataset: Path) -> None:
 @pytest.mark.parametrize("table", ["pairs", "outcomes", "judgments"])
 def test_every_column_is_explained(table: str) -> None:
     for name in arrow_schema(table).names:
-        assert column_meaning(table, name), f"{table}.{name}: say it in rsd_bench/dataset_cards/columns.toml"
+        assert column_meaning(table, name), f"{table}.{name}: say it in dataset_cards/columns.toml"
     for name in splits_schema(["leave-chart-out"]).names:
         assert column_meaning("splits", name)
 

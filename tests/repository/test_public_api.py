@@ -28,6 +28,13 @@ def test_array_functions_need_neither_datasets_nor_sklearn() -> None:
     assert loaded_after(code) <= {"numpy"}
 
 
+def test_formulas_need_numpy_only() -> None:
+    code = "import importlib, pkgutil, rsd_bench.metrics as metrics\n" + (
+        "for m in pkgutil.iter_modules(metrics.__path__): importlib.import_module(f'rsd_bench.metrics.{m.name}')"
+    )
+    assert loaded_after(code) <= {"numpy"}
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "sys.argv = ['rsd-bench', '--help']\nfrom rsd_bench.cli.main import main\ntry: main()\nexcept SystemExit: pass"
