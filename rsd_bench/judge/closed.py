@@ -1,9 +1,9 @@
 """Judges for queries with a closed answer: exact match and numeric tolerance. No model, no cost, no noise.
 
 They read the candidate's final answer: what follows its last "answer:" or "answer is", or stands in its last \\boxed{},
-else the whole text. Right is 10, wrong 0. A text whose final answer cannot be told - several choices, several numbers,
-arithmetic left to do, LaTeX beyond \\frac{a}{b} - is `unparseable`, not wrong by guess; a query without a usable
-reference stays unscored.
+else the whole text. Right is 10, wrong 0. A text whose final answer cannot be told - several choices, words after a
+letter that are not its option, a number among words that `quantity` does not know - is `unparseable`, not wrong by
+guess; a query without a usable reference stays unscored.
 """
 
 from __future__ import annotations
@@ -14,81 +14,92 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rsd_bench.judge.quantity import may_be_another_unit, read_answer, read_reference
 from rsd_bench.judge.verdict import Verdict
 
 RIGHT, WRONG = 10.0, 0.0
 
 _FINAL = re.compile(r"\banswer\s*(?:is\b\s*:?|[:=])|\\boxed\s*\{", re.IGNORECASE)
-_CHOICE = re.compile(r"\(?([a-z])\)?(?:\s*[.:)]\s.*|\s*[.:)])?", re.IGNORECASE | re.DOTALL)
+_CHOICE = re.compile(
+    r"\(?(?P<letter>[a-z])\)?(?:\s*(?P<mark>[.:)])\s+(?P<text>\S.*)|\s*[.:)])?\s*", re.IGNORECASE | re.DOTALL
+)
+_DENIAL = re.compile(
+    r"\b(?:not|no|never|cannot|wrong|false|incorrect|neither|nor|none|un(?:likely|sure))\b|n['\u2019]t\b"
+)
 _MARK = re.compile(
     r"(?<![\w.'])(?:([A-Za-z])[.:)](?!\S)|\(([A-Za-z])\)|([B-HJ-Z]|A(?=\W*$))(?![\w.'-]))"
 )  # not "A cat", "I"
 _LETTER = re.compile(r"\(?([A-Za-z])\)?[.:)]?")
-_NUMBER = re.compile(
-    r"(?<![\w.])(?P<sign>[-+\u2212\u2013])?\s?[$\u20ac\u00a3]?(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?:[eE](?P<exponent>[-+]?\d{1,3}))?(?:\s*/\s*(?P<below>\d+(?:\.\d+)?))?(?!\w*\d|[.,]\d)"
-)
 _TEXT = re.compile(r"\\(?:text|math)\w*\s*\{([^{}]*)\}")
-_FRACTION = re.compile(r"(?<![\w.])\\[dt]?frac\s*\{\s*(\d+(?:\.\d+)?)\s*\}\s*\{\s*(\d+(?:\.\d+)?)\s*\}(?![\w\\{^])")
-_OPERATOR = r"[-+\u2212\u2013*\u00d7\u00b7\u00f7^/]+"
-_UNDONE = re.compile(
-    r"\\(?!(?:left|right|quad|approx|circ|degree|displaystyle)\b)[A-Za-z]+"  # a command that may change the number
-    rf"|[\d)}}]\s*{_OPERATOR}\s*[({{$]?\d|[A-Za-z](?:\s+{_OPERATOR}\s+|{_OPERATOR}\s*)[({{$]?\d"  # 5 + 5, x + 5
-    r"|\u221a|\d\s*[\u03c0\u00b2\u00b3\u00bc-\u00be\u2150-\u215e]|\d,\d"  # 1,5 may be 1.5 or a pair
-    r"|\d[\s-]*(?:(?i:hundred|thousand|million|billion|trillion|dozen|mn|bn|k)|M)\b"
-    r"|(?i:\bnot|n['\u2019]t|\bminus|\bnegative)\s+[-+\u2212\u2013]?\s?[$\u20ac\u00a3]?\d"
-)
 
 
 @dataclass(frozen=True)
 class ClosedJudge:
-    """decide(reference, candidate): a Verdict; None where the candidate's answer cannot be told.
+    """decide(reference, candidate, question): a Verdict; None where the candidate's answer cannot be told.
 
     usable(reference): whether the reference is of the kind that this judge compares.
     """
 
     name: str
     usable: Callable[[str], bool]
-    decide: Callable[[str, str], Verdict | None]
+    decide: Callable[[str, str, str], Verdict | None]
 
 
 def exact_match() -> ClosedJudge:
-    """Equal but for case, white space, quotes and final punctuation; a letter also as "(B)" or "B. text"."""
-    return ClosedJudge("exact-match@2", lambda reference: bool(normalise(reference)), _exact)
+    """Equal but for case, white space, quotes and final punctuation; a letter also as "(B)" or with its option's text.
+
+    Where the question lists no options, text after "B." or "B)" is taken for the option's, after "B:" it is not.
+    """
+    return ClosedJudge("exact-match@3", lambda reference: bool(normalise(reference)), _exact)
 
 
 def numeric(tolerance: float = 0.01) -> ClosedJudge:
     """Within `tolerance` of the reference, relative to it; a reference of 0 must be met exactly."""
 
     def usable(reference: str) -> bool:
-        return single_number(reference) is not None
+        return read_reference(reference) is not None
 
-    def decide(reference: str, candidate: str) -> Verdict | None:
-        final = _final(candidate)
-        wanted, given = single_number(reference), single_number(final or "")
-        if final is None or wanted is None or given is None:
+    def decide(reference: str, candidate: str, question: str = "") -> Verdict | None:
+        final, wanted = _final(candidate), read_reference(reference)
+        given = read_answer(final, wanted) if final is not None and wanted is not None else None
+        if wanted is None or given is None:
             return None
-        readings = [given]
-        if ("%" in final) != ("%" in reference):  # 45 % is 45 where the question asks for per cent, else 0.45
-            readings.append(given / 100 if "%" in final else given * 100)
-        right = any(math.isclose(x, wanted, rel_tol=0, abs_tol=tolerance * abs(wanted)) for x in readings)
-        return Verdict(RIGHT if right else WRONG, f"{given:g} against {wanted:g}, tolerance {tolerance:g}")
+        readings = [given.value]
+        if (given.unit == "%") != (wanted.unit == "%"):  # 45 % is 45 where the question asks for per cent, else 0.45
+            readings.append(given.value / 100 if given.unit == "%" else given.value * 100)
+        bound = tolerance * abs(wanted.value)
+        right = any(math.isclose(x, wanted.value, rel_tol=0, abs_tol=bound) for x in readings)
+        if not right and may_be_another_unit(given, wanted):
+            return None
+        return Verdict(RIGHT if right else WRONG, f"{given.value:g} against {wanted.value:g}, tolerance {tolerance:g}")
 
-    return ClosedJudge(f"numeric-{tolerance:g}@3", usable, decide)
+    return ClosedJudge(f"numeric-{tolerance:g}@4", usable, decide)
 
 
-def _exact(reference: str, candidate: str) -> Verdict | None:
+def _exact(reference: str, candidate: str, question: str = "") -> Verdict | None:
     final = _final(candidate)
     if final is None:
         return None
     if letter := _LETTER.fullmatch(reference.strip()):
         given = _CHOICE.fullmatch(final)
-        if given is None or len({given[1].casefold(), *_choices(final)}) > 1:
+        if given is None or len({given["letter"].casefold(), *_choices(final)}) > 1:
             return None
-        right = given[1].casefold() == letter[1].casefold()
+        if given["text"] and not _is_option(question, given):
+            return None
+        right = given["letter"].casefold() == letter[1].casefold()
     else:
         right = normalise(final) == normalise(reference)
     return Verdict(RIGHT if right else WRONG, "exact match" if right else "no exact match")
+
+
+def _is_option(question: str, given: re.Match[str]) -> bool:
+    """Whether the text after a letter is that of its option; "B. wrong" and "B: a guess" say something of it."""
+    text = normalise(given["text"])
+    folded = " ".join(unicodedata.normalize("NFKC", question).casefold().split())
+    if re.search(r"(?<!\w)\(?a\)?\s*[.:)].*(?<!\w)\(?b\)?\s*[.:)]", folded):
+        option = rf"(?<!\w)\(?{given['letter'].casefold()}\)?\s*[.:)]\)?\s*{re.escape(text)}(?!\w)"
+        return bool(text) and re.search(option, folded) is not None
+    return given["mark"] != ":" and not _DENIAL.search(text)
 
 
 def _choices(text: str) -> Iterator[str]:
@@ -123,20 +134,3 @@ def _boxed(rest: str) -> str | None:
         if depth == 0:
             return rest[:position].strip()
     return None
-
-
-def single_number(text: str) -> float | None:
-    """The one number of a text; None where there is none, several different ones, or a calculation left to do."""
-    plain = _FRACTION.sub(r"\1/\2", text)
-    values = {_value(match) for match in _NUMBER.finditer(plain)}
-    undone = _UNDONE.search(_NUMBER.sub(lambda m: plain[m.start() : m.start("value")] + "0", plain))
-    return values.pop() if len(values) == 1 and not undone else None
-
-
-def _value(match: re.Match[str]) -> float | None:
-    """The value of a number; None where it is not finite."""
-    value = float(f"{match['value'].replace(',', '')}e{match['exponent'] or 0}")
-    below = float(match["below"] or 1)
-    if below == 0 or not math.isfinite(value / below):
-        return None
-    return -value / below if match["sign"] in ("-", "\u2212", "\u2013") else value / below

@@ -198,7 +198,7 @@ def score_closed(judge: ClosedJudge) -> Score:
     def score(row: Mapping[str, Any], question: str, reference: str | None, image: str) -> Scored:
         if not reference or not judge.usable(reference):
             return Scored("unscored", [])
-        verdict = judge.decide(reference, row["response"])
+        verdict = judge.decide(reference, row["response"], question)
         return Scored("ok", [(_REPEAT.format(1), verdict)]) if verdict else Scored("unparseable", [])
 
     return score

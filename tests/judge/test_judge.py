@@ -274,7 +274,7 @@ def test_parameters_that_are_no_json_are_refused_with_their_file_and_name(tmp_pa
 )  # fmt: skip
 def test_exact_match(reference: str, candidate: str, score: float | None) -> None:
     judge = exact_match()
-    verdict = judge.decide(reference, candidate)
+    verdict = judge.decide(reference, candidate, "")
     assert judge.usable(reference)
     assert (verdict.score if verdict else None) == score
 
@@ -335,7 +335,7 @@ def test_exact_match(reference: str, candidate: str, score: float | None) -> Non
 )
 def test_numeric(reference: str, candidate: str, score: float | None) -> None:
     judge = numeric(0.01)
-    verdict = judge.decide(reference, candidate)
+    verdict = judge.decide(reference, candidate, "")
     assert judge.usable(reference)
     assert (verdict.score if verdict else None) == score
 
