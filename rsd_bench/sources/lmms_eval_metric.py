@@ -40,7 +40,7 @@ class MetricChoice:
     wanted: str | None
     full: float = 1.0
     _seen: set[str] = field(default_factory=set)
-    _rivals: set[str] = field(default_factory=set)
+    _candidates: set[str] = field(default_factory=set)
     _outside: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # metric -> first row, value, count
     _usable: bool = False
 
@@ -52,7 +52,7 @@ class MetricChoice:
         metrics = metrics_of(row)
         self._seen |= metrics.keys()
         if len(set(metrics.values())) > 1:
-            self._rivals |= metrics.keys()
+            self._candidates |= metrics.keys()
         for name, number in metrics.items():
             if not 0 <= number <= self.full:
                 first, value, count = self._outside.get(name, (where, number, 0))
@@ -64,9 +64,9 @@ class MetricChoice:
         if self.wanted and self.wanted not in self._seen:
             report(Problem(where, f"no sample has a metric {self.wanted!r}; they have {names}", "choose one of these"))
             return "unscored"
-        if not self.wanted and self._rivals:
-            rivals = ", ".join(sorted(self._rivals))
-            report(Problem(where, f"samples have several metrics: {rivals}", "choose one with `metric`"))
+        if not self.wanted and self._candidates:
+            names = ", ".join(sorted(self._candidates))
+            report(Problem(where, f"samples have several metrics: {names}", "choose one with `metric`"))
             return "unscored"
         used = [self.wanted] if self.wanted else sorted(self._seen)
         for name in used:

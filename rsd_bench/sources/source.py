@@ -1,7 +1,7 @@
 """What every importer yields: one SourceInfo, then queries and responses, each with where it was read.
 
 An importer only parses. Checking across rows (duplicates, unknown queries, images that do not decode), model aliases
-and storage are done once, in `records.store`.
+and storage are done once, in `store`.
 """
 
 from __future__ import annotations
