@@ -11,12 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 from filelock import FileLock
 from PIL import Image
+
+if TYPE_CHECKING:
+    from rsd_bench.dataset.benchmark import Benchmark
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -127,6 +130,14 @@ def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "recipe.toml").write_text(RECIPE)
     build_dataset(read_recipe(root / "recipe.toml"), root / "store", root / "dataset")
     return root / "dataset"
+
+
+@pytest.fixture(scope="session")
+def toy_benchmark(toy_dataset: Path) -> Benchmark:
+    """The same dataset, opened for scoring. Read only."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+
+    return open_benchmark(toy_dataset)
 
 
 def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from rsd_bench.board.what_if import DomainFrame, Statistics
 from rsd_bench.evaluation.result import EvalScore, Resampling, RouterLatency, json_data, policy_rows
 from rsd_bench.types import Problem, RoutingScore, Scenario
 
-_NOT_ON_A_ROW = ("track", "scenario", "references", "sweep")  # of a score: said once a table, or in results/
+_NOT_FIGURES = ("track", "scenario", "references", "domains", "sweep")  # fields of a score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +79,15 @@ class BoardRow:
     statistics: Statistics
     curve: str
 
+    def figures(self) -> dict[str, Any]:
+        """The row without its domains and flags."""
+        return {"band": self.band, "slug": self.slug, "name": self.name, **self.score.to_dict(without=_NOT_FIGURES)}
+
     def to_dict(self) -> dict[str, Any]:
-        score = {key: value for key, value in self.score.to_dict().items() if key not in _NOT_ON_A_ROW}
-        bands = zip(score["domains"], self.domain_bands, strict=True)
+        domains = zip(self.score.domains, self.domain_bands, strict=True)
         return {
-            "band": self.band,
-            "slug": self.slug,
-            "name": self.name,
-            **score,
-            "domains": [{**domain, "band": band} for domain, band in bands],
+            **self.figures(),
+            "domains": [{**json_data(domain), "band": band} for domain, band in domains],
             "decisions_sha256": self.decisions_sha256,
             "flags": list(self.flags),
         }

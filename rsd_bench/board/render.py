@@ -38,9 +38,9 @@ def to_csv(board: Leaderboard) -> str:
     rows: list[dict[str, Any]] = []
     for table in board.tables:
         key = {"track": table.track, "scenario": table.scenario}
-        rows += [{**key, **flat_row(row.to_dict()), "flags": "; ".join(row.flags)} for row in table.rows]
+        rows += [{**key, **flat_row(row.figures()), "flags": "; ".join(row.flags)} for row in table.rows]
         rows += [{**key, "slug": f"({row['policy']})", **row} for row in policy_rows(table.references)]
-    columns = list(dict.fromkeys(name for row in rows for name in row if name not in ("policy", "decisions_sha256")))
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != "policy"))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)

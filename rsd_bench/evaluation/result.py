@@ -7,7 +7,7 @@ A class per thing that a reader asks for; figures are those that are published: 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,9 +120,12 @@ class EvalScore:
     domains: tuple[DomainScore, ...]
     sweep: tuple[SweepPoint, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        data = {_JSON_KEYS.get(name, name): json_data(value) for name, value in vars(self).items()}
-        return data | {"references": policy_rows(self.references)}
+    def to_dict(self, without: Container[str] = ()) -> dict[str, Any]:
+        """Plain data, `without` some of the fields."""
+        kept = {name: value for name, value in vars(self).items() if name not in without}
+        if "references" in kept:
+            kept["references"] = policy_rows(self.references)
+        return {_JSON_KEYS.get(name, name): json_data(value) for name, value in kept.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EvalScore:
@@ -208,6 +211,8 @@ def json_data(value: Any) -> Any:
     """What JSON can hold: dataclasses as dicts, tuples as lists, NaN as None."""
     if isinstance(value, float):
         return None if math.isnan(value) else value
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, (list, tuple)):
         return [json_data(item) for item in value]
     if isinstance(value, Mapping):

@@ -31,15 +31,15 @@ from submissions import make, probabilities
 BOOT = 60
 
 
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
-
-
 @pytest.fixture
-def folder(tmp_path: Path, data: Benchmark) -> Path:
+def folder(tmp_path: Path, toy_benchmark: Benchmark) -> Path:
     for seed in range(10):
-        make(tmp_path / "s" / f"router-{seed}", data, probabilities(data, data.tracks, seed), name=f"Router {seed}")
+        make(
+            tmp_path / "s" / f"router-{seed}",
+            toy_benchmark,
+            probabilities(toy_benchmark, toy_benchmark.tracks, seed),
+            name=f"Router {seed}",
+        )
     return tmp_path / "s"
 
 
@@ -59,32 +59,39 @@ def scorings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_kept_scores_give_the_same_bytes_and_only_the_new_is_scored(
-    tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str]
+    tmp_path: Path, folder: Path, toy_benchmark: Benchmark, scorings: list[str]
 ) -> None:
     shutil.move(folder / "router-9", tmp_path / "later")
-    build_board(folder, data, n_boot=BOOT, cached=tmp_path / "kept")
+    build_board(folder, toy_benchmark, n_boot=BOOT, cached=tmp_path / "kept")
     assert len(scorings) == 9
     shutil.move(tmp_path / "later", folder / "router-9")
     scorings.clear()
-    warm = build_board(folder, data, n_boot=BOOT, cached=tmp_path / "kept")
+    warm = build_board(folder, toy_benchmark, n_boot=BOOT, cached=tmp_path / "kept")
     assert scorings == ["router-9"]
-    assert warm == build_board(folder, data, n_boot=BOOT)
+    assert warm == build_board(folder, toy_benchmark, n_boot=BOOT)
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
-    tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str]
+    tmp_path: Path, folder: Path, toy_benchmark: Benchmark, scorings: list[str]
 ) -> None:
     # `board build --check` failed after all was scored, where the home folder was read only
     (tmp_path / "kept").write_text("no folder")
-    assert build_board(folder, data, n_boot=BOOT, cached=tmp_path / "kept") == build_board(folder, data, n_boot=BOOT)
+    assert build_board(folder, toy_benchmark, n_boot=BOOT, cached=tmp_path / "kept") == build_board(
+        folder, toy_benchmark, n_boot=BOOT
+    )
     assert len(scorings) == 20
 
 
 @pytest.mark.parametrize("change", ["meta", "predictions", "n_boot", "seed", "extra", "code"])
 def test_whatever_a_score_depends_on_is_in_its_key(
-    tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str], monkeypatch: pytest.MonkeyPatch, change: str
+    tmp_path: Path,
+    folder: Path,
+    toy_benchmark: Benchmark,
+    scorings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
 ) -> None:
-    build_board(folder, data, n_boot=BOOT, cached=tmp_path / "kept")
+    build_board(folder, toy_benchmark, n_boot=BOOT, cached=tmp_path / "kept")
     scorings.clear()
     options, own = {"n_boot": BOOT, "seed": 0}, folder / "router-3"
     if change == "meta":
@@ -98,37 +105,44 @@ def test_whatever_a_score_depends_on_is_in_its_key(
         monkeypatch.setattr(scored, "_code", lambda: "another")
     else:
         options[change] += 1
-    files = build_board(folder, data, cached=tmp_path / "kept", **options)
+    files = build_board(folder, toy_benchmark, cached=tmp_path / "kept", **options)
     assert len(scorings) == (1 if change in ("meta", "predictions", "extra") else 10)
-    assert files == build_board(folder, data, **options)
+    assert files == build_board(folder, toy_benchmark, **options)
     if change == "extra":
         assert [r["slug"] for r in json.loads(files["leaderboard.json"])["refused"]] == ["router-3"]
 
 
-def test_a_damaged_cache_is_scored_anew(tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str]) -> None:
+def test_a_damaged_cache_is_scored_anew(
+    tmp_path: Path, folder: Path, toy_benchmark: Benchmark, scorings: list[str]
+) -> None:
     kept = tmp_path / "kept"
-    whole = build_board(folder, data, n_boot=BOOT, cached=kept)
+    whole = build_board(folder, toy_benchmark, n_boot=BOOT, cached=kept)
     for i, file in enumerate(sorted(kept.iterdir())):
         file.write_bytes([b"", b"{", file.read_bytes()[:-9]][i % 3])
     scorings.clear()
-    assert build_board(folder, data, n_boot=BOOT, cached=kept) == whole
+    assert build_board(folder, toy_benchmark, n_boot=BOOT, cached=kept) == whole
     assert len(scorings) == 10
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npy", ".result.json"])
 @pytest.mark.parametrize("damage", [lambda old: b"", lambda old: b"{", lambda old: old[: len(old) // 2]])
 def test_one_damaged_file_of_a_kept_score_is_enough(
-    tmp_path: Path, folder: Path, data: Benchmark, scorings: list[str], suffix: str, damage: Callable[[bytes], bytes]
+    tmp_path: Path,
+    folder: Path,
+    toy_benchmark: Benchmark,
+    scorings: list[str],
+    suffix: str,
+    damage: Callable[[bytes], bytes],
 ) -> None:
     # a result cut short by a full disk was published as it was, and the board of all broke until the cache was removed
     kept = tmp_path / "kept"
     for path in sorted(folder.iterdir())[1:]:
         shutil.rmtree(path)
-    whole = build_board(folder, data, n_boot=BOOT, cached=kept)
+    whole = build_board(folder, toy_benchmark, n_boot=BOOT, cached=kept)
     file = next(path for path in kept.iterdir() if path.name.partition(".")[2] == suffix[1:])
     file.write_bytes(damage(file.read_bytes()))
     scorings.clear()
-    assert build_board(folder, data, n_boot=BOOT, cached=kept) == whole
+    assert build_board(folder, toy_benchmark, n_boot=BOOT, cached=kept) == whole
     assert len(scorings) == 1
 
 
@@ -158,9 +172,9 @@ def test_data_that_is_not_the_manifests_is_not_opened(tmp_path: Path, toy_datase
 
 
 def test_any_order_of_folders_and_any_number_of_processes_give_the_same_bytes(
-    tmp_path: Path, folder: Path, data: Benchmark, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folder: Path, toy_benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = build_board(folder, data, n_boot=BOOT)
+    alone = build_board(folder, toy_benchmark, n_boot=BOOT)
     names = [path.name for path in folder.iterdir()]
     random.Random(1).shuffle(names)
     for name in names:
@@ -168,13 +182,13 @@ def test_any_order_of_folders_and_any_number_of_processes_give_the_same_bytes(
     plain = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda self: sorted(plain(self), reverse=True))
     monkeypatch.setattr(scored, "_WORTH_A_POOL", 1000)
-    assert build_board(tmp_path / "turned", data, n_boot=BOOT) == alone
+    assert build_board(tmp_path / "turned", toy_benchmark, n_boot=BOOT) == alone
 
 
-def test_sufficient_statistics_give_the_scores(folder: Path, data: Benchmark) -> None:
-    submission = open_submission(folder / "router-2", data)
-    for track in data.tracks:
-        part = data.part(track, "test")
+def test_sufficient_statistics_give_the_scores(folder: Path, toy_benchmark: Benchmark) -> None:
+    submission = open_submission(folder / "router-2", toy_benchmark)
+    for track in toy_benchmark.tracks:
+        part = toy_benchmark.part(track, "test")
         frames = domain_frames(part)
         assert sum(f.n for f in frames) == len(part)
         for name, scenario in SCENARIOS.items():
@@ -190,8 +204,8 @@ def test_sufficient_statistics_give_the_scores(folder: Path, data: Benchmark) ->
                 assert what_if([frame], [row], scenario)["rcs"] == pytest.approx(own.rcs, abs=1e-9)
 
 
-def test_sensitivity_finds_the_leader_at_the_scenario_itself(folder: Path, data: Benchmark) -> None:
-    board = json.loads(build_board(folder, data, n_boot=BOOT)["leaderboard.json"])
+def test_sensitivity_finds_the_leader_at_the_scenario_itself(folder: Path, toy_benchmark: Benchmark) -> None:
+    board = json.loads(build_board(folder, toy_benchmark, n_boot=BOOT)["leaderboard.json"])
     for table in board["tables"]:
         best = max(table["rows"], key=lambda row: row["rcs"]["value"])
         found = table["sensitivity"]
@@ -214,13 +228,13 @@ def test_sensitivity_by_hand() -> None:
     assert found.mes == MesRange("bold", None, 10.0)
 
 
-def test_levels_of_many_scores_are_a_grid(data: Benchmark) -> None:
-    assert len(levels_of(data.part("in-domain", "test").outcomes)) <= 101
+def test_levels_of_many_scores_are_a_grid(toy_benchmark: Benchmark) -> None:
+    assert len(levels_of(toy_benchmark.part("in-domain", "test").outcomes)) <= 101
 
 
-def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, data: Benchmark) -> None:
+def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, toy_benchmark: Benchmark) -> None:
     flips = {str(mes): mes / 100 for mes in range(1, 11)}
-    audited = replace(data, manifest=data.manifest | {"flip_prob": {"all": flips}})
+    audited = replace(toy_benchmark, manifest=toy_benchmark.manifest | {"flip_prob": {"all": flips}})
     files = build_board(folder, audited, n_boot=BOOT)
     board = json.loads(files["leaderboard.json"])
     for name, scenario in SCENARIOS.items():
@@ -229,4 +243,4 @@ def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, data: Benc
             "agreement_ceiling": pytest.approx(1 - scenario.mes / 100),
         }
     assert b'"noise":{"fast_response"' in files["index.html"]
-    assert json.loads(build_board(folder, data, n_boot=BOOT)["leaderboard.json"])["noise"] is None
+    assert json.loads(build_board(folder, toy_benchmark, n_boot=BOOT)["leaderboard.json"])["noise"] is None

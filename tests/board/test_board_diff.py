@@ -22,27 +22,22 @@ from conftest import ROOT, run_cli
 from rsd_bench.board import scored
 from rsd_bench.board.board_diff import TABLE, diff_boards, read_board
 from rsd_bench.board.build_board import build_board, write_board
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.types import InputError, Problem
 from submissions import make, probabilities
 
 
 @pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, data: Benchmark) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, toy_benchmark: Benchmark) -> Path:
     root = tmp_path_factory.mktemp("diff")
     for seed in range(3):
-        make(root / f"router-{seed}", data, probabilities(data, seed=seed))
+        make(root / f"router-{seed}", toy_benchmark, probabilities(toy_benchmark, seed=seed))
     return root
 
 
 @pytest.fixture(scope="module")
-def board(folder: Path, data: Benchmark) -> dict[str, Any]:
-    return json.loads(build_board(folder, data, n_boot=100)["leaderboard.json"])
+def board(folder: Path, toy_benchmark: Benchmark) -> dict[str, Any]:
+    return json.loads(build_board(folder, toy_benchmark, n_boot=100)["leaderboard.json"])
 
 
 def reasons(old: dict[str, Any], new: dict[str, Any]) -> set[tuple[str, str]]:
@@ -239,16 +234,16 @@ def test_files_that_the_code_refuses_by_now_do_not_reproduce(board: dict[str, An
     assert reasons(board, dropped) == {("router-1", "code")}
 
 
-def test_a_board_says_which_files_it_refused(tmp_path: Path, folder: Path, data: Benchmark) -> None:
+def test_a_board_says_which_files_it_refused(tmp_path: Path, folder: Path, toy_benchmark: Benchmark) -> None:
     shutil.copytree(folder, tmp_path / "s")
-    old = json.loads(build_board(tmp_path / "s", data, n_boot=100)["leaderboard.json"])
+    old = json.loads(build_board(tmp_path / "s", toy_benchmark, n_boot=100)["leaderboard.json"])
     with pytest.MonkeyPatch.context() as patch:
         stricter = lambda path, _: (None, [Problem(str(path), "is out of fashion")])  # noqa: E731
         patch.setattr(scored, "check_submission", stricter)
-        new = json.loads(build_board(tmp_path / "s", data, n_boot=100)["leaderboard.json"])
+        new = json.loads(build_board(tmp_path / "s", toy_benchmark, n_boot=100)["leaderboard.json"])
     assert reasons(old, new) == {(f"router-{k}", "code") for k in range(3)}
     (tmp_path / "s" / "router-0" / "model.pkl").write_bytes(b"x")
-    mixed = json.loads(build_board(tmp_path / "s", data, n_boot=100)["leaderboard.json"])
+    mixed = json.loads(build_board(tmp_path / "s", toy_benchmark, n_boot=100)["leaderboard.json"])
     assert {reason for slug, reason in reasons(old, mixed) if slug == "router-0"} == {"submission"}
 
 
@@ -309,9 +304,9 @@ def test_a_pull_request_is_held_against_the_board_of_its_base(tmp_path: Path, bo
         assert b"rcs.value" in run.stdout
 
 
-def test_command(tmp_path: Path, folder: Path, data: Benchmark) -> None:
+def test_command(tmp_path: Path, folder: Path, toy_benchmark: Benchmark) -> None:
     for n_boot, name in ((100, "one"), (120, "two")):
-        write_board(build_board(folder, data, n_boot=n_boot), tmp_path / name)
+        write_board(build_board(folder, toy_benchmark, n_boot=n_boot), tmp_path / name)
     same = run_cli("board", "diff", tmp_path / "one", tmp_path / "one")
     assert (same.returncode, same.stdout.strip()) == (0, "no row moved")
     other = run_cli("board", "diff", tmp_path / "one", tmp_path / "two")

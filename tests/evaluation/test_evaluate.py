@@ -26,7 +26,7 @@ from rsd_bench.board.build_board import build_board, check_board, write_board
 from rsd_bench.board.flags import DECLARED
 from rsd_bench.board.render import csv_cell, escape_markdown
 from rsd_bench.config import SCENARIOS
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.result import METRICS, Result
 from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.schemas import validator
@@ -36,34 +36,29 @@ from submissions import make, probabilities
 BOOT = 300
 
 
-@pytest.fixture(scope="module")
-def benchmark_data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
-
-
 @pytest.fixture
-def submissions(tmp_path: Path, benchmark_data: Benchmark) -> Path:
+def submissions(tmp_path: Path, toy_benchmark: Benchmark) -> Path:
     """Three honest routers on all tracks, one constant, one copy of the oracle, one duplicate, one that is refused."""
     folder = tmp_path / "submissions"
-    tracks = benchmark_data.tracks
+    tracks = toy_benchmark.tracks
     for seed in range(3):
         make(
             folder / f"random-{seed}",
-            benchmark_data,
-            probabilities(benchmark_data, tracks, seed),
+            toy_benchmark,
+            probabilities(toy_benchmark, tracks, seed),
             name=f"Random {seed}",
         )
-    make(folder / "copycat", benchmark_data, probabilities(benchmark_data, tracks, 0), name="Copycat")
-    frame = probabilities(benchmark_data)
-    make(folder / "constant", benchmark_data, frame.assign(p_edge=0.9), name="Always edge")
-    test = benchmark_data.part("in-domain", "test")
+    make(folder / "copycat", toy_benchmark, probabilities(toy_benchmark, tracks, 0), name="Copycat")
+    frame = probabilities(toy_benchmark)
+    make(folder / "constant", toy_benchmark, frame.assign(p_edge=0.9), name="Always edge")
+    test = toy_benchmark.part("in-domain", "test")
     truth = pd.concat(
         frame.assign(
             query_id=test.query_ids, scenario=name, p_edge=rcs_oracle(test.outcomes, scenario).astype(np.float64)
         )
         for name, scenario in SCENARIOS.items()
     )
-    make(folder / "truth", benchmark_data, truth, name="Copied truth")
+    make(folder / "truth", toy_benchmark, truth, name="Copied truth")
     shutil.copytree(folder / "constant", folder / "broken")
     return folder
 
@@ -78,13 +73,13 @@ def test_evaluate_names_the_argument(name: str, value: object) -> None:
         rsd.evaluate(**({"submission_dir": ROOT / "submissions" / "knn"} | {name: value}))
 
 
-def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
-    frame = probabilities(benchmark_data, benchmark_data.tracks)
+def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, toy_benchmark: Benchmark) -> None:
+    frame = probabilities(toy_benchmark, toy_benchmark.tracks)
     tau = dict(zip(SCENARIOS, (0.3, 0.5, 0.7), strict=True))
-    folder = make(tmp_path / "mine", benchmark_data, frame, tau=tau)
+    folder = make(tmp_path / "mine", toy_benchmark, frame, tau=tau)
     result = rsd.evaluate(folder, data=toy_dataset, n_boot=BOOT)
     rows = {(row.track, row.scenario): row for row in result.scores}
-    assert len(rows) == len(benchmark_data.tracks) * len(SCENARIOS)
+    assert len(rows) == len(toy_benchmark.tracks) * len(SCENARIOS)
     pairs = rsd.load(toy_dataset, split="test").with_format("pandas")[:]
     p = frame[frame["track"] == "in-domain"].set_index("query_id")["p_edge"][pairs["query_id"]].to_numpy()
     outcomes = {"small": pairs["small_score"], "large": pairs["large_score"]}
@@ -105,14 +100,14 @@ def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, b
 
 
 def test_result_names_its_versions_and_is_byte_identical(
-    tmp_path: Path, toy_dataset: Path, benchmark_data: Benchmark
+    tmp_path: Path, toy_dataset: Path, toy_benchmark: Benchmark
 ) -> None:
-    folder = make(tmp_path / "mine", benchmark_data)
+    folder = make(tmp_path / "mine", toy_benchmark)
     runs = [run_cli("eval", folder, "--data", toy_dataset, "--json", "--n-boot", BOOT).stdout for _ in range(2)]
     assert runs[0] == runs[1]
     result = json.loads(runs[0])
     validator("result").validate(result)
-    assert result["dataset"]["manifest_sha256"] == benchmark_data.manifest_sha256
+    assert result["dataset"]["manifest_sha256"] == toy_benchmark.manifest_sha256
     assert result["metrics_version"] == rsd.METRICS_VERSION
     assert result["package_version"] == rsd.__version__
     assert result["latency_basis"] == ["profile:paper-bounds"]
@@ -125,13 +120,13 @@ def test_result_names_its_versions_and_is_byte_identical(
     assert {"rcs", "rcs_low", "rcs_high", "auroc"} <= set(frame.columns)
 
 
-def test_board_is_a_pure_function_of_its_inputs(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+def test_board_is_a_pure_function_of_its_inputs(tmp_path: Path, submissions: Path, toy_benchmark: Benchmark) -> None:
     meta = json.loads((submissions / "broken" / "submission.json").read_text()) | {"slug": "broken", "tau": {"x": 1}}
     (submissions / "broken" / "submission.json").write_text(json.dumps(meta))
-    files = build_board(submissions, benchmark_data, n_boot=BOOT)
+    files = build_board(submissions, toy_benchmark, n_boot=BOOT)
     moved = tmp_path / "elsewhere"
     shutil.copytree(submissions, moved)
-    assert build_board(moved, benchmark_data, n_boot=BOOT) == files
+    assert build_board(moved, toy_benchmark, n_boot=BOOT) == files
     board = json.loads(files["leaderboard.json"])
     assert [refused["slug"] for refused in board["refused"]] == ["broken"]
     assert str(tmp_path) not in files["leaderboard.json"].decode()
@@ -158,7 +153,7 @@ def test_board_is_a_pure_function_of_its_inputs(tmp_path: Path, submissions: Pat
     [OSError(5, "Input/output error"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), ValueError("\nx")],
 )
 def test_a_folder_that_fails_its_reader_stops_no_other(
-    tmp_path: Path, submissions: Path, benchmark_data: Benchmark, monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, submissions: Path, toy_benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     # text that was no UTF-8 in one submission ended `board build` for everybody
     plain = scored.check_submission
@@ -169,7 +164,7 @@ def test_a_folder_that_fails_its_reader_stops_no_other(
         return plain(folder, benchmark)
 
     monkeypatch.setattr(scored, "check_submission", failing)
-    files = build_board(submissions, benchmark_data, n_boot=BOOT, cached=tmp_path / "kept")
+    files = build_board(submissions, toy_benchmark, n_boot=BOOT, cached=tmp_path / "kept")
     board = json.loads(files["leaderboard.json"])
     assert [row["slug"] for row in board["submissions"]] == ["constant", "copycat", "random-0", "random-2", "truth"]
     told = {row["slug"]: row["problems"] for row in board["refused"]}
@@ -177,7 +172,7 @@ def test_a_folder_that_fails_its_reader_stops_no_other(
     assert told["random-1"][0]["where"] == "random-1" and "cannot be scored: " in told["random-1"][0]["what"]
 
 
-def test_names_that_are_no_text_stop_no_other(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+def test_names_that_are_no_text_stop_no_other(tmp_path: Path, submissions: Path, toy_benchmark: Benchmark) -> None:
     broken = submissions / "broken"
     (broken / os.fsdecode(b"\xff.csv")).write_text("x")
     shutil.copytree(broken, submissions / os.fsdecode(b"a\xff"))
@@ -186,22 +181,22 @@ def test_names_that_are_no_text_stop_no_other(tmp_path: Path, submissions: Path,
     path = submissions / "random-2" / "submission.json"
     meta = json.loads(path.read_text()) | {"description": "\ud800"}
     path.write_text(json.dumps(meta))
-    files = build_board(submissions, benchmark_data, n_boot=BOOT, cached=tmp_path / "kept")
+    files = build_board(submissions, toy_benchmark, n_boot=BOOT, cached=tmp_path / "kept")
     write_board(files, tmp_path / "out")
     board = json.loads((tmp_path / "out" / "leaderboard.json").read_text("utf-8"))
     assert [row["slug"] for row in board["submissions"]] == ["constant", "copycat", "random-0", "truth"]
     assert [row["slug"] for row in board["refused"]] == ["a\\udcff", "broken", "random-1", "random-2"]
 
 
-def test_the_same_predictions_are_seen_in_any_disguise(tmp_path: Path, benchmark_data: Benchmark) -> None:
+def test_the_same_predictions_are_seen_in_any_disguise(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     # one row of -0.0 for 0.0, or a track more or less, made a copy pass for a router of its own
-    folder, tracks = tmp_path / "s", benchmark_data.tracks
-    frame = probabilities(benchmark_data, tracks)
+    folder, tracks = tmp_path / "s", toy_benchmark.tracks
+    frame = probabilities(toy_benchmark, tracks)
     frame.loc[0, "p_edge"] = 0.0
     other = frame.copy()
     other.loc[0, "p_edge"] = -0.0
     here = frame["track"] == "in-domain"
-    chance = frame.assign(p_edge=probabilities(benchmark_data, tracks, 1)["p_edge"])
+    chance = frame.assign(p_edge=probabilities(toy_benchmark, tracks, 1)["p_edge"])
     entries = {
         "all": frame,
         "minus": other,
@@ -210,8 +205,8 @@ def test_the_same_predictions_are_seen_in_any_disguise(tmp_path: Path, benchmark
         "mixed": pd.concat([frame[here], chance[~here]]),
     }
     for slug, rows in entries.items():
-        make(folder / slug, benchmark_data, rows)
-    board = json.loads(build_board(folder, benchmark_data, n_boot=BOOT)["leaderboard.json"])
+        make(folder / slug, toy_benchmark, rows)
+    board = json.loads(build_board(folder, toy_benchmark, n_boot=BOOT)["leaderboard.json"])
     flags = {row["slug"]: [flag for flag in row["flags"] if "same" in flag] for row in board["submissions"]}
     assert flags == {
         "all": ["same predictions as minus, one, rest"],
@@ -222,10 +217,10 @@ def test_the_same_predictions_are_seen_in_any_disguise(tmp_path: Path, benchmark
     }
 
 
-def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, toy_benchmark: Benchmark) -> None:
     out = tmp_path / "leaderboard"
     shutil.rmtree(submissions / "broken")
-    files = build_board(submissions, benchmark_data, n_boot=BOOT)
+    files = build_board(submissions, toy_benchmark, n_boot=BOOT)
     write_board(files, out)
     assert check_board(files, out) == []
     (out / "results" / "gone.json").write_bytes((out / "results" / "random-1.json").read_bytes())
@@ -241,10 +236,10 @@ def test_check_says_which_files_differ(tmp_path: Path, submissions: Path, benchm
     assert check_board(files, out) == []
 
 
-def test_a_board_is_written_over_a_board_only(tmp_path: Path, submissions: Path, benchmark_data: Benchmark) -> None:
+def test_a_board_is_written_over_a_board_only(tmp_path: Path, submissions: Path, toy_benchmark: Benchmark) -> None:
     # `board build --out docs` deleted docs/results/*.json of another tool, and a wrong --data emptied a board
     shutil.rmtree(submissions / "broken")
-    files = build_board(submissions, benchmark_data, n_boot=BOOT)
+    files = build_board(submissions, toy_benchmark, n_boot=BOOT)
     docs = tmp_path / "docs"
     (docs / "results").mkdir(parents=True)
     (docs / "results" / "mine.json").write_text('{"figure": 1}')
@@ -262,7 +257,7 @@ def test_a_board_is_written_over_a_board_only(tmp_path: Path, submissions: Path,
     for folder in submissions.iterdir():
         (folder / "submission.json").write_text("{}")
     with pytest.raises(InputError, match=r"would lose all \d+ routers"):
-        write_board(build_board(submissions, benchmark_data, n_boot=BOOT), out)
+        write_board(build_board(submissions, toy_benchmark, n_boot=BOOT), out)
     assert before == {path: path.read_bytes() for path in out.rglob("*.*")}
 
 
@@ -277,10 +272,10 @@ def test_board_command(tmp_path: Path, submissions: Path, toy_dataset: Path) -> 
     assert "leaderboard.csv: differs" in failed.stderr
 
 
-def test_text_of_a_submitter_is_inert(tmp_path: Path, benchmark_data: Benchmark) -> None:
+def test_text_of_a_submitter_is_inert(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     nasty = "=HYPERLINK(1)|<script>alert(1)</script>[x](javascript:y)`*_"
-    make(tmp_path / "s" / "nasty", benchmark_data, name=nasty)
-    files = build_board(tmp_path / "s", benchmark_data, n_boot=BOOT)
+    make(tmp_path / "s" / "nasty", toy_benchmark, name=nasty)
+    files = build_board(tmp_path / "s", toy_benchmark, n_boot=BOOT)
     markdown = files["leaderboard.md"].decode()
     assert "<script" not in markdown
     assert "](javascript" not in markdown
@@ -350,7 +345,7 @@ def test_no_text_becomes_a_link_a_mention_or_a_formula(text: str) -> None:
     escape_markdown(text).encode()
 
 
-def test_compare_command(tmp_path: Path, submissions: Path, toy_dataset: Path, benchmark_data: Benchmark) -> None:
+def test_compare_command(tmp_path: Path, submissions: Path, toy_dataset: Path, toy_benchmark: Benchmark) -> None:
     command = ("compare", submissions / "truth", submissions / "constant", "--data", toy_dataset, "--json")
     found = json.loads(run_cli(*command, "--n-boot", BOOT).stdout)["scenarios"]
     assert set(found) == set(SCENARIOS)
