@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as encryption
 import pytest
-from hostile import clear, judge, rows_of, table
+from hostile import clear, judge, raw, rows_of, sound, table
 
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.parquet_pages import read_pages
 
 
@@ -91,11 +92,10 @@ def as_long(value: int, like: bytes) -> bytes:
 
 def lie(path: Path, truth: int, claim: int, count: int = -1) -> None:
     """Replace a number in the footer."""
-    old = path.read_bytes()
-    start = len(old) - 8 - int.from_bytes(old[-8:-4], "little")
-    footer = old[start:-8].replace(b"\x16" + zigzag(truth), b"\x16" + as_long(claim, zigzag(truth)), count)
-    assert footer != old[start:-8]
-    path.write_bytes(old[:start] + footer + old[-8:])
+    before, old = footer_of(path.read_bytes())
+    footer = old.replace(b"\x16" + zigzag(truth), b"\x16" + as_long(claim, zigzag(truth)), count)
+    assert footer != old
+    path.write_bytes(with_footer(before, footer))
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
@@ -129,6 +129,51 @@ def test_a_footer_that_lies_about_its_rows(tmp_path: Path, data: Benchmark) -> N
         assert pq.read_metadata(folder / "predictions.parquet").num_rows == 30
 
     judge(tmp_path, data, apply, "at most")
+
+
+def footer_of(data: bytes) -> tuple[bytes, bytes]:
+    """What stands before the footer of a Parquet file, and the footer."""
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    return data[:start], data[start:-8]
+
+
+def with_footer(before: bytes, footer: bytes) -> bytes:
+    return before + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def test_a_footer_within_a_footer(tmp_path: Path, data: Benchmark) -> None:
+    # a list of notes that said it was one of texts: the walk skipped a text and found no row groups, arrow, which looks
+    # for notes whatever a list says, skipped what the walk had found, and 4 KB were unpacked to 100 MB
+    def change(t: pa.Table) -> pa.Table:
+        return t.set_column(1, "query_id", pa.array(["x" * 100_000_000, *t["query_id"].to_pylist()[1:]]))
+
+    def hide(old: bytes) -> bytes:
+        before, footer = footer_of(old)
+        no_groups = bytes([0x09, *zigzag(4), 0x0C, 0])  # field 4, a list without structs, and the end
+        key = bytes(23) + no_groups
+        notes = bytes([0x59, 0x18, 0x18, len(key)]) + key + b"\0"  # field 5, a list of one text, of 24 characters
+        assert footer[0] == 0x15  # field 1
+        return with_footer(before, notes + bytes([0x05, *zigzag(1)]) + footer[1:])
+
+    def apply(folder: Path) -> None:
+        table(change, compression="zstd", use_dictionary=False, store_schema=False)(folder)
+        raw("predictions.parquet", hide)(folder)
+        assert pq.read_metadata(folder / "predictions.parquet").num_row_groups == 1
+
+    judge(tmp_path, data, apply, "a list of kind 8 where none belongs")
+
+
+@pytest.mark.parametrize("kind", range(16))
+def test_lists_that_say_they_hold_something_else(tmp_path: Path, data: Benchmark, kind: int) -> None:
+    # one byte that arrow does not look at: the chunks of a row group were no structs, and the board ended
+    folder = sound(tmp_path / "victim", data)
+    before, footer = footer_of((folder / "predictions.parquet").read_bytes())
+    for at in (at for at, byte in enumerate(footer) if byte & 15 == 12):  # lists of structs are among them
+        changed = bytes([footer[at] & 0xF0 | kind])
+        told = with_footer(before, footer[:at] + changed + footer[at + 1 :])
+        (folder / "predictions.parquet").write_bytes(told)
+        found, problems = check_submission(folder, data)
+        assert (found is None) == bool(problems)
 
 
 def test_a_text_that_is_told_by_the_one_before(tmp_path: Path, data: Benchmark) -> None:
