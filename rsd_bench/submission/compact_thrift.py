@@ -2,8 +2,8 @@
 
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md. Refused (ValueError): a field given
 twice, a number out of range, kinds that Parquet has no use for, and a list that is not foreseen or says of its elements
-what they are not. A reader made for a struct never looks at what a list says: it reads the elements that it expects, and
-would find other fields behind them than one that believes the list.
+what they are not. A reader made for a struct never looks at what a list says: it reads the elements that it expects,
+and would find other fields behind them than one that believes the list.
 """
 
 from __future__ import annotations

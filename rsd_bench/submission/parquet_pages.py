@@ -9,8 +9,8 @@ Why not a child process with a limit on memory, which would bound every format a
 pyarrow 26):
 - A verdict must not depend on the machine. RLIMIT_AS counts addresses, not memory: reading 20,000 rows takes 134 MB and
   1.6 GB of addresses, 1.9 GB where arrow has 64 threads, 0.6 GB under a limit of 0.6 GB; 0.3 GB is too little to import
-  pyarrow, which then says that it was built without Parquet; 3 GB let a bomb of 400 MB through. macOS refuses to set the
-  limit or ignores it (https://github.com/python/cpython/issues/78783), Windows has none. A limit on time works
+  pyarrow, which then says that it was built without Parquet; 3 GB let a bomb of 400 MB through. macOS refuses to set
+  the limit or ignores it (https://github.com/python/cpython/issues/78783), Windows has none. A limit on time works
   everywhere, but a bomb unpacks in a second.
 - The author would read "malloc of size 400012288 failed", or that something died; here, what the file unpacks to.
 - A child that imports pyarrow takes 0.5 s of processor time, two minutes for a board of 200; a walk takes 1 ms. A child
