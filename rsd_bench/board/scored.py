@@ -31,8 +31,8 @@ from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.evaluation.evaluate import route_of, score_with_samples
 from rsd_bench.folders import write_file
-from rsd_bench.submission.check_submission import ALLOWED_FILES, check_submission
-from rsd_bench.submission.submission import Submission
+from rsd_bench.submission.check_submission import check_submission
+from rsd_bench.submission.submission import ALLOWED_FILES, Submission
 from rsd_bench.types import InputError, Problem
 
 _OWN_FILE = ("result_json", "samples")  # fields that are kept in files of their own
@@ -157,7 +157,7 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
         digest = digests.setdefault(track, {})[scenario] = hashlib.sha256(same.tobytes()).hexdigest()
         deciding = f"{digest} {submission.tau(track, scenario)!r} {submission.router_latency_s!r}"
         rows[track][scenario]["decisions_sha256"] = hashlib.sha256(deciding.encode()).hexdigest()
-    meta = dict(submission.meta)
+    meta = submission.meta.to_dict()
     to_json(meta)  # text that no file can hold is refused here, not when the board is written
     return Scored(
         meta=meta,

@@ -6,7 +6,7 @@ A Result is a pure function of the submission's decisions, the dataset and (n_bo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,14 @@ def score_with_samples(
                 samples[track, row["scenario"], domain] = values[:N_BOOT_BANDS].astype(np.float32)
     result = Result(
         slug=submission.slug,
-        name=submission.meta["name"],
+        name=submission.meta.declared.name,
         dataset={
             "name": manifest["name"],
             "version": manifest["version"],
             "manifest_sha256": benchmark.manifest_sha256,
         },
         latency_basis=tuple(benchmark.latency_basis),
-        router_latency={**submission.meta["router_latency"], "basis": "declared"},
+        router_latency={**asdict(submission.meta.declared.router_latency), "basis": "declared"},
         bootstrap={"n_boot": n_boot, "seed": seed, "unit": "group", "confidence": CONFIDENCE},
         scores=tuple(scores),
     )

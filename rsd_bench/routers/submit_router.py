@@ -12,11 +12,10 @@ import pandas as pd
 from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
-from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.track_training import TrainedPredictions, train_and_predict
 from rsd_bench.submission.new_submission import new_submission
-from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS, tau_of
+from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS, Declaration, RouterLatency, tau_of
 from rsd_bench.types import InputError
 
 _DECIMALS = 6  # of a published probability: hides the last bits, in which machines differ
@@ -42,8 +41,14 @@ def submit_trained(
     trained = train_and_predict(benchmark, features, entry.make, seed, tracks and list(dict.fromkeys(tracks)))
     origin = "" if entry.own else " of rsd_bench"
     description = f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}"
-    by = list(authors or (["not stated"] if entry.own else ["rsd_bench"]))
-    return _write(folder, trained, benchmark, name or entry.title, by, description, router_latency_s, hardware)
+    declared = Declaration(
+        name=name or entry.title,
+        authors=tuple(authors or (["not stated"] if entry.own else ["rsd_bench"])),
+        tau=trained.tau,
+        router_latency=RouterLatency(router_latency_s, hardware),
+        description=description,
+    )
+    return new_submission(folder, _rounded(trained), benchmark, declared)
 
 
 def submit_checkpoints(
@@ -87,11 +92,13 @@ def submit_checkpoints(
         rows = (track, part.query_ids, scenario, router.predict_p_edge(features.take(part.rows)))
         tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
     trained = TrainedPredictions(pd.concat(tables, ignore_index=True), tau)
-    return _write(folder, trained, benchmark, name, authors, "", router_latency_s, hardware)
+    latency = RouterLatency(router_latency_s, hardware)
+    declared = Declaration(name=name, authors=tuple(authors), tau=tau, router_latency=latency)
+    return new_submission(folder, _rounded(trained), benchmark, declared)
 
 
-def _rounded(trained: TrainedPredictions) -> FloatArray:
-    """The probabilities, rounded where that leaves the decision as the router made it."""
+def _rounded(trained: TrainedPredictions) -> pd.DataFrame:
+    """The predictions, probabilities rounded where that leaves the decision as the router made it."""
     exact = trained.predictions["p_edge"].to_numpy(np.float64)
     rounded = np.round(exact, _DECIMALS)
     for (track, scenario), rows in trained.predictions.reset_index(drop=True).groupby(["track", "scenario"]):
@@ -100,28 +107,4 @@ def _rounded(trained: TrainedPredictions) -> FloatArray:
             tau = tau_of(trained.tau, str(track), str(name))
             flipped = at[(rounded[at] >= tau) != (exact[at] >= tau)]
             rounded[flipped] = exact[flipped]
-    return rounded
-
-
-def _write(
-    folder: Path,
-    trained: TrainedPredictions,
-    benchmark: Benchmark,
-    name: str,
-    authors: Sequence[str],
-    description: str,
-    router_latency_s: float,
-    hardware: str,
-) -> Path:
-    p_edge = _rounded(trained)
-    return new_submission(
-        folder,
-        trained.predictions.assign(p_edge=p_edge),
-        benchmark,
-        name=name,
-        authors=authors,
-        description=description,
-        tau=trained.tau,
-        router_latency_s=router_latency_s,
-        hardware=hardware,
-    )
+    return trained.predictions.assign(p_edge=rounded)

@@ -394,10 +394,11 @@ def test_a_router_of_ones_own(lite: tuple[Benchmark, Features], tmp_path: Path) 
     folder = submit_trained(tmp_path / "half", entry, *lite, tracks=["in-domain"])
     submission = open_submission(folder, lite[0])
     assert submission.tau("in-domain", "high_quality") == 0.5
-    assert submission.meta["authors"] == ["not stated"] and "rsd_bench" not in submission.meta["description"]
+    declared = submission.meta.declared
+    assert declared.authors == ("not stated",) and "rsd_bench" not in declared.description
     options = {"tracks": ["in-domain"], "name": "Mine", "authors": ["Ada Lovelace"]}
     mine = open_submission(submit_trained(tmp_path / "mine", entry, *lite, **options), lite[0])
-    assert (mine.meta["name"], mine.meta["authors"]) == ("Mine", ["Ada Lovelace"])
+    assert (mine.meta.declared.name, mine.meta.declared.authors) == ("Mine", ("Ada Lovelace",))
     with pytest.raises(InputError, match="leave-charts-out: is no track -> use in-domain"):
         submit_trained(tmp_path / "half", entry, *lite, tracks=["leave-charts-out"])
     for text, message in (("1/0", "cannot be run"), ("x = 1", "defines no make_router")):

@@ -24,7 +24,8 @@ from rsd_bench.dataset.benchmark import Benchmark, open_benchmark, scoring_probl
 from rsd_bench.schemas import NAMES, schema, validator
 from rsd_bench.submission.author_table import predictions_frame
 from rsd_bench.submission.check_submission import check_submission
-from rsd_bench.submission.new_submission import default_tau, pack_submission
+from rsd_bench.submission.new_submission import default_tau
+from rsd_bench.submission.pack_submission import pack_submission
 from rsd_bench.types import InputError
 from submissions import make, probabilities
 

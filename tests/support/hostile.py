@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.check_submission import check_submission
-from rsd_bench.submission.new_submission import new_submission
-from rsd_bench.submission.submission import COLUMNS, Submission
+from rsd_bench.submission.submission import COLUMNS, RouterLatency, Submission
+from submissions import make
 
 Change = Callable[[Path], Any]
 SECONDS = 20
@@ -34,9 +34,7 @@ def sound(folder: Path, benchmark: Benchmark, scenario: str = "*") -> Path:
     p = np.random.default_rng(0).random(len(ids))
     frame = pd.DataFrame({"track": "in-domain", "query_id": ids, "scenario": scenario, "p_edge": p})
     tau = dict.fromkeys(SCENARIOS if scenario == "*" else [scenario], 0.5)
-    return new_submission(
-        folder, frame, benchmark, name="N", authors=["A"], tau=tau, router_latency_s=0.01, hardware="h"
-    )
+    return make(folder, benchmark, frame, name="N", authors=("A",), tau=tau, router_latency=RouterLatency(0.01, "h"))
 
 
 def judge(root: Path, benchmark: Benchmark, change: Change, verdict: str | None) -> Submission | None:

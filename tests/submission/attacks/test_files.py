@@ -24,7 +24,7 @@ from hostile import SECONDS, clear, judge, lines, meta, raw, rows_of, sound, tab
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.jsonl import parse_json
 from rsd_bench.submission.check_submission import check_submission
-from rsd_bench.submission.new_submission import pack_submission
+from rsd_bench.submission.pack_submission import pack_submission
 from rsd_bench.types import InputError
 
 

@@ -22,7 +22,8 @@ from rsd_bench.board.build_board import build_board
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.metrics.routing import label_oracle, rcs_oracle
-from rsd_bench.submission.new_submission import new_submission
+from rsd_bench.submission.submission import RouterLatency
+from submissions import make
 
 BOOT = 50
 
@@ -164,10 +165,7 @@ def truth(folder: Path, data: Benchmark, oracle: object, share: float = 1.0) -> 
                 }
             )
         )
-    tau = dict.fromkeys(SCENARIOS, 0.5)
-    return new_submission(
-        folder, pd.concat(frames), data, name="T", authors=["A"], tau=tau, router_latency_s=0, hardware="h"
-    )
+    return make(folder, data, pd.concat(frames), name="T", router_latency=RouterLatency(0, "h"))
 
 
 @pytest.mark.parametrize("oracle", [rcs_oracle, label_oracle])
