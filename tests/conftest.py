@@ -129,6 +129,14 @@ def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "dataset"
 
 
+@pytest.fixture(scope="session")
+def toy_benchmark(toy_dataset: Path) -> Any:
+    """The toy dataset as a Benchmark."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+
+    return open_benchmark(toy_dataset)
+
+
 def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run `python -m rsd_bench ...` as a user would."""
     command = [sys.executable, "-m", "rsd_bench", *map(str, arguments)]
