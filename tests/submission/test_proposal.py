@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, run_cli
+from conftest import ROOT, call_cli, run_cli
 
 from rsd_bench.board.comment import Report
 from rsd_bench.config import SCENARIOS
@@ -52,7 +52,7 @@ class Repository:
     def propose(self, base: str = "HEAD~1", *more: object) -> tuple[int, str]:
         self.commit()
         self.git("checkout", "-q", "--detach", base)  # the proposal is not in the work tree
-        run = run_cli(
+        run = call_cli(
             "submit",
             "ci",
             "HEAD",
