@@ -29,7 +29,7 @@ from rsd_bench.config import N_BOOT, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.evaluate import score_submission
 from rsd_bench.submission.check_submission import check_submission
-from rsd_bench.submission.submission import Submission
+from rsd_bench.submission.submission import Metadata, Submission
 
 
 def benchmark_of(n: int, tracks: int = 0) -> Benchmark:
@@ -108,7 +108,9 @@ def check_case(folder: str, n: int, tracks: int) -> dict[str, Any]:
 def score_case(n: int, n_boot: int) -> dict[str, Any]:
     benchmark = benchmark_of(n)
     p = np.clip(benchmark.queries["small_score"].to_numpy() / 10 + np.random.default_rng(2).normal(0, 0.2, n), 0, 1)
-    submission = Submission(meta_of("bench"), {("in-domain", scenario): p for scenario in SCENARIOS})
+    submission = Submission(
+        Metadata.from_dict(meta_of("bench")), {("in-domain", scenario): p for scenario in SCENARIOS}
+    )
     before, start = peak_mb(), time.perf_counter()
     score_submission(submission, benchmark, n_boot=n_boot).to_dict()
     return {"seconds": time.perf_counter() - start, "peak_mb": peak_mb(), "before_mb": before}

@@ -33,8 +33,8 @@ from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.evaluation.evaluate import route_of, score_with_samples
 from rsd_bench.evaluation.result import EvalScore, json_data
 from rsd_bench.folders import write_file
-from rsd_bench.submission.check_submission import ALLOWED_FILES, check_submission
-from rsd_bench.submission.submission import Submission
+from rsd_bench.submission.check_submission import check_submission
+from rsd_bench.submission.submission import ALLOWED_FILES, Submission
 from rsd_bench.types import InputError, Problem
 
 _MAX_BYTES = 256 << 20  # a larger submission is checked and scored each time
@@ -148,15 +148,15 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
 
 def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Scored:
     result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)
-    meta = submission.meta
+    declared = submission.meta.declared
     listed = BoardSubmission(
         slug=submission.slug,
         sha256=files_sha256(folder),
         name=result.name,
-        authors=tuple(meta["authors"]),
-        url=meta.get("url"),
-        description=meta.get("description", ""),
-        tau=meta["tau"],
+        authors=declared.authors,
+        url=declared.url,
+        description=declared.description or "",
+        tau=declared.tau,
         router_latency=result.router_latency,
     )
     to_json(json_data(listed))  # text that no file can hold is refused here, not when the board is written

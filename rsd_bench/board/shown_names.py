@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rsd_bench.submission.check_submission import NO_INK
+from rsd_bench.submission.submission import NO_INK
 
 _POLICIES = {"all-edge", "all-cloud", "random", "label-oracle", "rcs-oracle"}
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # Unicode categories: control, format, private, half a character

@@ -14,7 +14,7 @@ from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, ta
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
     from rsd_bench.features.feature_table import Features
-    from rsd_bench.routers.submit_router import Declared
+    from rsd_bench.submission.submission import Declaration
 
 app = panels.App("Train, predict, compare and time routers.")
 
@@ -47,17 +47,16 @@ def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]
     return benchmark, read_features(benchmark, store)
 
 
-def _declared(name: str | None, authors: list[str] | None, bench: Path | None, blocks: tuple[str, ...]) -> Declared:
+def _declared(name: str | None, authors: list[str] | None, bench: Path | None, blocks: tuple[str, ...]) -> Declaration:
     """For a submission; router latency and hardware as measured where a bench file is given, else the paper's."""
-    from rsd_bench.routers.submit_router import Declared
+    from rsd_bench.submission.submission import Declaration, RouterLatency
 
-    declared = Declared(name or "", tuple(authors or ()))
+    declared = Declaration(name=name or "", authors=tuple(authors or ()))
     if bench is None:
         return declared
     from rsd_bench.routers.latency_bench import read_bench  # torch is wanted only here
 
-    seconds, hardware = read_bench(bench, blocks)
-    return replace(declared, router_latency_s=seconds, hardware=hardware)
+    return replace(declared, router_latency=RouterLatency(*read_bench(bench, blocks)))
 
 
 @app.command("list")

@@ -80,25 +80,21 @@ def new(
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.author_table import predictions_frame
     from rsd_bench.submission.new_submission import new_submission
-    from rsd_bench.submission.submission import SLUG, SLUG_FIX
+    from rsd_bench.submission.submission import SLUG, SLUG_FIX, Declaration, RouterLatency
 
     if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
         raise InputError.at(slug, "is no slug", SLUG_FIX)
     taus = _taus(tau or [])
-    folder = new_submission(
-        submissions / slug,
-        predictions_frame(source),
-        read_queries(dataset_folder(data)),
+    declared = Declaration(
         name=name or slug,
-        authors=author or [slug],
+        authors=tuple(author or [slug]),
         tau=taus,
-        router_latency_s=router_latency,
-        hardware=hardware,
+        router_latency=RouterLatency(router_latency, hardware),
         description=description,
-        url=url,
-        source=source,
-        replace_old=replace,
+        url=url or None,
     )
+    predictions, benchmark = predictions_frame(source), read_queries(dataset_folder(data))
+    folder = new_submission(submissions / slug, predictions, benchmark, declared, source=source, replace_old=replace)
     say(f"submission  {folder}")
     say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")
     say(f"next        rsd-bench eval {folder}")
@@ -134,7 +130,7 @@ def pack(
     """Rewrite a checked submission in canonical form (sorted Parquet) and print its hash."""
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.submission.new_submission import pack_submission
+    from rsd_bench.submission.pack_submission import pack_submission
 
     digest = pack_submission(path, read_queries(dataset_folder(data)))
     if as_json:

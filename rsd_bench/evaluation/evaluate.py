@@ -92,10 +92,10 @@ def score_with_samples(
                 samples[track, score.scenario, domain] = values[:N_BOOT_BANDS].astype(np.float32)
     result = Result(
         slug=submission.slug,
-        name=submission.meta["name"],
+        name=submission.meta.declared.name,
         dataset=DatasetVersion(manifest["name"], manifest["version"], benchmark.manifest_sha256),
         latency_basis=tuple(benchmark.latency_basis),
-        router_latency=rounded(RouterLatency(**submission.meta["router_latency"])),
+        router_latency=rounded(RouterLatency(**vars(submission.meta.declared.router_latency))),
         bootstrap=Bootstrap(n_boot, seed),
         scores=tuple(scores),
     )

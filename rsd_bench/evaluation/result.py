@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from rsd_bench.config import CONFIDENCE, DROP_AT_CA
+from rsd_bench.submission.submission import DatasetVersion as DatasetVersion
+from rsd_bench.submission.submission import RouterLatency as DeclaredLatency
 from rsd_bench.types import Interval, RoutingScore
 from rsd_bench.version import METRICS_VERSION, __version__
 
@@ -25,20 +27,9 @@ _JSON_KEYS = {"apsp_drop": f"apsp_drop_at_ca_{DROP_AT_CA:g}"}  # where a field's
 
 
 @dataclass(frozen=True)
-class DatasetVersion:
-    """The dataset that was scored on."""
+class RouterLatency(DeclaredLatency):
+    """What was declared, marked as such."""
 
-    name: str
-    version: str
-    manifest_sha256: str
-
-
-@dataclass(frozen=True)
-class RouterLatency:
-    """The router's own seconds per query, and on what it ran."""
-
-    seconds: float
-    hardware: str
     basis: str = "declared"
 
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from rsd_bench.config import ROUTER_LATENCY_S, SCENARIOS
+from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
-from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.track_training import TrainedPredictions, train_and_predict
 from rsd_bench.submission.new_submission import new_submission
-from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS, tau_of
+from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS, Declaration, tau_of
 from rsd_bench.types import InputError
 
 _DECIMALS = 6  # of a published probability: hides the last bits, in which machines differ
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What a submission says of itself: whose it is, and how long its router takes on which hardware."""
-
-    name: str = ""
-    authors: tuple[str, ...] = ()
-    router_latency_s: float = ROUTER_LATENCY_S
-    hardware: str = "not stated"
-    description: str = ""
 
 
 def submit_trained(
@@ -38,7 +26,7 @@ def submit_trained(
     entry: Entry,
     benchmark: Benchmark,
     features: Features,
-    declared: Declared | None = None,
+    declared: Declaration | None = None,
     *,
     seed: int = 0,
     tracks: Sequence[str] | None = None,
@@ -48,16 +36,17 @@ def submit_trained(
     Where `declared` leaves name or authors out, they are those of a router of the package; a router of the user's own
     is nobody's until stated.
     """
-    declared = declared or Declared()
+    declared = declared or Declaration()
     trained = train_and_predict(benchmark, features, entry.make, seed, tracks and list(dict.fromkeys(tracks)))
     origin = "" if entry.own else " of rsd_bench"
     whole = replace(
         declared,
+        tau=trained.tau,
         name=declared.name or entry.title,
         authors=declared.authors or (("not stated",) if entry.own else ("rsd_bench",)),
         description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}",
     )
-    return _write(folder, trained, benchmark, whole)
+    return new_submission(folder, _rounded(trained), benchmark, whole)
 
 
 def submit_checkpoints(
@@ -65,7 +54,7 @@ def submit_checkpoints(
     checkpoints: Sequence[Path],
     benchmark: Benchmark,
     features: Features,
-    declared: Declared,
+    declared: Declaration,
 ) -> Path:
     """Predict the test part of the track of each checkpoint and write one submission.
 
@@ -97,11 +86,11 @@ def submit_checkpoints(
         rows = (track, part.query_ids, scenario, router.predict_p_edge(features.take(part.rows)))
         tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
     trained = TrainedPredictions(pd.concat(tables, ignore_index=True), tau)
-    return _write(folder, trained, benchmark, declared)
+    return new_submission(folder, _rounded(trained), benchmark, replace(declared, tau=tau))
 
 
-def _rounded(trained: TrainedPredictions) -> FloatArray:
-    """The probabilities, rounded where that leaves the decision as the router made it."""
+def _rounded(trained: TrainedPredictions) -> pd.DataFrame:
+    """The predictions, probabilities rounded where that leaves the decision as the router made it."""
     exact = trained.predictions["p_edge"].to_numpy(np.float64)
     rounded = np.round(exact, _DECIMALS)
     for (track, scenario), rows in trained.predictions.reset_index(drop=True).groupby(["track", "scenario"]):
@@ -110,19 +99,4 @@ def _rounded(trained: TrainedPredictions) -> FloatArray:
             tau = tau_of(trained.tau, str(track), str(name))
             flipped = at[(rounded[at] >= tau) != (exact[at] >= tau)]
             rounded[flipped] = exact[flipped]
-    return rounded
-
-
-def _write(folder: Path, trained: TrainedPredictions, benchmark: Benchmark, declared: Declared) -> Path:
-    predictions = trained.predictions.assign(p_edge=_rounded(trained))
-    return new_submission(
-        folder,
-        predictions,
-        benchmark,
-        name=declared.name,
-        authors=declared.authors,
-        description=declared.description,
-        tau=trained.tau,
-        router_latency_s=declared.router_latency_s,
-        hardware=declared.hardware,
-    )
+    return trained.predictions.assign(p_edge=rounded)

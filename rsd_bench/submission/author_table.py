@@ -20,8 +20,9 @@ from jsonschema import Draft202012Validator
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.jsonl import read_rows
 from rsd_bench.schemas import schema
-from rsd_bench.submission.predictions import PLAIN_NUMBER, right_types
+from rsd_bench.submission.parquet_predictions import need_types
 from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS
+from rsd_bench.submission.text_predictions import PLAIN_NUMBER
 from rsd_bench.types import InputError, Problem
 
 _NEEDED = ("query_id", "p_edge")
@@ -52,6 +53,8 @@ def predictions_frame(path: Path) -> pd.DataFrame:
                 places.append(where)
             else:
                 problems.append(_fault(where, row))
+    except InputError as error:
+        problems += error.problems
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as error:
         what = f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0][:200]}"
         problems.append(Problem(str(path), what, "give CSV, JSONL or Parquet"))
@@ -78,15 +81,14 @@ def _fault(where: str, row: Mapping[str, Any]) -> Problem:
     return Problem(where, f"p_edge {str(row['p_edge'])[:80]!r} is no number in [0, 1]", "give a probability")
 
 
-def _has_heading(path: Path, names: Sequence[str], problems: list[Problem]) -> bool:
+def _need_heading(path: Path, names: Sequence[str]) -> None:
     for name in _NEEDED:
         if name not in names:
             fix = f"give query_id and p_edge; it has {', '.join(names)[:200] or 'none'}"
-            problems.append(Problem(str(path), f"has no column {name!r}", fix))
-            return False
+            raise InputError.at(path, f"has no column {name!r}", fix)
     twice = [name for name in COLUMNS if names.count(name) > 1]
-    problems += [Problem(str(path), f"column {name!r} stands twice", "keep one") for name in twice]
-    return not twice
+    if twice:
+        raise InputError([Problem(str(path), f"column {name!r} stands twice", "keep one") for name in twice])
 
 
 def _jsonl(path: Path, problems: list[Problem]) -> _Rows:
@@ -98,8 +100,7 @@ def _csv(path: Path, problems: list[Problem]) -> _Rows:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         lines = csv.reader(stream, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
         names = next(lines, [])
-        if not _has_heading(path, names, problems):
-            return
+        _need_heading(path, names)
         for cells in filter(None, lines):
             where = f"{path}:{lines.line_num}"
             if len(cells) != len(names):
@@ -115,8 +116,8 @@ def _csv(path: Path, problems: list[Problem]) -> _Rows:
 def _parquet(path: Path, problems: list[Problem]) -> _Rows:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        if not _has_heading(path, names, problems) or not right_types(path, file.schema_arrow, problems):
-            return
+        _need_heading(path, names)
+        need_types(path, file.schema_arrow)
         table = file.read([name for name in COLUMNS if name in names])
     at = table.column_names.index("p_edge")
     table = table.set_column(at, "p_edge", table["p_edge"].cast(pa.float64(), safe=False))

@@ -1,44 +1,37 @@
-"""Read submission.json and README.md of a submission, strictly and with a bound on size before anything is parsed."""
+"""Read submission.json of a submission, strictly and with a bound on size, and hold it against folder and dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from jsonschema import ValidationError
 
+from rsd_bench.config import SCENARIOS
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.jsonl import describe, parse_json
 from rsd_bench.schemas import validator
-from rsd_bench.submission.submission import README, SUBMISSION
-from rsd_bench.types import Problem
+from rsd_bench.submission.submission import NO_INK, SUBMISSION, Metadata
+from rsd_bench.submission.submission_files import need_plain_file
+from rsd_bench.types import InputError, Problem
 
-_META_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
-_README_BYTES = 1 << 20
-
-
-def check_readme(folder: Path, problems: list[Problem]) -> None:
-    """README.md, where there is one, is never parsed, but hashed and copied: it must be a file of bounded size too."""
-    path = folder / README
-    if path.exists() or path.is_symlink():
-        plain_file(path, _README_BYTES, problems)
+_MOST_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
 
 
-def read_meta(folder: Path, problems: list[Problem]) -> dict[str, Any] | None:
-    """submission.json as a dict, or None with its problems reported."""
+def read_metadata(folder: Path) -> Metadata:
+    """submission.json as far as its schema reaches; InputError listing its faults."""
     path = folder / SUBMISSION
     fix = "see `rsd-bench schema submission`"
-    if not plain_file(path, _META_BYTES, problems):
-        return None
+    need_plain_file(path, _MOST_BYTES)
     try:
-        meta = parse_json(path.read_bytes().decode("utf-8-sig"))
+        fields = parse_json(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
-        problems.append(Problem(str(path), str(error), fix))
-        return None
-    found = sorted(map(_describe, validator("submission").iter_errors(meta)))  # found in the order of a set
-    faults = [Problem(str(path), what, fix) for what in found]
-    problems += faults
-    return None if faults else dict(meta)
+        raise InputError.at(path, str(error), fix) from None
+    faults = sorted(map(_describe, validator("submission").iter_errors(fields)))  # found in the order of a set
+    if faults:
+        raise InputError([Problem(str(path), what, fix) for what in faults])
+    return Metadata.from_dict(fields)
 
 
 def _describe(fault: ValidationError) -> str:
@@ -51,18 +44,25 @@ def _describe(fault: ValidationError) -> str:
     return f"{path} must be a number in [{low:g}, {high:g}], not {repr(fault.instance)[:80]}"
 
 
-def plain_file(path: Path, max_bytes: int, problems: list[Problem]) -> bool:
-    """Whether `path` is a regular file (no link) of at most `max_bytes`."""
-    try:
-        if path.is_symlink() or not path.is_file():
-            what = "is missing" if not path.exists() else "is not a plain file"
-            problems.append(Problem(str(path), what, "add the file itself"))
-            return False
-        size = path.stat().st_size
-    except OSError as error:
-        problems.append(Problem(str(path), error.strerror or "cannot be read"))
-        return False
-    if size > max_bytes:
-        problems.append(Problem(str(path), f"has {size} bytes, more than the {max_bytes} a valid file can need"))
-        return False
-    return True
+def metadata_problems(meta: Metadata, folder: Path, benchmark: Benchmark) -> Iterator[Problem]:
+    """What does not fit the folder, the eye, the dataset, or its scenarios and tracks."""
+    path, declared = str(folder / SUBMISSION), meta.declared
+    if meta.slug != folder.resolve().name:
+        yield Problem(path, f"slug is {meta.slug!r}, the folder {folder.name!r}", "make them equal")
+    for field, text in (("name", declared.name), *(("authors", author) for author in declared.authors)):
+        if not any(unicodedata.category(c)[0] in "LNPS" and c not in NO_INK for c in text):
+            yield Problem(path, f"{field}: {text!r} has no visible character", "write a name")
+    dataset, ours = meta.dataset, benchmark.manifest
+    if dataset.manifest_sha256 not in benchmark.accepted_manifests:
+        what = f"was made for another manifest ({dataset.manifest_sha256[:12]}...)"
+        fix = f"predict on {ours['name']} {ours['version']}, manifest {benchmark.manifest_sha256}"
+        yield Problem(path, what, fix)
+    elif (dataset.name, dataset.version) != (ours["name"], ours["version"]):
+        what = f"names {dataset.name} {dataset.version}"
+        yield Problem(path, what, f"that manifest is {ours['name']} {ours['version']}")
+    for scenario, value in declared.tau.items():
+        if scenario not in SCENARIOS:
+            yield Problem(path, f"tau: no scenario {scenario!r}", f"use {', '.join(SCENARIOS)}")
+        for track in value if isinstance(value, Mapping) else ():
+            if track not in benchmark.tracks:
+                yield Problem(path, f"tau.{scenario}: no track {track!r}", f"use {', '.join(benchmark.tracks)}")

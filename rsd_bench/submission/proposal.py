@@ -21,8 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rsd_bench.jsonl import parse_json
-from rsd_bench.submission.check_submission import ALLOWED_FILES
-from rsd_bench.submission.submission import PREDICTION_FILES, SLUG, SUBMISSION
+from rsd_bench.submission.submission import ALLOWED_FILES, PREDICTION_FILES, SLUG, SUBMISSION
 from rsd_bench.types import InputError, Problem
 
 _ROOT = "submissions"

@@ -1,43 +1,117 @@
-"""A submission: submission.json and a table of predictions. Decisions only; no score or cost in it counts."""
+"""A submission: submission.json and a table of predictions. Decisions only; no score or cost in it counts.
+
+The names of its files, columns and fields, and the dataclasses that the rest of this package passes on.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rsd_bench.config import ROUTER_LATENCY_S
 from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
 
 SUBMISSION = "submission.json"
 README = "README.md"
 PREDICTION_FILES = ("predictions.parquet", "predictions.jsonl", "predictions.csv")
+ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, README}
 COLUMNS = ("track", "query_id", "scenario", "p_edge")
 ALL_SCENARIOS = "*"
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 SLUG_FIX = "use 2 to 63 of a-z, 0-9 and -, the first no -"
+NO_INK = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # letters, symbols and marks to Unicode, blank to the eye
+
+Tau = Mapping[str, float | Mapping[str, float]]  # by scenario: a number, or one by track
+
+
+@dataclass(frozen=True)
+class RouterLatency:
+    """The router's own seconds per query, and what it ran on; where nothing was measured, what the paper states."""
+
+    seconds: float = ROUTER_LATENCY_S
+    hardware: str = "not stated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What an author states of a router: words to be shown, the thresholds, and the router's latency.
+
+    A router that is trained first is given its name, authors and tau where they are left out.
+    """
+
+    name: str = ""
+    authors: tuple[str, ...] = ()
+    tau: Tau = field(default_factory=dict)
+    router_latency: RouterLatency = RouterLatency()
+    description: str | None = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """The data that a router's predictions are for."""
+
+    name: str
+    version: str
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What submission.json says."""
+
+    slug: str
+    dataset: DatasetVersion
+    declared: Declaration
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Metadata:
+        """Of fields that the schema holds for sound; numbers stay as they were written."""
+        declared = Declaration(
+            name=fields["name"],
+            authors=tuple(fields["authors"]),
+            tau=fields["tau"],
+            router_latency=RouterLatency(**fields["router_latency"]),
+            description=fields.get("description"),
+            url=fields.get("url"),
+        )
+        return cls(fields["slug"], DatasetVersion(**fields["dataset"]), declared)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As submission.json: what was not given is not there."""
+        declared = asdict(self.declared) | {"authors": list(self.declared.authors)}
+        given = {name: value for name, value in declared.items() if value is not None}
+        return {
+            "schema_version": SUBMISSION_SCHEMA_VERSION,
+            "slug": self.slug,
+            "dataset": asdict(self.dataset),
+            **given,
+        }
 
 
 @dataclass(frozen=True)
 class Submission:
     """A checked submission. `p_edge` maps (track, scenario) to probabilities in the order of the track's test part."""
 
-    meta: Mapping[str, Any]
+    meta: Metadata
     p_edge: Mapping[tuple[str, str], FloatArray]
 
     @property
     def slug(self) -> str:
-        return str(self.meta["slug"])
+        return self.meta.slug
 
     @property
     def router_latency_s(self) -> float:
-        return float(self.meta["router_latency"]["seconds"])
+        return float(self.meta.declared.router_latency.seconds)
 
     def tau(self, track: str, scenario: str) -> float:
-        return tau_of(self.meta["tau"], track, scenario)
+        return tau_of(self.meta.declared.tau, track, scenario)
 
 
-def tau_of(tau: Mapping[str, Any], track: str, scenario: str) -> float:
+def tau_of(tau: Tau, track: str, scenario: str) -> float:
     """The threshold of a scenario on a track; KeyError where it is not given."""
     value = tau[scenario]
     return float(value[track] if isinstance(value, Mapping) else value)

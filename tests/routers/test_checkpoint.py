@@ -22,7 +22,8 @@ from rsd_bench.features.encode import EncoderChoice, encode_dataset
 from rsd_bench.features.feature_table import Features, read_features
 from rsd_bench.routers.checkpoint import train_checkpoint
 from rsd_bench.routers.network import ReferenceRouter
-from rsd_bench.routers.submit_router import Declared, submit_checkpoints
+from rsd_bench.routers.submit_router import submit_checkpoints
+from rsd_bench.submission.submission import Declaration
 from rsd_bench.types import InputError
 
 
@@ -104,7 +105,7 @@ def test_predict_writes_a_submission_that_is_accepted(checkpoint: Path, tmp_path
 def test_checkpoints_that_do_not_belong_are_refused(
     lite: tuple[Benchmark, Features], checkpoint: Path, tmp_path: Path
 ) -> None:
-    who = Declared("x", ("x",))
+    who = Declaration(name="x", authors=("x",))
     with pytest.raises(InputError, match="both answer chart-to-photo"):
         submit_checkpoints(tmp_path / "twice", [checkpoint, checkpoint], *lite, who)
     folder = shutil.copytree(checkpoint, tmp_path / "other")

@@ -12,8 +12,9 @@ from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.routers.registry import router_entry
-from rsd_bench.routers.submit_router import Declared, submit_trained
+from rsd_bench.routers.submit_router import submit_trained
 from rsd_bench.submission.check_submission import open_submission
+from rsd_bench.submission.submission import Declaration
 from rsd_bench.types import InputError
 
 
@@ -32,10 +33,11 @@ def test_a_router_of_ones_own(lite: tuple[Benchmark, Features], tmp_path: Path) 
     folder = submit_trained(tmp_path / "half", entry, *lite, tracks=["in-domain"])
     submission = open_submission(folder, lite[0])
     assert submission.tau("in-domain", "high_quality") == 0.5
-    assert submission.meta["authors"] == ["not stated"] and "rsd_bench" not in submission.meta["description"]
-    who = Declared("Mine", ("Ada Lovelace",))
+    declared = submission.meta.declared
+    assert declared.authors == ("not stated",) and "rsd_bench" not in declared.description
+    who = Declaration(name="Mine", authors=("Ada Lovelace",))
     mine = open_submission(submit_trained(tmp_path / "mine", entry, *lite, who, tracks=["in-domain"]), lite[0])
-    assert (mine.meta["name"], mine.meta["authors"]) == ("Mine", ["Ada Lovelace"])
+    assert (mine.meta.declared.name, mine.meta.declared.authors) == ("Mine", ("Ada Lovelace",))
     with pytest.raises(InputError, match="leave-charts-out: is no track -> use in-domain"):
         submit_trained(tmp_path / "half", entry, *lite, tracks=["leave-charts-out"])
     for text, message in (("1/0", "cannot be run"), ("x = 1", "defines no make_router")):

@@ -15,19 +15,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, run_cli
-from test_submission import make, probabilities
+from conftest import ROOT, call_cli, run_cli
 
 from rsd_bench.board.comment import Report
 from rsd_bench.config import SCENARIOS
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.proposal import Replaced
 from rsd_bench.types import Problem
-
-
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
+from submissions import make, probabilities
 
 
 class Repository:
@@ -57,7 +52,7 @@ class Repository:
     def propose(self, base: str = "HEAD~1", *more: object) -> tuple[int, str]:
         self.commit()
         self.git("checkout", "-q", "--detach", base)  # the proposal is not in the work tree
-        run = run_cli(
+        run = call_cli(
             "submit",
             "ci",
             "HEAD",
@@ -80,23 +75,23 @@ def repository(tmp_path: Path, toy_dataset: Path) -> Repository:
     return Repository(tmp_path / "repository", toy_dataset)
 
 
-def test_a_sound_proposal_gets_a_table(repository: Repository, data: Benchmark) -> None:
-    make(repository.root / "submissions" / "mine", data, name="Mine | <b>")
+def test_a_sound_proposal_gets_a_table(repository: Repository, toy_benchmark: Benchmark) -> None:
+    make(repository.root / "submissions" / "mine", toy_benchmark, name="Mine | <b>")
     code, said = repository.propose()
     assert code == 0, said
     assert "Mine &#124; &lt;b&gt;" in said
     assert said.count("| in-domain |") == len(SCENARIOS)
 
 
-def test_json_for_scripts(repository: Repository, data: Benchmark) -> None:
-    make(repository.root / "submissions" / "mine", data)
+def test_json_for_scripts(repository: Repository, toy_benchmark: Benchmark) -> None:
+    make(repository.root / "submissions" / "mine", toy_benchmark)
     code, said = repository.propose("HEAD~1", "--json")
     report = json.loads(said)
     assert code == 0 and report["ok"] and report["result"]["slug"] == "mine"
 
 
-def test_problems_are_named_as_the_author_knows_them(repository: Repository, data: Benchmark) -> None:
-    folder = make(repository.root / "submissions" / "mine", data, probabilities(data))
+def test_problems_are_named_as_the_author_knows_them(repository: Repository, toy_benchmark: Benchmark) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark, probabilities(toy_benchmark))
     meta = json.loads((folder / "submission.json").read_text()) | {"slug": "other"}
     (folder / "submission.json").write_text(json.dumps(meta))
     code, said = repository.propose()
@@ -125,8 +120,8 @@ OTHER_FILES = [
 
 
 @pytest.mark.parametrize("name", OTHER_FILES)
-def test_other_files_are_refused(repository: Repository, data: Benchmark, name: str) -> None:
-    make(repository.root / "submissions" / "mine", data)
+def test_other_files_are_refused(repository: Repository, toy_benchmark: Benchmark, name: str) -> None:
+    make(repository.root / "submissions" / "mine", toy_benchmark)
     path = repository.root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("print('hacked')")
@@ -135,9 +130,9 @@ def test_other_files_are_refused(repository: Repository, data: Benchmark, name: 
     assert "is no file of a submission" in said or "does not belong there" in said
 
 
-def test_nothing_of_the_proposal_runs(repository: Repository, data: Benchmark, tmp_path: Path) -> None:
+def test_nothing_of_the_proposal_runs(repository: Repository, toy_benchmark: Benchmark, tmp_path: Path) -> None:
     # filters, attributes and hooks are the ways that git itself would run or change what is proposed
-    folder = make(repository.root / "submissions" / "mine", data)
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
     (folder / "README.md").write_text("x")
     witness = tmp_path / "hacked"
     repository.git("config", "filter.bad.smudge", f"touch {witness}")
@@ -156,8 +151,8 @@ def test_nothing_of_the_proposal_runs(repository: Repository, data: Benchmark, t
     assert not witness.exists()
 
 
-def test_links_modes_and_submodules_are_refused(repository: Repository, data: Benchmark) -> None:
-    folder = make(repository.root / "submissions" / "mine", data)
+def test_links_modes_and_submodules_are_refused(repository: Repository, toy_benchmark: Benchmark) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
     (folder / "README.md").symlink_to("/etc/passwd")
     code, said = repository.propose()
     assert code == 1 and "120000" in said
@@ -167,17 +162,17 @@ def test_links_modes_and_submodules_are_refused(repository: Repository, data: Be
     assert code == 1 and "100755" in said
 
 
-def test_one_submission_at_a_time(repository: Repository, data: Benchmark) -> None:
+def test_one_submission_at_a_time(repository: Repository, toy_benchmark: Benchmark) -> None:
     for slug in ("mine", "yours"):
-        make(repository.root / "submissions" / slug, data)
+        make(repository.root / "submissions" / slug, toy_benchmark)
     code, said = repository.propose()
     assert code == 1 and "one at a time" in said
 
 
-def test_nothing_proposed_and_removal(repository: Repository, data: Benchmark) -> None:
+def test_nothing_proposed_and_removal(repository: Repository, toy_benchmark: Benchmark) -> None:
     code, said = repository.propose()
     assert code == 1 and "is unchanged" in said
-    folder = make(repository.root / "submissions" / "mine", data)
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
     repository.commit()
     for file in folder.iterdir():
         file.unlink()
@@ -185,8 +180,8 @@ def test_nothing_proposed_and_removal(repository: Repository, data: Benchmark) -
     assert code == 1 and "is removed" in said
 
 
-def test_tau_after_the_fact_is_refused(repository: Repository, data: Benchmark) -> None:
-    folder = make(repository.root / "submissions" / "mine", data)
+def test_tau_after_the_fact_is_refused(repository: Repository, toy_benchmark: Benchmark) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
     repository.commit()
     path = folder / "submission.json"
     meta = json.loads(path.read_text())
@@ -206,8 +201,8 @@ def describe(folder: Path, **changes: object) -> None:
 HEADING = "replaces the submission mine by Ada, Bob."
 
 
-def test_the_words_of_a_scored_submission_may_be_mended(repository: Repository, data: Benchmark) -> None:
-    folder = make(repository.root / "submissions" / "mine", data, authors=["Ada", "Bob"])
+def test_the_words_of_a_scored_submission_may_be_mended(repository: Repository, toy_benchmark: Benchmark) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark, authors=["Ada", "Bob"])
     code, said = repository.propose()
     assert code == 0 and "replaces" not in said
     latency = {"seconds": 0.016, "hardware": "another name of it"}
@@ -227,9 +222,11 @@ def test_the_words_of_a_scored_submission_may_be_mended(repository: Repository, 
 
 
 CHANGES = {
-    "changes its predictions after they were scored": lambda f, data: make(f, data, probabilities(data, seed=1)),
-    "changes tau after it was scored": lambda f, data: describe(f, tau=dict.fromkeys(SCENARIOS, 0.2)),
-    "changes router latency after it was scored": lambda f, data: describe(
+    "changes its predictions after they were scored": lambda f, toy_benchmark: make(
+        f, toy_benchmark, probabilities(toy_benchmark, seed=1)
+    ),
+    "changes tau after it was scored": lambda f, toy_benchmark: describe(f, tau=dict.fromkeys(SCENARIOS, 0.2)),
+    "changes router latency after it was scored": lambda f, toy_benchmark: describe(
         f, router_latency={"seconds": 0.0, "hardware": "a test machine"}
     ),
 }
@@ -237,15 +234,15 @@ CHANGES = {
 
 @pytest.mark.parametrize("says", CHANGES)
 def test_what_decides_the_scores_of_a_scored_submission_stands(
-    repository: Repository, data: Benchmark, says: str
+    repository: Repository, toy_benchmark: Benchmark, says: str
 ) -> None:
     # other predictions at an equal tau were in order: the table of one's own, or another's, router was tuned by it
-    folder = make(repository.root / "submissions" / "mine", data, authors=["Ada", "Bob"])
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark, authors=["Ada", "Bob"])
     repository.commit()
     before = (folder / "submission.json").read_text()
     if "predictions" in says:
         shutil.rmtree(folder)
-    CHANGES[says](folder, data)
+    CHANGES[says](folder, toy_benchmark)
     if "predictions" in says:
         (folder / "submission.json").write_text(before)
     code, said = repository.propose()
@@ -261,8 +258,8 @@ def test_what_decides_the_scores_of_a_scored_submission_stands(
     assert code == 0, said
 
 
-def test_another_format_of_the_predictions_is_a_change(repository: Repository, data: Benchmark) -> None:
-    folder = make(repository.root / "submissions" / "mine", data)
+def test_another_format_of_the_predictions_is_a_change(repository: Repository, toy_benchmark: Benchmark) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
     repository.commit()
     pd.read_parquet(folder / "predictions.parquet").to_csv(folder / "predictions.csv", index=False)
     (folder / "predictions.parquet").unlink()
@@ -270,8 +267,8 @@ def test_another_format_of_the_predictions_is_a_change(repository: Repository, d
     assert code == 1 and "changes its predictions" in said
 
 
-def test_what_the_base_branch_could_not_score_may_be_mended(repository: Repository, data: Benchmark) -> None:
-    folder = make(repository.root / "submissions" / "mine", data)
+def test_what_the_base_branch_could_not_score_may_be_mended(repository: Repository, toy_benchmark: Benchmark) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
     meta = (folder / "submission.json").read_text()
     (folder / "submission.json").write_text("{")
     repository.commit()
@@ -280,9 +277,9 @@ def test_what_the_base_branch_could_not_score_may_be_mended(repository: Reposito
     assert code == 0 and "replaces" not in said
 
 
-def test_any_folder_of_the_clone_will_do(repository: Repository, data: Benchmark) -> None:
+def test_any_folder_of_the_clone_will_do(repository: Repository, toy_benchmark: Benchmark) -> None:
     # below the root, git listed nothing under the submission's path, and the answer was "is removed"
-    make(repository.root / "submissions" / "mine", data)
+    make(repository.root / "submissions" / "mine", toy_benchmark)
     repository.git("config", "diff.relative", "true")
     repository.commit()
     below = repository.root / "submissions"

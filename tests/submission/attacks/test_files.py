@@ -21,16 +21,11 @@ import numpy as np
 import pytest
 from hostile import SECONDS, clear, judge, lines, meta, raw, rows_of, sound, table
 
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.jsonl import parse_json
 from rsd_bench.submission.check_submission import check_submission
-from rsd_bench.submission.new_submission import pack_submission
+from rsd_bench.submission.pack_submission import pack_submission
 from rsd_bench.types import InputError
-
-
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
 
 
 class Bomb:
@@ -68,12 +63,12 @@ EXTRA = ["model.pkl", "run.py", "setup.py", "conftest.py", "predictions.npz", "p
 
 
 @pytest.mark.parametrize("name", EXTRA)
-def test_files_that_do_not_belong(tmp_path: Path, data: Benchmark, name: str) -> None:
-    judge(tmp_path, data, lambda folder: (folder / name).write_text("x"), "does not belong here")
+def test_files_that_do_not_belong(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    judge(tmp_path, toy_benchmark, lambda folder: (folder / name).write_text("x"), "does not belong here")
 
 
-def test_a_folder_inside(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, lambda folder: (folder / "results").mkdir(), "does not belong here")
+def test_a_folder_inside(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(tmp_path, toy_benchmark, lambda folder: (folder / "results").mkdir(), "does not belong here")
 
 
 BINARY = {"pickle": pickle.dumps(Bomb()), "zip": zipped(), "tar": tarred(), "npz": npz(), "gzip": gzip.compress(b"0" * 10**7),
@@ -83,18 +78,18 @@ BINARY = {"pickle": pickle.dumps(Bomb()), "zip": zipped(), "tar": tarred(), "npz
 
 @pytest.mark.parametrize("kind", BINARY)
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
-def test_something_else_under_a_known_name(tmp_path: Path, data: Benchmark, kind: str, suffix: str) -> None:
-    judge(tmp_path, data, raw(f"predictions.{suffix}", BINARY[kind]), f"predictions.{suffix}")
+def test_something_else_under_a_known_name(tmp_path: Path, toy_benchmark: Benchmark, kind: str, suffix: str) -> None:
+    judge(tmp_path, toy_benchmark, raw(f"predictions.{suffix}", BINARY[kind]), f"predictions.{suffix}")
     assert os.environ.get("RSD_HACKED") is None
 
 
 @pytest.mark.parametrize("cut", [4, 12, 100, 500])
-def test_a_truncated_parquet(tmp_path: Path, data: Benchmark, cut: int) -> None:
-    judge(tmp_path, data, raw("predictions.parquet", lambda old: old[:-cut]), "cannot be read")
+def test_a_truncated_parquet(tmp_path: Path, toy_benchmark: Benchmark, cut: int) -> None:
+    judge(tmp_path, toy_benchmark, raw("predictions.parquet", lambda old: old[:-cut]), "cannot be read")
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_parquet_with_bytes_turned(tmp_path: Path, data: Benchmark, seed: int) -> None:
+def test_a_parquet_with_bytes_turned(tmp_path: Path, toy_benchmark: Benchmark, seed: int) -> None:
     # a damaged file is refused, or (a byte that nothing reads) says exactly what the sound one says
     rng = np.random.default_rng(seed)
 
@@ -104,10 +99,10 @@ def test_a_parquet_with_bytes_turned(tmp_path: Path, data: Benchmark, seed: int)
             changed[at] ^= int(rng.integers(1, 256))
         return bytes(changed)
 
-    plain, _ = check_submission(sound(tmp_path / "plain", data), data)
-    folder = sound(tmp_path / "victim", data)
+    plain, _ = check_submission(sound(tmp_path / "plain", toy_benchmark), toy_benchmark)
+    folder = sound(tmp_path / "victim", toy_benchmark)
     raw("predictions.parquet", turn)(folder)
-    found, problems = check_submission(folder, data)
+    found, problems = check_submission(folder, toy_benchmark)
     assert (found is None) == bool(problems)
     if found is not None and plain is not None:
         assert set(found.p_edge) == set(plain.p_edge)
@@ -127,18 +122,18 @@ def linked(name: str, target: str) -> object:
 # a README.md that was a link to /dev/zero hung the board, and one to /etc/passwd was followed and copied
 @pytest.mark.parametrize("name", ["submission.json", "predictions.parquet", "README.md"])
 @pytest.mark.parametrize("target", ["moved", "/etc/passwd", "/dev/zero", "/proc/self/environ", "nowhere", "victim"])
-def test_links(tmp_path: Path, data: Benchmark, name: str, target: str) -> None:
-    judge(tmp_path, data, linked(name, target), name)
+def test_links(tmp_path: Path, toy_benchmark: Benchmark, name: str, target: str) -> None:
+    judge(tmp_path, toy_benchmark, linked(name, target), name)
 
 
-def test_a_linked_folder(tmp_path: Path, data: Benchmark) -> None:
-    folder = sound(tmp_path / "honest", data)
+def test_a_linked_folder(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    folder = sound(tmp_path / "honest", toy_benchmark)
     (tmp_path / "linked").symlink_to(folder)
-    found, problems = check_submission(tmp_path / "linked", data)
+    found, problems = check_submission(tmp_path / "linked", toy_benchmark)
     assert found is None and "is not a folder" in str(problems[0])
 
 
-def test_pipes_sockets_and_folders_in_place_of_a_file(tmp_path: Path, data: Benchmark) -> None:
+def test_pipes_sockets_and_folders_in_place_of_a_file(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     def pipe(folder: Path) -> None:
         clear(folder)
         os.mkfifo(folder / "predictions.csv")
@@ -157,72 +152,89 @@ def test_pipes_sockets_and_folders_in_place_of_a_file(tmp_path: Path, data: Benc
         (folder / "predictions.csv").mkdir()
 
     for i, change in enumerate((pipe, listening, inside)):
-        judge(tmp_path / str(i), data, change, "is not a plain file")
+        judge(tmp_path / str(i), toy_benchmark, change, "is not a plain file")
 
 
-def test_a_readme_that_is_a_pipe_or_a_folder(tmp_path: Path, data: Benchmark) -> None:
+def test_a_readme_that_is_a_pipe_or_a_folder(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     # nothing parses it, so nothing looked at it: the board opened the pipe and waited, or ended at the folder
-    judge(tmp_path / "pipe", data, lambda folder: os.mkfifo(folder / "README.md"), "README.md: is not a plain file")
-    judge(tmp_path / "folder", data, lambda folder: (folder / "README.md").mkdir(), "README.md: is not a plain file")
+    judge(
+        tmp_path / "pipe",
+        toy_benchmark,
+        lambda folder: os.mkfifo(folder / "README.md"),
+        "README.md: is not a plain file",
+    )
+    judge(
+        tmp_path / "folder",
+        toy_benchmark,
+        lambda folder: (folder / "README.md").mkdir(),
+        "README.md: is not a plain file",
+    )
 
 
-def test_pack_does_not_follow_a_link(tmp_path: Path, data: Benchmark) -> None:
+def test_pack_does_not_follow_a_link(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     secret = tmp_path / "secret"
     secret.write_text("of the maintainer's machine")
-    folder = sound(tmp_path / "victim", data)
+    folder = sound(tmp_path / "victim", toy_benchmark)
     (folder / "README.md").symlink_to(secret)
     with pytest.raises(InputError, match=r"README\.md: is not a plain file"):
-        pack_submission(folder, data)
+        pack_submission(folder, toy_benchmark)
     assert (folder / "README.md").is_symlink()
 
 
-def test_a_readme_is_kept_by_pack(tmp_path: Path, data: Benchmark) -> None:
-    folder = sound(tmp_path / "victim", data)
+def test_a_readme_is_kept_by_pack(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    folder = sound(tmp_path / "victim", toy_benchmark)
     (folder / "README.md").write_bytes(b"# mine\r\n\xff")
-    pack_submission(folder, data)
+    pack_submission(folder, toy_benchmark)
     assert (folder / "README.md").read_bytes() == b"# mine\r\n\xff"
 
 
-def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, data: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = sound(tmp_path / "victim", data)
+def test_a_folder_that_may_not_be_looked_into(
+    tmp_path: Path, toy_benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sound(tmp_path / "victim", toy_benchmark)
 
     def denied(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "iterdir", denied)
-    found, problems = check_submission(folder, data)
+    found, problems = check_submission(folder, toy_benchmark)
     assert found is None and "victim: Permission denied" in str(problems[0])
 
 
 @pytest.mark.parametrize(
     "name", ["predictions.csv", "predictions.jsonl", "predictions.parquet", "submission.json", "README.md"]
 )
-def test_twenty_gigabytes_are_refused_before_they_are_read(tmp_path: Path, data: Benchmark, name: str) -> None:
+def test_twenty_gigabytes_are_refused_before_they_are_read(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
     def grow(folder: Path) -> None:
         if name.startswith("predictions"):
             clear(folder)
         with (folder / name).open("ab") as file:
             file.truncate(20 << 30)  # sparse: no disk
 
-    judge(tmp_path, data, grow, "more than the")
+    judge(tmp_path, toy_benchmark, grow, "more than the")
 
 
 DEEP = {"lists": "[" * 100_000, "objects": '{"a":' * 100_000, "closed": "[" * 50_000 + "]" * 50_000}
 
 
 @pytest.mark.parametrize("kind", DEEP)
-def test_endless_nesting(tmp_path: Path, data: Benchmark, kind: str) -> None:
-    judge(tmp_path / "meta", data, raw("submission.json", DEEP[kind].encode()), "submission.json")
-    judge(tmp_path / "rows", data, lines(lambda rows: [rows[0], DEEP[kind][:40_000]], "jsonl"), "predictions.jsonl:2")
+def test_endless_nesting(tmp_path: Path, toy_benchmark: Benchmark, kind: str) -> None:
+    judge(tmp_path / "meta", toy_benchmark, raw("submission.json", DEEP[kind].encode()), "submission.json")
+    judge(
+        tmp_path / "rows",
+        toy_benchmark,
+        lines(lambda rows: [rows[0], DEEP[kind][:40_000]], "jsonl"),
+        "predictions.jsonl:2",
+    )
 
 
 @pytest.mark.parametrize("depth", range(900, 1000, 7))
-def test_nesting_just_below_what_the_reader_takes(tmp_path: Path, data: Benchmark, depth: int) -> None:
+def test_nesting_just_below_what_the_reader_takes(tmp_path: Path, toy_benchmark: Benchmark, depth: int) -> None:
     # read without complaint, it exhausted the stack where the complaint about it was written
     nested = b"[" * depth + b"]" * depth
-    judge(tmp_path / "meta", data, raw("submission.json", b'{"name":' + nested + b"}"), "nested too deeply")
+    judge(tmp_path / "meta", toy_benchmark, raw("submission.json", b'{"name":' + nested + b"}"), "nested too deeply")
     row = f'{{"track":{nested.decode()}}}'
-    judge(tmp_path / "rows", data, lines(lambda rows: [row, *rows], "jsonl"), "predictions.jsonl:1: not JSON")
+    judge(tmp_path / "rows", toy_benchmark, lines(lambda rows: [row, *rows], "jsonl"), "predictions.jsonl:1: not JSON")
 
 
 def test_a_key_twice_among_thousands_is_found_at_once() -> None:
@@ -252,32 +264,32 @@ MANY = {
 
 
 @pytest.mark.parametrize("name", MANY)
-def test_what_is_said_about_a_submission_is_bounded(tmp_path: Path, data: Benchmark, name: str) -> None:
+def test_what_is_said_about_a_submission_is_bounded(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
     # 200,000 columns gave 200,000 problems, a name of 5 MB was repeated whole: too much for a board or a comment
-    folder = sound(tmp_path / "victim", data)
+    folder = sound(tmp_path / "victim", toy_benchmark)
     MANY[name](folder)
-    found, problems = check_submission(folder, data)
+    found, problems = check_submission(folder, toy_benchmark)
     assert found is None and 0 < len(problems) <= 201
     assert max(len(p.what) for p in problems) < 350 and max(len(p.fix) for p in problems) < 350
     if len(problems) == 201:
         assert "more problems" in problems[-1].what
 
 
-def test_lines_that_were_not_read_are_counted(tmp_path: Path, data: Benchmark) -> None:
+def test_lines_that_were_not_read_are_counted(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     bad = lines(lambda rows: ["{}"] * 20_000, "jsonl")
-    judge(tmp_path, data, bad, "has 19980 more lines, not read after 20 faulty ones")
+    judge(tmp_path, toy_benchmark, bad, "has 19980 more lines, not read after 20 faulty ones")
 
 
-def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path, data: Benchmark) -> None:
-    folder = sound(tmp_path / "victim", data)
+def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    folder = sound(tmp_path / "victim", toy_benchmark)
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch()
-    found, problems = check_submission(folder, data)
+    found, problems = check_submission(folder, toy_benchmark)
     assert found is None and str(problems[0]).encode()
 
 
-def test_a_line_of_a_megabyte(tmp_path: Path, data: Benchmark) -> None:
+def test_a_line_of_a_megabyte(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     for i, kind in enumerate(("csv", "jsonl")):
-        judge(tmp_path / str(i), data, lines(lambda rows: [*rows, "a" * 60_000], kind), "predictions")
+        judge(tmp_path / str(i), toy_benchmark, lines(lambda rows: [*rows, "a" * 60_000], kind), "predictions")
 
 
 STRUCTURE = {
@@ -301,8 +313,8 @@ STRUCTURE = {
 
 
 @pytest.mark.parametrize("name", STRUCTURE)
-def test_csv_structure(tmp_path: Path, data: Benchmark, name: str) -> None:
-    judge(tmp_path, data, lines(STRUCTURE[name]), "predictions.csv")
+def test_csv_structure(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    judge(tmp_path, toy_benchmark, lines(STRUCTURE[name]), "predictions.csv")
 
 
 JSON_ROWS = ["[]", "1", "null", '"row"', "{}", '{"track":"in-domain"}', '{"track":1,"query_id":2,"scenario":3,"p_edge":4}',
@@ -311,16 +323,21 @@ JSON_ROWS = ["[]", "1", "null", '"row"', "{}", '{"track":"in-domain"}', '{"track
 
 
 @pytest.mark.parametrize("text", JSON_ROWS)
-def test_json_rows(tmp_path: Path, data: Benchmark, text: str) -> None:
-    judge(tmp_path, data, lines(lambda rows: [rows[0], text, *rows[1:]], "jsonl"), "predictions.jsonl:2")
+def test_json_rows(tmp_path: Path, toy_benchmark: Benchmark, text: str) -> None:
+    judge(tmp_path, toy_benchmark, lines(lambda rows: [rows[0], text, *rows[1:]], "jsonl"), "predictions.jsonl:2")
 
 
-def test_two_predictions_files(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, lambda f: rows_of(f).to_csv(f / "predictions.csv", index=False), "has 2 predictions files")
+def test_two_predictions_files(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(
+        tmp_path,
+        toy_benchmark,
+        lambda f: rows_of(f).to_csv(f / "predictions.csv", index=False),
+        "has 2 predictions files",
+    )
 
 
-def test_no_predictions_file(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, clear, "has no predictions file")
+def test_no_predictions_file(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(tmp_path, toy_benchmark, clear, "has no predictions file")
 
 
 SLUGS = [
@@ -346,16 +363,16 @@ SLUGS = [
 
 
 @pytest.mark.parametrize("slug", [s for s in SLUGS if s != ".."])
-def test_names_that_are_no_slug(tmp_path: Path, data: Benchmark, slug: str) -> None:
-    folder = sound(tmp_path / "victim", data)
+def test_names_that_are_no_slug(tmp_path: Path, toy_benchmark: Benchmark, slug: str) -> None:
+    folder = sound(tmp_path / "victim", toy_benchmark)
     meta(slug=slug)(folder)
     folder = folder.rename(tmp_path / slug)
-    found, problems = check_submission(folder, data)
+    found, problems = check_submission(folder, toy_benchmark)
     assert found is None
     assert any("slug" in str(p) for p in problems)
 
 
-def test_traversal_in_the_slug_reaches_nothing(tmp_path: Path, data: Benchmark) -> None:
+def test_traversal_in_the_slug_reaches_nothing(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     for slug in ("../../etc", "..", "/etc/passwd", "victim/../x", "..\\x"):
-        judge(tmp_path / str(abs(hash(slug))), data, meta(slug=slug), "slug")
-    assert json.loads((sound(tmp_path / "again", data) / "submission.json").read_text())["slug"] == "again"
+        judge(tmp_path / str(abs(hash(slug))), toy_benchmark, meta(slug=slug), "slug")
+    assert json.loads((sound(tmp_path / "again", toy_benchmark) / "submission.json").read_text())["slug"] == "again"

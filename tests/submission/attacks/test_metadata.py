@@ -20,16 +20,12 @@ from hostile import judge, meta, parquet, raw, renamed, sound
 
 from rsd_bench.board.build_board import build_board
 from rsd_bench.config import SCENARIOS
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.routing import label_oracle, rcs_oracle
-from rsd_bench.submission.new_submission import new_submission
+from rsd_bench.submission.submission import RouterLatency
+from submissions import make
 
 BOOT = 50
-
-
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
 
 
 DATASET = {"name": "toy-rsd", "version": "1.0.0", "manifest_sha256": "0" * 64}
@@ -85,30 +81,30 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_fields(tmp_path: Path, data: Benchmark, name: str) -> None:
+def test_fields(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
     changes, verdict = FIELDS[name]
-    judge(tmp_path, data, meta(**changes), verdict)
+    judge(tmp_path, toy_benchmark, meta(**changes), verdict)
 
 
 @pytest.mark.parametrize("value", [1.02, -0.1, "0.5", True, None, [0.5]])
-def test_a_tau_out_of_range_is_told_with_the_range(tmp_path: Path, data: Benchmark, value: object) -> None:
+def test_a_tau_out_of_range_is_told_with_the_range(tmp_path: Path, toy_benchmark: Benchmark, value: object) -> None:
     # "is not valid under any of the given schemas" fixes nothing
     says = f"tau.low_energy must be a number in [0, 1.01], not {value!r}"
-    judge(tmp_path / "one", data, meta(tau={"low_energy": value}), says)
+    judge(tmp_path / "one", toy_benchmark, meta(tau={"low_energy": value}), says)
     per_track = meta(tau={"low_energy": {"in-domain": value}})
-    judge(tmp_path / "track", data, per_track, says.replace("low_energy", "low_energy.in-domain"))
+    judge(tmp_path / "track", toy_benchmark, per_track, says.replace("low_energy", "low_energy.in-domain"))
 
 
 @pytest.mark.parametrize("name", ["\U0001f600", "\u4e2d", "~", "\u200b\u05d0"])
-def test_names_that_can_be_seen_are_taken(tmp_path: Path, data: Benchmark, name: str) -> None:
-    judge(tmp_path, data, meta(name=name), None)
+def test_names_that_can_be_seen_are_taken(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    judge(tmp_path, toy_benchmark, meta(name=name), None)
 
 
-def test_a_board_goes_on_without_a_name_that_cannot_be_written(tmp_path: Path, data: Benchmark) -> None:
+def test_a_board_goes_on_without_a_name_that_cannot_be_written(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     # half of a surrogate pair was accepted, and writing the board ended in UnicodeEncodeError
-    sound(tmp_path / "s" / "honest", data)
-    meta(name="\ud800")(sound(tmp_path / "s" / "victim", data))
-    board = board_of(tmp_path / "s", data)
+    sound(tmp_path / "s" / "honest", toy_benchmark)
+    meta(name="\ud800")(sound(tmp_path / "s" / "victim", toy_benchmark))
+    board = board_of(tmp_path / "s", toy_benchmark)
     assert [s["slug"] for s in board["submissions"]] == ["honest"]
     assert len(board["refused"]) == 1
 
@@ -130,16 +126,16 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_documents(tmp_path: Path, data: Benchmark, name: str) -> None:
-    judge(tmp_path, data, raw("submission.json", DOCUMENTS[name]), "submission.json")
+def test_documents(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    judge(tmp_path, toy_benchmark, raw("submission.json", DOCUMENTS[name]), "submission.json")
 
 
-def test_a_hundred_megabytes_of_text_are_not_parsed(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, raw("submission.json", b'{"name":"' + b"x" * 100_000_000 + b'"}'), "more than the")
+def test_a_hundred_megabytes_of_text_are_not_parsed(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(tmp_path, toy_benchmark, raw("submission.json", b'{"name":"' + b"x" * 100_000_000 + b'"}'), "more than the")
 
 
-def board_of(folder: Path, data: Benchmark) -> dict[str, object]:
-    return json.loads(build_board(folder, data, n_boot=BOOT)["leaderboard.json"])
+def board_of(folder: Path, toy_benchmark: Benchmark) -> dict[str, object]:
+    return json.loads(build_board(folder, toy_benchmark, n_boot=BOOT)["leaderboard.json"])
 
 
 def flags_of(board: dict, slug: str) -> list[str]:
@@ -147,8 +143,8 @@ def flags_of(board: dict, slug: str) -> list[str]:
     return own + [f for t in board["tables"] for r in t["rows"] if r["slug"] == slug for f in r["flags"]]
 
 
-def truth(folder: Path, data: Benchmark, oracle: object, share: float = 1.0) -> Path:
-    part = data.part("in-domain", "test")
+def truth(folder: Path, toy_benchmark: Benchmark, oracle: object, share: float = 1.0) -> Path:
+    part = toy_benchmark.part("in-domain", "test")
     rng = np.random.default_rng(0)
     frames = []
     for name, scenario in SCENARIOS.items():
@@ -164,49 +160,48 @@ def truth(folder: Path, data: Benchmark, oracle: object, share: float = 1.0) -> 
                 }
             )
         )
-    tau = dict.fromkeys(SCENARIOS, 0.5)
-    return new_submission(
-        folder, pd.concat(frames), data, name="T", authors=["A"], tau=tau, router_latency_s=0, hardware="h"
-    )
+    return make(folder, toy_benchmark, pd.concat(frames), name="T", router_latency=RouterLatency(0, "h"))
 
 
 @pytest.mark.parametrize("oracle", [rcs_oracle, label_oracle])
 @pytest.mark.parametrize("share", [1.0, 0.995])
-def test_copies_of_the_truth_are_flagged(tmp_path: Path, data: Benchmark, oracle: object, share: float) -> None:
-    truth(tmp_path / "s" / "copied", data, oracle, share)
-    assert any("at the oracle" in flag for flag in flags_of(board_of(tmp_path / "s", data), "copied"))
+def test_copies_of_the_truth_are_flagged(
+    tmp_path: Path, toy_benchmark: Benchmark, oracle: object, share: float
+) -> None:
+    truth(tmp_path / "s" / "copied", toy_benchmark, oracle, share)
+    assert any("at the oracle" in flag for flag in flags_of(board_of(tmp_path / "s", toy_benchmark), "copied"))
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])
-def test_constants_are_flagged(tmp_path: Path, data: Benchmark, p: float) -> None:
-    judge(tmp_path / "s", data, parquet(lambda f: f.assign(p_edge=p)), None)
-    assert "constant policy" in flags_of(board_of(tmp_path / "s", data), "victim")
+def test_constants_are_flagged(tmp_path: Path, toy_benchmark: Benchmark, p: float) -> None:
+    judge(tmp_path / "s", toy_benchmark, parquet(lambda f: f.assign(p_edge=p)), None)
+    assert "constant policy" in flags_of(board_of(tmp_path / "s", toy_benchmark), "victim")
 
 
 @pytest.mark.parametrize("tau", [0.0, 1.01])
-def test_constants_by_tau_are_flagged(tmp_path: Path, data: Benchmark, tau: float) -> None:
-    judge(tmp_path / "s", data, meta(tau=dict.fromkeys(SCENARIOS, tau)), None)
-    assert "constant policy" in flags_of(board_of(tmp_path / "s", data), "victim")
+def test_constants_by_tau_are_flagged(tmp_path: Path, toy_benchmark: Benchmark, tau: float) -> None:
+    judge(tmp_path / "s", toy_benchmark, meta(tau=dict.fromkeys(SCENARIOS, tau)), None)
+    assert "constant policy" in flags_of(board_of(tmp_path / "s", toy_benchmark), "victim")
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["same-bytes", "other-order-and-tau"])
-def test_one_file_under_two_slugs_is_flagged(tmp_path: Path, data: Benchmark, turned: bool) -> None:
+def test_one_file_under_two_slugs_is_flagged(tmp_path: Path, toy_benchmark: Benchmark, turned: bool) -> None:
     # tau after the fact looks so: the same probabilities again, with another threshold
-    folder = sound(tmp_path / "s" / "first", data)
+    folder = sound(tmp_path / "s" / "first", toy_benchmark)
     shutil.copytree(folder, tmp_path / "s" / "second")
     meta(slug="second", **({"tau": dict.fromkeys(SCENARIOS, 0.3)} if turned else {}))(tmp_path / "s" / "second")
     if turned:
         parquet(lambda f: f.iloc[::-1])(tmp_path / "s" / "second")
-    board = board_of(tmp_path / "s", data)
+    board = board_of(tmp_path / "s", toy_benchmark)
     assert "same predictions as second" in flags_of(board, "first")
     assert "same predictions as first" in flags_of(board, "second")
 
 
-def test_a_declared_latency_of_nothing_moves_nothing_but_its_own_term(tmp_path: Path, data: Benchmark) -> None:
-    sound(tmp_path / "s" / "slow", data)
-    fast = sound(tmp_path / "s" / "fast", data)
+def test_a_declared_latency_of_nothing_moves_nothing_but_its_own_term(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    sound(tmp_path / "s" / "slow", toy_benchmark)
+    fast = sound(tmp_path / "s" / "fast", toy_benchmark)
     meta(router_latency={"seconds": 0, "hardware": "magic"})(fast)
-    board = board_of(tmp_path / "s", data)
+    board = board_of(tmp_path / "s", toy_benchmark)
     for table in board["tables"]:
         rows = {row["slug"]: row for row in table["rows"]}
         assert rows["fast"]["ail"]["value"] == pytest.approx(rows["slow"]["ail"]["value"] - 0.01)
@@ -221,13 +216,13 @@ PAYLOADS = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "=cmd|'
 
 
 @pytest.mark.parametrize("text", PAYLOADS)
-def test_text_is_inert_in_every_file_of_the_board(tmp_path: Path, data: Benchmark, text: str) -> None:
+def test_text_is_inert_in_every_file_of_the_board(tmp_path: Path, toy_benchmark: Benchmark, text: str) -> None:
     safe = text.replace("\0", "")
     change = meta(
         name=safe[:80] or "x", authors=[safe], description=safe, router_latency={"seconds": 0, "hardware": safe}
     )
-    judge(tmp_path / "s", data, change, None)
-    files = build_board(tmp_path / "s", data, n_boot=BOOT)
+    judge(tmp_path / "s", toy_benchmark, change, None)
+    files = build_board(tmp_path / "s", toy_benchmark, n_boot=BOOT)
     markdown, page = files["leaderboard.md"].decode(), files["index.html"].decode()
     assert not re.search(r"<(script|img|/td|!--)", markdown)
     assert "](javascript" not in markdown and "![x](" not in markdown
@@ -241,24 +236,24 @@ def test_text_is_inert_in_every_file_of_the_board(tmp_path: Path, data: Benchmar
     assert page.count("<img") == 0
 
 
-def test_a_slug_that_is_refused_is_inert_too(tmp_path: Path, data: Benchmark) -> None:
-    sound(tmp_path / "s" / "honest", data)
+def test_a_slug_that_is_refused_is_inert_too(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    sound(tmp_path / "s" / "honest", toy_benchmark)
     for name in ("<script>alert(1)<", "=1+1", "a|b", "[x](y)"):
         (tmp_path / "s" / name).mkdir()
-    files = build_board(tmp_path / "s", data, n_boot=BOOT)
+    files = build_board(tmp_path / "s", toy_benchmark, n_boot=BOOT)
     assert "<script" not in files["leaderboard.md"].decode()
     assert "\n=1+1" not in files["leaderboard.csv"].decode()
     assert len(json.loads(files["leaderboard.json"])["refused"]) == 4
 
 
-def test_a_slug_may_not_take_the_name_of_another(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, meta(slug="statistics-logistic"), "slug is 'statistics-logistic'")
-    folder = sound(tmp_path / "victim2", data)
+def test_a_slug_may_not_take_the_name_of_another(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(tmp_path, toy_benchmark, meta(slug="statistics-logistic"), "slug is 'statistics-logistic'")
+    folder = sound(tmp_path / "victim2", toy_benchmark)
     renamed("other", agree=False)(folder)
-    assert "slug is" in str(judge_problems(tmp_path / "other", data))
+    assert "slug is" in str(judge_problems(tmp_path / "other", toy_benchmark))
 
 
-def judge_problems(folder: Path, data: Benchmark) -> list[str]:
+def judge_problems(folder: Path, toy_benchmark: Benchmark) -> list[str]:
     from rsd_bench.submission.check_submission import check_submission
 
-    return [str(p) for p in check_submission(folder, data)[1]]
+    return [str(p) for p in check_submission(folder, toy_benchmark)[1]]

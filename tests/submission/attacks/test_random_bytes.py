@@ -12,21 +12,16 @@ import numpy as np
 import pytest
 from hostile import lines, sound
 
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.check_submission import check_submission
 
 FLIPS = 500
 FILES = ["submission.json", "predictions.parquet", "predictions.csv", "predictions.jsonl"]
 
 
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
-
-
 @pytest.mark.parametrize("name", FILES)
-def test_five_hundred_files_with_bytes_turned(tmp_path: Path, data: Benchmark, name: str) -> None:
-    folder = sound(tmp_path / "victim", data)
+def test_five_hundred_files_with_bytes_turned(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    folder = sound(tmp_path / "victim", toy_benchmark)
     if name.endswith((".csv", ".jsonl")):
         lines(lambda rows: rows, name.rpartition(".")[2])(folder)
     plain = (folder / name).read_bytes()
@@ -37,7 +32,7 @@ def test_five_hundred_files_with_bytes_turned(tmp_path: Path, data: Benchmark, n
         for at in rng.integers(0, len(plain), rng.integers(1, 6)):
             changed[at] = rng.integers(0, 256)
         (folder / name).write_bytes(changed)
-        submission, problems = check_submission(folder, data)
+        submission, problems = check_submission(folder, toy_benchmark)
         assert (submission is None) == bool(problems)
         for problem in problems:
             str(problem).encode()

@@ -15,13 +15,8 @@ import pytest
 from hostile import judge, lines, parquet, sound, table
 
 from rsd_bench.config import SCENARIOS
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.check_submission import check_submission
-
-
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
 
 
 def swapped(frame: pd.DataFrame, column: str, value: object, rows: slice = slice(2, 3)) -> pd.DataFrame:
@@ -79,62 +74,62 @@ HAND = {
 
 @pytest.mark.parametrize("name", HAND)
 @pytest.mark.parametrize("as_text", [False, True], ids=["parquet", "csv"])
-def test_by_hand(tmp_path: Path, data: Benchmark, name: str, as_text: bool) -> None:
+def test_by_hand(tmp_path: Path, toy_benchmark: Benchmark, name: str, as_text: bool) -> None:
     change, verdict = HAND[name]
     if not as_text:
-        judge(tmp_path, data, parquet(change), verdict)
+        judge(tmp_path, toy_benchmark, parquet(change), verdict)
         return
 
     def as_csv(folder: Path) -> None:
         parquet(change)(folder)
         lines(lambda rows: rows)(folder)
 
-    judge(tmp_path, data, as_csv, verdict)
+    judge(tmp_path, toy_benchmark, as_csv, verdict)
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
-def test_rows_of_another_split(tmp_path: Path, data: Benchmark, split: str) -> None:
-    other = data.part("in-domain", split).query_ids[0]
-    judge(tmp_path, data, parquet(lambda f: swapped(f, "query_id", other)), NO_TEST)
+def test_rows_of_another_split(tmp_path: Path, toy_benchmark: Benchmark, split: str) -> None:
+    other = toy_benchmark.part("in-domain", split).query_ids[0]
+    judge(tmp_path, toy_benchmark, parquet(lambda f: swapped(f, "query_id", other)), NO_TEST)
 
 
-def test_all_splits_at_once(tmp_path: Path, data: Benchmark) -> None:
-    more = pd.DataFrame({"query_id": data.part("in-domain", "train").query_ids})
+def test_all_splits_at_once(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    more = pd.DataFrame({"query_id": toy_benchmark.part("in-domain", "train").query_ids})
     more = more.assign(track="in-domain", scenario="*", p_edge=0.5)
-    judge(tmp_path, data, parquet(lambda f: pd.concat([f, more])[f.columns]), NO_TEST)
+    judge(tmp_path, toy_benchmark, parquet(lambda f: pd.concat([f, more])[f.columns]), NO_TEST)
 
 
-def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path, data: Benchmark) -> None:
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     # empty lines are skipped by the reader and were missing from every line number after them
     def change(rows: list[str]) -> list[str]:
         return [rows[0], "", "", *rows[1:5], "", rows[5].rpartition(",")[0] + ",x", *rows[6:]]
 
     for i, end in enumerate(("", "\r")):
         marked = lines(lambda rows, end=end: [row + end for row in change(rows)])
-        judge(tmp_path / str(i), data, marked, "predictions.csv:9: p_edge 'x' is not a number")
+        judge(tmp_path / str(i), toy_benchmark, marked, "predictions.csv:9: p_edge 'x' is not a number")
 
 
 @pytest.mark.parametrize("text", ["abc", "0.5f", "0x1p-1", "", "0,5 %"])
-def test_text_in_place_of_a_number_is_shown_as_it_stands(tmp_path: Path, data: Benchmark, text: str) -> None:
+def test_text_in_place_of_a_number_is_shown_as_it_stands(tmp_path: Path, toy_benchmark: Benchmark, text: str) -> None:
     # each was shown as 'nan', which nobody finds in the file
     def change(rows: list[str]) -> list[str]:
         return [*rows[:3], rows[3].rpartition(",")[0] + f',"{text}"', *rows[4:]]
 
-    judge(tmp_path, data, lines(change), f"predictions.csv:4: p_edge {text!r} is not a number")
+    judge(tmp_path, toy_benchmark, lines(change), f"predictions.csv:4: p_edge {text!r} is not a number")
 
 
-def test_a_faulty_json_row_names_its_own_schema(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, lines(lambda rows: ["{}", *rows], "jsonl"), "see `rsd-bench schema predictions`")
+def test_a_faulty_json_row_names_its_own_schema(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(tmp_path, toy_benchmark, lines(lambda rows: ["{}", *rows], "jsonl"), "see `rsd-bench schema predictions`")
 
 
 @pytest.mark.parametrize("column", ["track", "query_id", "scenario"])
-def test_half_of_a_surrogate_pair(tmp_path: Path, data: Benchmark, column: str) -> None:
+def test_half_of_a_surrogate_pair(tmp_path: Path, toy_benchmark: Benchmark, column: str) -> None:
     # it is JSON, but no text: it left the check as UnicodeEncodeError and ended the board
     def change(rows: list[str]) -> list[str]:
         row = json.loads(rows[0]) | {column: "\ud800"}
         return [json.dumps(row), *rows[1:]]
 
-    judge(tmp_path, data, lines(change, "jsonl"), "predictions.jsonl:1: holds half of a surrogate pair")
+    judge(tmp_path, toy_benchmark, lines(change, "jsonl"), "predictions.jsonl:1: holds half of a surrogate pair")
 
 
 ORDERS = {
@@ -146,10 +141,10 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_order_is_no_matter(tmp_path: Path, data: Benchmark, name: str) -> None:
+def test_order_is_no_matter(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
     # matched by id, never by position: a board that joined by row order scored a shuffled file as noise
-    plain, _ = check_submission(sound(tmp_path / "plain", data), data)
-    moved = judge(tmp_path, data, parquet(ORDERS[name]), None)
+    plain, _ = check_submission(sound(tmp_path / "plain", toy_benchmark), toy_benchmark)
+    moved = judge(tmp_path, toy_benchmark, parquet(ORDERS[name]), None)
     assert plain is not None and moved is not None
     for key, p in plain.p_edge.items():
         assert (moved.p_edge[key] == p).all()
@@ -186,17 +181,17 @@ def mutated(seed: int) -> tuple[object, str | None]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_mutations(tmp_path: Path, data: Benchmark, seed: int) -> None:
+def test_mutations(tmp_path: Path, toy_benchmark: Benchmark, seed: int) -> None:
     change, verdict = mutated(seed)
-    judge(tmp_path, data, lines(change), verdict)
+    judge(tmp_path, toy_benchmark, lines(change), verdict)
 
 
-def test_a_bom_and_windows_line_ends_change_nothing(tmp_path: Path, data: Benchmark) -> None:
-    plain, _ = check_submission(sound(tmp_path / "plain", data), data)
+def test_a_bom_and_windows_line_ends_change_nothing(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    plain, _ = check_submission(sound(tmp_path / "plain", toy_benchmark), toy_benchmark)
     for kind in ("csv", "jsonl"):
         marked = judge(
             tmp_path / kind,
-            data,
+            toy_benchmark,
             lines(lambda rows: ["\ufeff" + rows[0] + "\r", *(r + "\r" for r in rows[1:])], kind),
             None,
         )
@@ -205,5 +200,7 @@ def test_a_bom_and_windows_line_ends_change_nothing(tmp_path: Path, data: Benchm
         assert abs(marked.p_edge[key] - plain.p_edge[key]).max() < 1e-14
 
 
-def test_dictionary_types_of_every_kind_are_read_alike(tmp_path: Path, data: Benchmark) -> None:
-    judge(tmp_path, data, table(lambda t: t.set_column(1, "query_id", t["query_id"].dictionary_encode())), None)
+def test_dictionary_types_of_every_kind_are_read_alike(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    judge(
+        tmp_path, toy_benchmark, table(lambda t: t.set_column(1, "query_id", t["query_id"].dictionary_encode())), None
+    )

@@ -13,14 +13,9 @@ import pyarrow as pa
 import pytest
 from hostile import judge, lines, parquet, table
 
-from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark
 
 NO_NUMBER = "is not a number in [0, 1]"
-
-
-@pytest.fixture(scope="module")
-def data(toy_dataset: Path) -> Benchmark:
-    return open_benchmark(toy_dataset)
 
 
 TEXTS = ["nan", "NaN", "NULL", "None", "inf", "-inf", "Infinity", "", " ", "0.5 ", " 0.5", "0,5", "0x1", "0x1p-1", "1_0", "1e400",
@@ -29,19 +24,25 @@ TEXTS = ["nan", "NaN", "NULL", "None", "inf", "-inf", "Infinity", "", " ", "0.5 
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_that_is_no_probability(tmp_path: Path, data: Benchmark, text: str) -> None:
+def test_text_that_is_no_probability(tmp_path: Path, toy_benchmark: Benchmark, text: str) -> None:
     cell = f'"{text}"' if "," in text else text
     judge(
-        tmp_path, data, lines(lambda rows: [*rows[:3], rows[3].rpartition(",")[0] + "," + cell, *rows[4:]]), NO_NUMBER
+        tmp_path,
+        toy_benchmark,
+        lines(lambda rows: [*rows[:3], rows[3].rpartition(",")[0] + "," + cell, *rows[4:]]),
+        NO_NUMBER,
     )
 
 
 @pytest.mark.parametrize(
     "text", ["0", "1", "0.0", "1.0", "1e-3", "5E-1", ".5", "+0.5", "-0", "1e-400", "0." + "3" * 400]
 )
-def test_numbers_that_are_probabilities(tmp_path: Path, data: Benchmark, text: str) -> None:
+def test_numbers_that_are_probabilities(tmp_path: Path, toy_benchmark: Benchmark, text: str) -> None:
     found = judge(
-        tmp_path, data, lines(lambda rows: [rows[0], *(r.rpartition(",")[0] + "," + text for r in rows[1:])]), None
+        tmp_path,
+        toy_benchmark,
+        lines(lambda rows: [rows[0], *(r.rpartition(",")[0] + "," + text for r in rows[1:])]),
+        None,
     )
     assert found is not None and (found.p_edge["in-domain", "low_energy"] == float(text)).all()
 
@@ -65,25 +66,27 @@ JSON_VALUES = [
 
 
 @pytest.mark.parametrize("text", JSON_VALUES)
-def test_json_values(tmp_path: Path, data: Benchmark, text: str) -> None:
+def test_json_values(tmp_path: Path, toy_benchmark: Benchmark, text: str) -> None:
     def change(rows: list[str]) -> list[str]:
         return [*rows[:3], rows[3].rpartition('"p_edge":')[0] + f'"p_edge":{text}}}', *rows[4:]]
 
-    judge(tmp_path, data, lines(change, "jsonl"), "predictions.jsonl:4")
+    judge(tmp_path, toy_benchmark, lines(change, "jsonl"), "predictions.jsonl:4")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e-300, 1 + 1e-9, 1e308, None])
-def test_parquet_values(tmp_path: Path, data: Benchmark, value: float | None) -> None:
-    judge(tmp_path, data, parquet(lambda f: f.assign(p_edge=f["p_edge"].where(f.index != 4, value))), NO_NUMBER)
+def test_parquet_values(tmp_path: Path, toy_benchmark: Benchmark, value: float | None) -> None:
+    judge(
+        tmp_path, toy_benchmark, parquet(lambda f: f.assign(p_edge=f["p_edge"].where(f.index != 4, value))), NO_NUMBER
+    )
 
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float16(), pa.int8(), pa.uint64()])
-def test_other_number_types_are_read(tmp_path: Path, data: Benchmark, kind: pa.DataType) -> None:
+def test_other_number_types_are_read(tmp_path: Path, toy_benchmark: Benchmark, kind: pa.DataType) -> None:
     def change(t: pa.Table) -> pa.Table:
         halves = 1.0 if pa.types.is_integer(kind) else 0.5
         return t.set_column(3, "p_edge", pa.array(np.full(len(t), halves)).cast(kind))
 
-    judge(tmp_path, data, table(change), None)
+    judge(tmp_path, toy_benchmark, table(change), None)
 
 
 def column(maker: object) -> object:
@@ -102,5 +105,5 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_columns_that_hold_no_numbers(tmp_path: Path, data: Benchmark, name: str) -> None:
-    judge(tmp_path, data, table(column(WRONG[name])), "not numbers")
+def test_columns_that_hold_no_numbers(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    judge(tmp_path, toy_benchmark, table(column(WRONG[name])), "not numbers")

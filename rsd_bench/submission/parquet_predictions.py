@@ -1,0 +1,86 @@
+"""Read predictions from Parquet: bounded by its pages before it is unpacked, and again while it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rsd_bench.submission.parquet_pages import Pages, read_pages
+from rsd_bench.submission.predictions import (
+    FIX_COLUMNS,
+    TEXT_COLUMNS,
+    Bounds,
+    Predictions,
+    chunked,
+    joined,
+    need_columns,
+    need_few_rows,
+    need_short_texts,
+)
+from rsd_bench.submission.submission import COLUMNS
+from rsd_bench.types import InputError
+
+_BATCH_ROWS = 1 << 19
+
+
+def read_parquet(path: Path, bounds: Bounds) -> Predictions:
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        need_columns(path, names)
+        need_few_rows(path, file.metadata.num_rows, bounds)
+        need_types(path, file.schema_arrow)
+    pages = _bounded_pages(path, bounds)
+    coded = [name for at, name in enumerate(names) if at in pages.coded and name in TEXT_COLUMNS]
+    chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
+    rows = 0
+    with pq.ParquetFile(path, read_dictionary=coded) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
+            rows += len(batch)  # counted again: the footer may tell of fewer
+            need_few_rows(path, rows, bounds)
+            for name in TEXT_COLUMNS:
+                texts = batch.column(name)
+                # a dictionary is looked at while it is one: a long text of it may stand behind every row
+                is_coded = pa.types.is_dictionary(texts.type)
+                need_short_texts(path, texts.dictionary if is_coded else texts, bounds)
+                _need_text(path, name, texts)
+                if name == "query_id":
+                    chunks[name].append(texts.cast(pa.string()))
+                else:
+                    chunks[name].append(texts if is_coded else texts.dictionary_encode())
+            chunks["p_edge"].append(batch.column("p_edge").cast(pa.float64(), safe=False))
+    text = {name: chunked(chunks[name]) for name in TEXT_COLUMNS}
+    return Predictions(path, text, joined(chunks["p_edge"]), first_line=1)
+
+
+def need_types(path: Path, schema: pa.Schema) -> None:
+    """The columns that are there hold text, and p_edge numbers; InputError for the first that does not."""
+    for name in (name for name in TEXT_COLUMNS if name in schema.names):
+        kind = schema.field(name).type
+        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not any(test(inner) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
+            raise InputError.at(path, f"column {name!r} holds {str(kind)[:80]}, not text", FIX_COLUMNS)
+    kind = schema.field("p_edge").type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise InputError.at(path, f"column 'p_edge' holds {str(kind)[:80]}, not numbers", FIX_COLUMNS)
+
+
+def _bounded_pages(path: Path, bounds: Bounds) -> Pages:
+    """The pages of a file; InputError where they unpack to more than a valid one, or do not say to how much."""
+    try:
+        pages = read_pages(path)
+    except ValueError as error:
+        raise InputError.at(path, f"cannot be read: {error}", FIX_COLUMNS) from None
+    if pages.unpacked_bytes > bounds.file_bytes:
+        raise InputError.at(path, f"unpacks to {pages.unpacked_bytes} bytes, more than a valid file can need")
+    return pages
+
+
+def _need_text(path: Path, name: str, values: pa.Array) -> None:
+    """A column that says it is text may hold other bytes, which arrow reads and only Python stumbles over."""
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid:
+        what = f"column {name!r} holds text that is not UTF-8"
+        raise InputError.at(path, what, "write it as UTF-8") from None
