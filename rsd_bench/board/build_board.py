@@ -82,7 +82,10 @@ def collect_board(
     manifest = benchmark.manifest
     data = Leaderboard(
         dataset=BoardDataset(
-            **{name: manifest[name] for name in ("name", "version", "pair", "queries")},
+            name=manifest.name,
+            version=manifest.version,
+            pair=manifest.pair,
+            queries=manifest.queries,
             manifest_sha256=benchmark.manifest_sha256,
         ),
         metrics_version=METRICS_VERSION,
@@ -90,7 +93,7 @@ def collect_board(
         latency_basis=tuple(benchmark.latency_basis),
         bootstrap=Resampling(n_boot, seed),
         scenarios=SCENARIOS,
-        noise=noise_ceiling(manifest),
+        noise=noise_ceiling(manifest.flip_prob),
         submissions=_submissions(accepted),
         tables=board_tables(accepted, benchmark),
         refused=tuple(refused),
@@ -180,9 +183,9 @@ def _submissions(accepted: list[Scored]) -> tuple[BoardSubmission, ...]:
     return tuple(flagged)
 
 
-def noise_ceiling(manifest: Mapping[str, Any]) -> dict[str, NoiseCeiling] | None:
+def noise_ceiling(audit: Mapping[str, Any] | None) -> dict[str, NoiseCeiling] | None:
     """Per scenario the share of queries whose label flips when judged again, from the audit; None without an audit."""
-    flips = (manifest.get("flip_prob") or {}).get("all")
+    flips = (audit or {}).get("all")
     if not flips:
         return None
     levels = [mes for mes in MES_LEVELS if str(mes) in flips]

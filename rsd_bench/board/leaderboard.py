@@ -11,6 +11,7 @@ from typing import Any
 
 from rsd_bench.board.sensitivity import Sensitivity
 from rsd_bench.board.what_if import DomainFrame, Statistics
+from rsd_bench.dataset.manifest import ModelPair
 from rsd_bench.evaluation.result import EvalScore, Resampling, RouterLatency, json_data, policy_rows
 from rsd_bench.types import Problem, RoutingScore, Scenario
 
@@ -19,11 +20,11 @@ _NOT_FIGURES = ("track", "scenario", "references", "domains", "sweep")  # fields
 
 @dataclass(frozen=True, kw_only=True)
 class BoardDataset:
-    """The dataset of a board. pair: model names by `small` and `large`."""
+    """The dataset of a board."""
 
     name: str
     version: str
-    pair: Mapping[str, str]
+    pair: ModelPair
     queries: int
     manifest_sha256: str
 

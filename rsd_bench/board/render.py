@@ -82,7 +82,7 @@ def to_markdown(board: Leaderboard) -> str:
     lines = [
         f"# Leaderboard: {dataset.name} {dataset.version}",
         "",
-        f"Small `{pair['small']}`, large `{pair['large']}`. Metrics version {board.metrics_version}, latency basis "
+        f"Small `{pair.small}`, large `{pair.large}`. Metrics version {board.metrics_version}, latency basis "
         f"{basis}. Data manifest `{dataset.manifest_sha256[:12]}`.",
         f"[low, high]: 95 % interval of {board.bootstrap.n_boot} bootstrap samples over groups. Routers of one band "
         "cannot be told apart. Router latencies are declared by their authors.",

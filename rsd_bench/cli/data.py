@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsd_bench.cli import data_import, panels, publish
 from rsd_bench.cli.output import AsJson, fail, print_json, say
+
+if TYPE_CHECKING:
+    from rsd_bench.dataset.manifest import Manifest
 
 app = panels.App("Import sources, build a dataset, check it, publish it.")
 app.add_typer(data_import.app, name="import")
@@ -48,28 +50,27 @@ def build(
 
     if features and edition is not Edition.lite:
         raise typer.BadParameter("features go into a lite edition: add --edition lite", param_hint="--features")
-    built = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
-    manifest = built.to_dict()
+    manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
     sha256 = manifest_sha256(out)
     if as_json:
-        print_json({"ok": True, "folder": str(out), "manifest_sha256": sha256, "manifest": manifest})
+        print_json({"ok": True, "folder": str(out), "manifest_sha256": sha256, "manifest": manifest.to_dict()})
         return
     say(_summary(manifest))
-    if manifest["missing"]:
-        say(f"left out  {len(manifest['missing'])} queries without a score of both models (named in manifest.json)")
+    if manifest.missing:
+        say(f"left out  {len(manifest.missing)} queries without a score of both models (named in manifest.json)")
     say(f"manifest  {sha256}")
     say(f"dataset   {out}")
 
 
-def _summary(manifest: Mapping[str, Any]) -> str:
-    splits = ", ".join(f"{n} {split}" for split, n in manifest["splits"].items())
-    basis = ", ".join(f"{name} ({n})" for name, n in manifest["latency_basis"].items())
+def _summary(manifest: Manifest) -> str:
+    splits = ", ".join(f"{n} {split}" for split, n in manifest.splits.items())
+    basis = ", ".join(f"{name} ({n})" for name, n in manifest.latency_basis.items())
     return "\n".join(
         [
-            f"{manifest['name']} {manifest['version']}, {manifest['edition']} edition",
-            f"pair      {manifest['pair']['small']} -> {manifest['pair']['large']}",
-            f"queries   {manifest['queries']} in {manifest['groups']} groups ({splits})",
-            f"tracks    in-domain, {', '.join(manifest['tracks'])}",
+            f"{manifest.name} {manifest.version}, {manifest.edition} edition",
+            f"pair      {manifest.pair.small} -> {manifest.pair.large}",
+            f"queries   {manifest.queries} in {manifest.groups} groups ({splits})",
+            f"tracks    in-domain, {', '.join(track.name for track in manifest.tracks)}",
             f"latency   {basis}",
         ]
     )
@@ -87,8 +88,8 @@ def check(
     problems = check_dataset(folder)
     if problems:
         raise fail(problems, as_json)
-    manifest = read_manifest(folder).to_dict()
+    manifest = read_manifest(folder)
     if as_json:
-        print_json({"ok": True, "problems": [], "queries": manifest["queries"], "files": len(manifest["files"])})
+        print_json({"ok": True, "problems": [], "queries": manifest.queries, "files": len(manifest.files)})
     else:
-        say(f"ok: {manifest['queries']} queries, {len(manifest['files'])} files, no problem")
+        say(f"ok: {manifest.queries} queries, {len(manifest.files)} files, no problem")

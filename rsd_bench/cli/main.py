@@ -68,7 +68,7 @@ def demo(
 
     made = run_demo(out)
     dataset, pair = made.board.dataset, made.board.dataset.pair
-    say(f"{dataset.name} {dataset.version}: {pair['small']} (edge) or {pair['large']} (cloud)")
+    say(f"{dataset.name} {dataset.version}: {pair.small} (edge) or {pair.large} (cloud)")
     say(f"latency basis: {', '.join(made.board.latency_basis)} (modelled, not measured)\n")
     say(to_text(made.board))
     say(f"\nsubmissions  {made.submissions}")

@@ -73,14 +73,14 @@ class Benchmark:
     """A dataset opened for scoring. `queries` has one row a query; `tracks` maps a track to its part column."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     manifest_sha256: str
     queries: pd.DataFrame
     private_sha256: str = ""  # of private test outcomes, where they came from elsewhere
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        return (IN_DOMAIN, *self.manifest["tracks"])
+        return (IN_DOMAIN, *(track.name for track in self.manifest.tracks))
 
     @property
     def identity(self) -> str:
@@ -90,7 +90,7 @@ class Benchmark:
     @property
     def accepted_manifests(self) -> tuple[str, ...]:
         """Manifests a submission may name: this one and, for a lite edition, that of the full edition it came from."""
-        derived = self.manifest.get("derived_from")
+        derived = self.manifest.derived_from
         return (self.manifest_sha256, derived) if derived else (self.manifest_sha256,)
 
     @cached_property
@@ -172,7 +172,7 @@ def read_queries(folder: Path) -> Benchmark:
     queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
     if len(queries) != manifest.queries or queries["split"].isna().any():
         raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
-    return Benchmark(folder, manifest.to_dict(), manifest_sha256(folder), queries)
+    return Benchmark(folder, manifest, manifest_sha256(folder), queries)
 
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:

@@ -43,7 +43,7 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
     ids = pd.Index(queries["query_id"].iloc[test])
     sides = []
     for tier in ("small", "large"):
-        model = benchmark.manifest["pair"][tier]
+        model = getattr(benchmark.manifest.pair, tier)
         side = outcomes[outcomes["model"] == model]
         if side["query_id"].duplicated().any():
             raise InputError.at(private, f"has two outcomes of {model} for one query", "keep one")
@@ -53,7 +53,7 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
             raise InputError.at(private, f"lacks a score in [0, 10] of {model} for a test query", "add the outcomes")
         queries.loc[queries.index[test], f"{tier}_score"] = scores
         sides.append(tier_outcomes(tier, model, side))
-    profile = load_profile(benchmark.manifest["latency_profile"])
+    profile = load_profile(benchmark.manifest.latency_profile)
     latency = pair_latency(queries["source"].iloc[test].to_numpy(object), sides[0], sides[1], profile)
     for name, values in (("small_latency_s", latency.small_s), ("large_latency_s", latency.large_s)):
         queries.loc[queries.index[test], name] = values

@@ -93,7 +93,7 @@ def score_with_samples(
     result = Result(
         slug=submission.slug,
         name=submission.meta.declared.name,
-        dataset=DatasetVersion(manifest["name"], manifest["version"], benchmark.manifest_sha256),
+        dataset=DatasetVersion(manifest.name, manifest.version, benchmark.manifest_sha256),
         latency_basis=tuple(benchmark.latency_basis),
         router_latency=rounded(RouterLatency(**vars(submission.meta.declared.router_latency))),
         bootstrap=Bootstrap(n_boot, seed),

@@ -75,7 +75,7 @@ def score_private(
     manifest = benchmark.manifest
     return PrivateResult(
         slug=submission.slug,
-        dataset=DatasetVersion(manifest["name"], manifest["version"], benchmark.manifest_sha256),
+        dataset=DatasetVersion(manifest.name, manifest.version, benchmark.manifest_sha256),
         private=PrivateTerms(NOISE_QUERIES, _DECIMALS, budget, used),
         scores=tuple(_score(submission, SCENARIOS[name], route, part, noise) for name, route in routes.items()),
     )

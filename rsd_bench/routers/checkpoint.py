@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rsd_bench.config import scenario_named
@@ -37,9 +38,9 @@ def train_checkpoint(
     data = track_data(benchmark, features, track, scenario_named(scenario))
     manifest = benchmark.manifest
     trained_on = {
-        "dataset": f"{manifest['name']} {manifest['version']}",
+        "dataset": f"{manifest.name} {manifest.version}",
         "manifests": list(benchmark.accepted_manifests),
-        "pair": manifest["pair"],
+        "pair": asdict(manifest.pair),
         "track": track,
         "train_queries": len(data.train),
         "validation_queries": len(data.validation),

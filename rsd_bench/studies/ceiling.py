@@ -115,7 +115,7 @@ def _other_models(benchmark: Benchmark, data: TrainingData, ids: Any) -> FloatAr
     """Cross-fitted P(edge competent) from the scores of all models but the pair; None where there are under three."""
     from sklearn.linear_model import LogisticRegression
 
-    pair = set(benchmark.manifest["pair"].values())
+    pair = {benchmark.manifest.pair.small, benchmark.manifest.pair.large}
     long = read_table(benchmark.folder, "outcomes", ["query_id", "model", "score"]).to_pandas()
     wide = long.pivot(index="query_id", columns="model", values="score").reindex(ids)
     wide = wide[[model for model in wide.columns if model not in pair]].dropna(axis=1)

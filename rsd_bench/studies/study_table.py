@@ -55,8 +55,8 @@ def dataset_of(benchmark: Benchmark) -> dict[str, str]:
     """What a table says of its data."""
     manifest = benchmark.manifest
     return {
-        "name": manifest["name"],
-        "version": manifest["version"],
+        "name": manifest.name,
+        "version": manifest.version,
         "manifest_sha256": benchmark.manifest_sha256,
     }
 

@@ -55,11 +55,11 @@ def metadata_problems(meta: Metadata, folder: Path, benchmark: Benchmark) -> Ite
     dataset, ours = meta.dataset, benchmark.manifest
     if dataset.manifest_sha256 not in benchmark.accepted_manifests:
         what = f"was made for another manifest ({dataset.manifest_sha256[:12]}...)"
-        fix = f"predict on {ours['name']} {ours['version']}, manifest {benchmark.manifest_sha256}"
+        fix = f"predict on {ours.name} {ours.version}, manifest {benchmark.manifest_sha256}"
         yield Problem(path, what, fix)
-    elif (dataset.name, dataset.version) != (ours["name"], ours["version"]):
+    elif (dataset.name, dataset.version) != (ours.name, ours.version):
         what = f"names {dataset.name} {dataset.version}"
-        yield Problem(path, what, f"that manifest is {ours['name']} {ours['version']}")
+        yield Problem(path, what, f"that manifest is {ours.name} {ours.version}")
     for scenario, value in declared.tau.items():
         if scenario not in SCENARIOS:
             yield Problem(path, f"tau: no scenario {scenario!r}", f"use {', '.join(SCENARIOS)}")

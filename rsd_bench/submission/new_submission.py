@@ -63,8 +63,8 @@ def new_submission(
 def _dataset_of(benchmark: Benchmark) -> DatasetVersion:
     """A lite edition or a published copy has the figures of the edition it came from, and so both accept that."""
     manifest = benchmark.manifest
-    of = manifest.get("derived_from", benchmark.manifest_sha256)
-    return DatasetVersion(manifest["name"], manifest["version"], of)
+    of = manifest.derived_from or benchmark.manifest_sha256
+    return DatasetVersion(manifest.name, manifest.version, of)
 
 
 def _place(where: str, written: str, rows: pd.Index[Any], source: Path) -> str:

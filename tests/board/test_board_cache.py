@@ -234,7 +234,7 @@ def test_levels_of_many_scores_are_a_grid(toy_benchmark: Benchmark) -> None:
 
 def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, toy_benchmark: Benchmark) -> None:
     flips = {str(mes): mes / 100 for mes in range(1, 11)}
-    audited = replace(toy_benchmark, manifest=toy_benchmark.manifest | {"flip_prob": {"all": flips}})
+    audited = replace(toy_benchmark, manifest=replace(toy_benchmark.manifest, flip_prob={"all": flips}))
     files = build_board(folder, audited, n_boot=BOOT)
     board = json.loads(files["leaderboard.json"])
     for name, scenario in SCENARIOS.items():

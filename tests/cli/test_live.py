@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -141,7 +142,8 @@ def test_board_shows_the_noise_of_an_audited_dataset(toy_dataset: Path) -> None:
     empty = toy_dataset.parent / "no-submissions"
     empty.mkdir(exist_ok=True)
     assert b"Noise ceiling" not in build_board(empty, benchmark, n_boot=10)["leaderboard.md"]
-    benchmark.manifest["flip_prob"] = {"all": {"5": 0.25, "6": 0.125}}
+    audited = replace(benchmark.manifest, flip_prob={"all": {"5": 0.25, "6": 0.125}})
+    benchmark = replace(benchmark, manifest=audited)
     files = build_board(empty, benchmark, n_boot=10)
     assert b"12.5% in fast_response" in files["leaderboard.md"]
     assert json.loads(files["leaderboard.json"])["noise"]["low_energy"]["flip_prob"] == 0.25

@@ -175,7 +175,7 @@ def test_command_encodes_and_names_the_encoders(
 def test_lite_carries_the_features_it_names() -> None:
     benchmark = open_benchmark(dataset_folder())
     features = read_features(benchmark)
-    assert features.spec.to_dict() == benchmark.manifest["features"]
+    assert features.spec.to_dict() == benchmark.manifest.features
     assert features.spec.dimensions == {"image": 384, "text": 384, "statistics": 27}
     assert len(np.unique(features.blocks["text"], axis=0)) > 1_000
 

@@ -55,7 +55,7 @@ def synthetic(folder: Path, benchmark: Benchmark, seed: int, **meta: Any) -> Non
         p = 1 / (1 + np.exp(-skill * (truth - 0.5) * 2 - rng.normal(0, 1, len(part))))
         frames.append(pd.DataFrame({"track": track, "query_id": part.query_ids, "scenario": "*", "p_edge": p}))
     manifest = benchmark.manifest
-    dataset = {k: manifest[k] for k in ("name", "version")} | {"manifest_sha256": benchmark.manifest_sha256}
+    dataset = {"name": manifest.name, "version": manifest.version, "manifest_sha256": benchmark.manifest_sha256}
     folder.mkdir(parents=True)
     base = {
         "schema_version": 1,
