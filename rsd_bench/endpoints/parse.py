@@ -22,6 +22,7 @@ _FILTER_CODES = {"content_filter", "content_policy_violation"}
 
 _BOM = b"\xef\xbb\xbf"
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_SHORTEST_FIELD = 4  # bytes that tell a byte order mark, an object and events apart
 
 
 def bounded(size: int) -> None:
@@ -82,7 +83,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def parse_body(body: bytes) -> Reply:
     """The Reply of a whole body: a completion, or events of a server that does not say so. Raises CallFailed."""
-    if body.removeprefix(_BOM).lstrip().startswith(_EVENT_STARTS):
+    if _start(body).startswith(_EVENT_STARTS):
         events = EventReader()
         events.feed(body)
         return events.reply()
@@ -99,10 +100,61 @@ def parse_completion(data: Any) -> Reply:
     return usable(_reply(data, *texts, choice.get("finish_reason")))
 
 
+class ReplyReader:
+    """A reply that is fed as its bytes come in: events where the endpoint says so, else a whole body.
+
+    An object under the content type of events is read as the whole body that it is.
+    """
+
+    def __init__(self, events: bool) -> None:
+        self._undecided = events
+        self._events: EventReader | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def has_text(self) -> bool:
+        """Whether a streamed answer has begun."""
+        return self._events is not None and self._events.has_text
+
+    @property
+    def done(self) -> bool:
+        """Whether the endpoint has said that this is all."""
+        return self._events is not None and self._events.done
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is missing from a streamed answer, though its end may not have come."""
+        return self._events is not None and self._events.settled
+
+    def feed(self, part: bytes) -> None:
+        """Take what came. Raises CallFailed."""
+        if self._events:
+            self._events.feed(part)
+            return
+        self._parts.append(part)
+        self._size += len(part)
+        bounded(self._size)
+        if self._undecided and len(start := _start(b"".join(self._parts))) >= _SHORTEST_FIELD:
+            self._undecided = False
+            if not start.startswith(b"{"):
+                self._events = EventReader()
+                self._events.feed(b"".join(self._parts))
+
+    def reply(self) -> Reply:
+        """The Reply of what has come so far. Raises CallFailed, with `reply` where only its contents are at fault."""
+        return self._events.reply() if self._events else parse_body(b"".join(self._parts))
+
+
+def _start(body: bytes) -> bytes:
+    return body.removeprefix(_BOM).lstrip()
+
+
 class EventReader:
     """A streamed chat completion, fed as its bytes come in: server-sent events as the HTML standard reads them.
 
-    A stream that ends without a finish reason was cut, with or without [DONE].
+    A stream that ends without a finish reason was cut, with or without [DONE]. One with it is an answer, whatever the
+    connection did then; an error that the endpoint sends before [DONE] makes it none.
     """
 
     def __init__(self) -> None:
@@ -121,6 +173,11 @@ class EventReader:
         """Whether the model has said anything yet."""
         return bool(self._texts)
 
+    @property
+    def settled(self) -> bool:
+        """Whether finish reason and usage have come, or the end."""
+        return self.done or bool(self._finish and isinstance(self._usage, dict))
+
     def feed(self, part: bytes) -> None:
         """Read the lines that `part` completes; they end in LF, CR, or CRLF. Raises CallFailed."""
         self._size += len(part)
@@ -135,8 +192,12 @@ class EventReader:
 
     def reply(self) -> Reply:
         """The Reply of a stream that has ended. Raises CallFailed."""
-        self._line(self._rest)
-        self._line(b"")
+        try:
+            self._line(self._rest)
+            self._line(b"")
+        except _Malformed:
+            if not self._finish:  # else the answer was over before the last event was broken off
+                raise
         if not self._finish:
             raise CallFailed("transient", "the stream was cut", billable=True)
         data = self._head | {"usage": self._usage}
@@ -155,13 +216,13 @@ class EventReader:
     def _event(self) -> None:
         payload, kind = b"\n".join(self._data).strip(), self._type
         self._data, self._type = [], b""
-        if not payload or self.done:
-            return
-        if payload == b"[DONE]":
-            self.done = True
+        if self.done or (not payload and kind != b"error"):
             return
         if kind == b"error":
             raise CallFailed("transient", f"error in the reply: {_complaint(payload)[0]}", billable=True)
+        if payload == b"[DONE]":
+            self.done = True
+            return
         chunk = _object(payload)
         self._head = self._head or chunk
         self._usage = chunk.get("usage") or self._usage
@@ -177,12 +238,19 @@ class EventReader:
         self._finish = choice.get("finish_reason") or self._finish
 
 
+class _Malformed(CallFailed):
+    """What came is no JSON; perhaps it was broken off."""
+
+    def __init__(self) -> None:
+        super().__init__("deterministic", "malformed JSON in the reply", billable=True)
+
+
 def _object(data: bytes) -> dict[str, Any]:
     """The JSON object of a reply or event. Raises CallFailed."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
-        raise CallFailed("deterministic", "malformed JSON in the reply", billable=True) from None
+        raise _Malformed from None
     if not isinstance(value, dict):
         raise CallFailed("deterministic", "the reply is no JSON object", billable=True)
     return value
@@ -225,6 +293,7 @@ def _reply(data: Mapping[str, Any], text: str, refusal: str, finish: Any) -> Rep
         served_model=served if isinstance(served, str) else None,
         input_tokens=_count(usage.get("prompt_tokens")),
         output_tokens=_count(usage.get("completion_tokens")),
+        id=name if isinstance(name := data.get("id"), str) and name else None,
     )
 
 

@@ -20,6 +20,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.request import urlopen
@@ -51,6 +53,7 @@ class Server(asyncio.Protocol):
     log: Any = None
     seen: ClassVar[Counter[str]] = Counter()
     stats: ClassVar[Counter[str]] = Counter()
+    numbers: ClassVar[Iterator[int]] = count()
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer, self.due, self.outbox = transport, b"", 0.0, []
@@ -123,7 +126,7 @@ class Server(asyncio.Protocol):
         self, model: str, text: str, stream: bool, user: str = "", finish: str = "stop", **message: Any
     ) -> None:
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-        base = {"id": "x", "created": 1, "model": f"{model}-2026-11-01"}
+        base = {"id": f"chatcmpl-{next(self.numbers)}", "created": 1, "model": f"{model}-2026-11-01"}
         if stream:
             middle = len(text) // 2
             chunks = [{"role": "assistant", "content": ""}, {"content": text[:middle]}, {"content": text[middle:]}]
