@@ -75,12 +75,15 @@ def read_judge_batch(
         say("read      " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
     tally = Tally()
     for status, n in counts.items():
-        if status != "unknown":
+        if status not in ("unknown", "differs"):
             tally.asked[judge.endpoint.model, status] += n
     problems = []
     if counts["unknown"]:
         what = f"{counts['unknown']} lines answer nothing that this run asks"
         problems.append(Problem("--batch-in", what, "give the options of --batch-out, --repeats and --param too"))
+    if counts["differs"]:
+        what = f"{counts['differs']} lines answer otherwise than what the store holds, which stays"
+        problems.append(Problem("--batch-in", what, "read one answer to a request, by a call or from one batch"))
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     if open_keys := {request.key for request in requests if not answers.has_final(request.key)}:
         what = f"{len(open_keys)} requests are not answered"

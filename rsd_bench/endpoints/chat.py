@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from rsd_bench.endpoints.calls import Endpoint
-from rsd_bench.endpoints.parse import ReplyReader, bounded, parse_refusal
+from rsd_bench.endpoints.parse import bounded, parse_refusal
 from rsd_bench.endpoints.reply import CallFailed, Reply
+from rsd_bench.endpoints.reply_reader import ReplyReader
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rsd_bench.endpoints.reply import CallFailed, Reply, usable
+from rsd_bench.endpoints.url_keys import without_keys
 
 _MAX_BYTES = 32 << 20  # of one reply: an endpoint that never stops must not fill the memory
 _TRANSIENT = {408, 409, 425, 429}
@@ -22,7 +23,6 @@ _FILTER_CODES = {"content_filter", "content_policy_violation"}
 
 _BOM = b"\xef\xbb\xbf"
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
-_SHORTEST_FIELD = 4  # bytes that tell a byte order mark, an object and events apart
 
 
 def bounded(size: int) -> None:
@@ -60,12 +60,13 @@ def _complaint(body: bytes) -> tuple[Any, Any]:
 
 
 def _place(url: str) -> str:
-    """A URL without what may be secret in it: user, password, query, fragment."""
+    """A URL without what may be secret in it: user, password, query, fragment, a key in its path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "an unreadable place"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl() or "nowhere"
+    netloc, path = parts.netloc.rpartition("@")[2], without_keys(parts.path)
+    return parts._replace(netloc=netloc, path=path, query="", fragment="").geturl() or "nowhere"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -83,7 +84,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def parse_body(body: bytes) -> Reply:
     """The Reply of a whole body: a completion, or events of a server that does not say so. Raises CallFailed."""
-    if _start(body).startswith(_EVENT_STARTS):
+    if start_of(body).startswith(_EVENT_STARTS):
         events = EventReader()
         events.feed(body)
         return events.reply()
@@ -100,53 +101,8 @@ def parse_completion(data: Any) -> Reply:
     return usable(_reply(data, *texts, choice.get("finish_reason")))
 
 
-class ReplyReader:
-    """A reply that is fed as its bytes come in: events where the endpoint says so, else a whole body.
-
-    An object under the content type of events is read as the whole body that it is.
-    """
-
-    def __init__(self, events: bool) -> None:
-        self._undecided = events
-        self._events: EventReader | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    @property
-    def has_text(self) -> bool:
-        """Whether a streamed answer has begun."""
-        return self._events is not None and self._events.has_text
-
-    @property
-    def done(self) -> bool:
-        """Whether the endpoint has said that this is all."""
-        return self._events is not None and self._events.done
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is missing from a streamed answer, though its end may not have come."""
-        return self._events is not None and self._events.settled
-
-    def feed(self, part: bytes) -> None:
-        """Take what came. Raises CallFailed."""
-        if self._events:
-            self._events.feed(part)
-            return
-        self._parts.append(part)
-        self._size += len(part)
-        bounded(self._size)
-        if self._undecided and len(start := _start(b"".join(self._parts))) >= _SHORTEST_FIELD:
-            self._undecided = False
-            if not start.startswith(b"{"):
-                self._events = EventReader()
-                self._events.feed(b"".join(self._parts))
-
-    def reply(self) -> Reply:
-        """The Reply of what has come so far. Raises CallFailed, with `reply` where only its contents are at fault."""
-        return self._events.reply() if self._events else parse_body(b"".join(self._parts))
-
-
-def _start(body: bytes) -> bytes:
+def start_of(body: bytes) -> bytes:
+    """From the first byte on that says anything."""
     return body.removeprefix(_BOM).lstrip()
 
 
@@ -258,14 +214,24 @@ def _object(data: bytes) -> dict[str, Any]:
 
 def _choice(data: Mapping[str, Any]) -> dict[str, Any] | None:
     """Choice 0, the one that was asked for, where there is one; an error inside a 200 is a failure like any other."""
-    if error := data.get("error"):
-        said = error.get("message") or error if isinstance(error, dict) else error
-        raise CallFailed("transient", f"error in the reply: {said}", billable=True)
+    _require_no_error(data)
     choices = data.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and not choice.get("index"):
+            _require_no_error(choice)
             return choice
     return None
+
+
+def _require_no_error(data: Mapping[str, Any]) -> None:
+    """CallFailed where an object is an error or brings one along, an empty one too."""
+    error = data.get("error")
+    if error is None or error is False or error == "":
+        if "error" not in (data.get("object"), data.get("type")):
+            return
+        error = data
+    said = error.get("message") or error if isinstance(error, dict) else error
+    raise CallFailed("transient", f"error in the reply: {said}", billable=True)
 
 
 def _text(value: Any) -> str:

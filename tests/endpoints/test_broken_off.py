@@ -1,7 +1,7 @@
 """What a connection that breaks costs, and what it must not take away.
 
-Guards against tries that were billed and not charged (a server that took whole requests and closed before any header: 27
-tries, $0, whatever --max-cost said), and against whole answers that were thrown away and paid for again because the
+Guards against tries that were billed and not charged (a server that took whole requests and closed before any header:
+27 tries, $0, whatever --max-cost said), and against whole answers that were thrown away and paid for again because the
 connection broke after them.
 """
 
