@@ -12,8 +12,10 @@ from typing import Any
 
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import MES_LEVELS
+from rsd_bench.model_names import what_moved
 from rsd_bench.sources.damage import reading
 from rsd_bench.sources.outcomes import AUDIT
+from rsd_bench.types import Problem
 
 
 def live_provenance(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,6 +33,19 @@ def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
     if "served_models" in public:
         public["served_models"] = [PurePath(n).name if n.startswith("/") else n for n in public["served_models"]]
     return public
+
+
+def moved_models(manifest: Mapping[str, Any]) -> list[Problem]:
+    """The models of the pair and the judges that were not, everywhere, one version of what was asked: warnings."""
+    served: dict[tuple[str, str], set[str]] = {}
+    for info in manifest["sources"].values():
+        for model in manifest["pair"].values():
+            names = info.get("live", {}).get(model, {}).get("served_models", ())
+            served.setdefault((model, model), set()).update(names)
+        for judge, entry in info.get("judging", {}).items():
+            served.setdefault((judge, judge.partition("/")[2]), set()).update(entry.get("served_models", ()))
+    fix = "name a dated id and ask again, or tell the readers of the dataset"
+    return [Problem(who, moved, fix) for (who, asked), names in served.items() if (moved := what_moved(asked, names))]
 
 
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any]:

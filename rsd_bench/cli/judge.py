@@ -13,7 +13,7 @@ from rsd_bench.cli import judge_audit, panels
 from rsd_bench.cli.judge_audit import Sources, Store
 from rsd_bench.cli.judge_batch import BatchOptions, read_judge_batch, write_judge_batch
 from rsd_bench.cli.live import CostOptions, EngineOptions, LimitOptions, RequestOptions, output_tokens_of
-from rsd_bench.cli.live_report import Report, announce, conclude, shortfall, summary_rows
+from rsd_bench.cli.live_report import Report, announce, conclude, served_lines, shortfall, summary_rows
 from rsd_bench.cli.option_groups import grouped
 from rsd_bench.cli.output import AsJson, interruptible
 
@@ -155,8 +155,10 @@ def run(
         filed = file_scores(scope, asked.name, score_by_model(asked, answers), asked.provenance())
         total = answers.spent_usd()
     problems = [*shortfall(tally, tally.asked, "judge calls"), *problems]
-    report = Report(store, filed.counts, tally, budget, total, {"fewer_verdicts": filed.short}, problems)
-    conclude(report, _summary(filed, judge.repeats), as_json)
+    served = {asked.endpoint.model: sorted(filed.served)}
+    figures = {"fewer_verdicts": filed.short, "served_models": served}
+    report = Report(store, filed.counts, tally, budget, total, figures, problems)
+    conclude(report, "\n".join([_summary(filed, judge.repeats), *served_lines(served)]), as_json)
 
 
 def _score_closed(judge: ClosedJudge, scope: Scope, as_json: bool) -> None:

@@ -160,6 +160,7 @@ class Scored(NamedTuple):
     verdicts: list[tuple[str, Verdict]]  # with the name of the repeat
     missing: int = 0
     pending: int = 0
+    served: Collection[str] = ()  # the names under which the judge gave them
 
 
 Score = Callable[[Mapping[str, Any], str, str | None, str], Scored]  # outcome, question, reference, image
@@ -173,6 +174,7 @@ def score_by_model(judge: ModelJudge, answers: AnswerStore) -> Score:
             return Scored("unscored", [])
         messages = judge.prompt.messages(question, reference, row["response"], image)
         verdicts: list[tuple[str, Verdict]] = []
+        served: set[str] = set()
         pending = 0
         for repeat in range(judge.repeats):
             request: Request | None = judge.request(messages, repeat)
@@ -182,12 +184,13 @@ def score_by_model(judge: ModelJudge, answers: AnswerStore) -> Score:
                     pending += 1  # to be asked, or to be asked again
                     break
                 found = _verdict(judge, answer.text) if answer and answer.text else None
-                if found:
+                if found and answer:
+                    served |= {answer.served_model} if answer.served_model else set()
                     verdicts.append((_REPEAT.format(repeat + 1), found))
                     break
                 request = _repair(judge, messages, repeat, answers)
         status = "ok" if verdicts else "unscored" if pending else "unparseable"
-        return Scored(status, verdicts, judge.repeats - len(verdicts), pending)
+        return Scored(status, verdicts, judge.repeats - len(verdicts), pending, served)
 
     return score
 
@@ -209,19 +212,27 @@ KEPT = "kept"  # in the counts: outcomes that keep the score of another judge of
 
 @dataclass
 class Filed:
-    """How many judged outcomes ended how, by (model, status); `short`: those with fewer verdicts than repeats."""
+    """How many judged outcomes ended how, by (model, status); `short`: those with fewer verdicts than repeats.
+
+    served: the names under which the judge gave verdicts about them.
+    """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     short: int = 0
+    served: set[str] = field(default_factory=set)
 
 
 @dataclass
 class _Judges:
-    """Whose scores a source holds as its outcomes now stand. `filed`: whether any of them took a new verdict."""
+    """Whose scores a source holds as its outcomes now stand. `filed`: whether any of them took a new verdict.
+
+    served: the names under which the judge of this run gave those that stand.
+    """
 
     ours: set[str] = field(default_factory=set)
     published: bool = False
     filed: bool = False
+    served: set[str] = field(default_factory=set)
 
 
 def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str, Any]) -> Filed:
@@ -230,7 +241,7 @@ def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str,
     for source in scope.sources:
         judges = _Judges()
         outcomes = _rescored(scope, source, judge, score, filed, judges)
-        info = partial(_judging, source_info(scope.store, source), {judge: dict(provenance)}, judges)
+        info = partial(_judging, source_info(scope.store, source), judge, provenance, judges)
         replace_outcomes(scope.store, source, outcomes, info)
     return filed
 
@@ -238,10 +249,14 @@ def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str,
 _LIVE_RULE = "scored live by "
 
 
-def _judging(held: Mapping[str, Any], provenance: Mapping[str, Any], judges: _Judges) -> dict[str, Any]:
+def _judging(held: Mapping[str, Any], judge: str, provenance: Mapping[str, Any], judges: _Judges) -> dict[str, Any]:
     """Entries of source.json: the judges that outcomes name and no others, and how the scores came about."""
     entries: dict[str, Any] = {}
-    if known := held.get("judging", {}) | (provenance if judges.filed else {}):
+    known = dict(held.get("judging", {}))
+    if judges.filed:
+        served = judges.served.union(known.get(judge, {}).get("served_models", ()))
+        known[judge] = dict(provenance) | ({"served_models": sorted(served)} if served else {})
+    if known:
         entries["judging"] = {name: entry for name, entry in known.items() if name in judges.ours}
     if judges.ours:
         imported = held.get("score_rule", "").split(_LIVE_RULE)[0].removesuffix("; ") if judges.published else ""
@@ -262,6 +277,9 @@ def _rescored(scope: Scope, source: str, judge: str, score: Score, filed: Filed,
                 kept = row["score"] is not None and row["judge"] != judge
                 filed.counts[row["model"], KEPT if kept else row["status"]] += 1
                 filed.short += bool(scored.verdicts and scored.missing)
+                filed.served |= set(scored.served)
+                if row["judge"] == judge:
+                    judges.served |= set(scored.served)
             if scored_by_us(row):
                 judges.ours.add(row["judge"])
             elif row["score"] is not None:

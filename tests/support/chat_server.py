@@ -6,6 +6,8 @@ Answering: "How many things are in picture N?" gets N from a model whose name ha
 N is even. Judging: a system message that grades; the candidate is read between its marks, as a model that follows the
 prompt would read it, and gets 10 where it holds the reference as a word, else 2.
 
+Every model answers as `MODEL-2026-11-01`, but `alias-NAME` as NAME.
+
 Failing: a question with `fault=NAME` fails in that way, each time, or with `fault=NAME-once` the first time only. A key
 that comes with a request is echoed in error messages, as some proxies do. GET /stats counts requests, deliveries, and
 headers that are meant for OpenAI.
@@ -104,6 +106,9 @@ class Server(asyncio.Protocol):
             text = self.answer(model, user)
         self.deliver(model, text, stream, user=user)
 
+    def served(self, model: str) -> str:
+        return model.removeprefix("alias-") if model.startswith("alias-") else f"{model}-2026-11-01"
+
     def answer(self, model: str, user: str) -> str:
         number = re.search(r"picture (\d+)", user)
         if not number:
@@ -126,7 +131,7 @@ class Server(asyncio.Protocol):
         self, model: str, text: str, stream: bool, user: str = "", finish: str = "stop", **message: Any
     ) -> None:
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-        base = {"id": f"chatcmpl-{next(self.numbers)}", "created": 1, "model": f"{model}-2026-11-01"}
+        base = {"id": f"chatcmpl-{next(self.numbers)}", "created": 1, "model": self.served(model)}
         if stream:
             middle = len(text) // 2
             chunks = [{"role": "assistant", "content": ""}, {"content": text[:middle]}, {"content": text[middle:]}]
