@@ -4,7 +4,8 @@
 
 Answering: "How many things are in picture N?" gets N from a model whose name has "huge" in it, from others only where
 N is even. Judging: a system message that grades; the candidate is read between its marks, as a model that follows the
-prompt would read it, and gets 10 where it holds the reference as a word, else 2.
+prompt would read it, and gets 10 where it holds the reference as a word, else 2. A judge with "lacking" in its name
+leaves the rationale out until GET /mend.
 
 Every model answers as `MODEL-2026-11-01`, but `alias-NAME` as NAME.
 
@@ -56,6 +57,7 @@ class Server(asyncio.Protocol):
     seen: ClassVar[Counter[str]] = Counter()
     stats: ClassVar[Counter[str]] = Counter()
     numbers: ClassVar[Iterator[int]] = count()
+    mended: ClassVar[bool] = False
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer, self.due, self.outbox = transport, b"", 0.0, []
@@ -73,6 +75,7 @@ class Server(asyncio.Protocol):
             body, self.buffer = self.buffer[end + 4 : end + 4 + size], self.buffer[end + 4 + size :]
             if head.startswith("GET"):
                 self.due = 0.0
+                Server.mended = Server.mended or head.startswith("GET /v1/mend ")
                 self.send(200, json.dumps(self.stats).encode())
             else:
                 self.stats["requests"] += 1
@@ -119,6 +122,8 @@ class Server(asyncio.Protocol):
     def judge(self, model: str, messages: list[dict[str, Any]], user: str, times: int) -> str:
         original = text_of(messages[:2])
         verdict = grade(original)
+        if "lacking" in model and not self.mended:
+            del verdict["rationale"]
         if "noisy" in model:
             verdict["score"] = max(0, verdict["score"] - times % 3)
         if "garbage" in model or ("chatty" in model and len(messages) == 2):
@@ -240,6 +245,11 @@ class Loopback:
     def stats(self) -> dict[str, int]:
         with urlopen(f"{self.url}/stats", timeout=10) as reply:
             return json.load(reply)
+
+    def mend(self) -> None:
+        """From here on a judge whose name has "lacking" in it leaves nothing out."""
+        with urlopen(f"{self.url}/mend", timeout=10):
+            pass
 
     def __enter__(self) -> Loopback:
         return self
