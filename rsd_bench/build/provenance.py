@@ -12,8 +12,11 @@ from typing import Any
 
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import MES_LEVELS
+from rsd_bench.dataset.manifest import Manifest
+from rsd_bench.model_names import what_moved
 from rsd_bench.sources.damage import reading
 from rsd_bench.sources.outcomes import AUDIT
+from rsd_bench.types import Problem
 
 
 def live_provenance(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +39,19 @@ def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _public_name(served: str) -> str:
     path = PureWindowsPath(served)  # reads the paths of other systems, too
     return path.name if path.root else served
+
+
+def moved_models(manifest: Manifest) -> list[Problem]:
+    """The models of the pair and the judges that were not, everywhere, one version of what was asked: warnings."""
+    served: dict[tuple[str, str], set[str]] = {}
+    for source in manifest.sources.values():
+        for model in (manifest.pair.small, manifest.pair.large):
+            names = (source.live or {}).get(model, {}).get("served_models", ())
+            served.setdefault((model, model), set()).update(names)
+        for judge, entry in (source.judging or {}).items():
+            served.setdefault((judge, judge.partition("/")[2]), set()).update(entry.get("served_models", ()))
+    fix = "name a dated id and ask again, or tell the readers of the dataset"
+    return [Problem(who, moved, fix) for (who, asked), names in served.items() if (moved := what_moved(asked, names))]
 
 
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any] | None:

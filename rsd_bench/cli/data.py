@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import data_import, panels, publish
-from rsd_bench.cli.output import AsJson, fail, print_json, say
+from rsd_bench.cli.output import AsJson, fail, print_json, say, warn
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.manifest import Manifest
@@ -45,21 +45,25 @@ def build(
 ) -> None:
     """Build a dataset folder: byte-reproducible, whole or not at all."""
     from rsd_bench.build.build_dataset import build_dataset
+    from rsd_bench.build.provenance import moved_models
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.dataset.manifest import manifest_sha256
 
     if features and edition is not Edition.lite:
         raise typer.BadParameter("features go into a lite edition: add --edition lite", param_hint="--features")
     manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
-    sha256 = manifest_sha256(out)
+    sha256, moved = manifest_sha256(out), moved_models(manifest)
     if as_json:
-        print_json({"ok": True, "folder": str(out), "manifest_sha256": sha256, "manifest": manifest.to_dict()})
+        warnings = [problem.to_dict() for problem in moved]
+        figures = {"folder": str(out), "manifest_sha256": sha256, "warnings": warnings, "manifest": manifest.to_dict()}
+        print_json({"ok": True, **figures})
         return
     say(_summary(manifest))
     if manifest.missing:
         say(f"left out  {len(manifest.missing)} queries without a score of both models (named in manifest.json)")
     say(f"manifest  {sha256}")
     say(f"dataset   {out}")
+    warn(moved)
 
 
 def _summary(manifest: Manifest) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from rsd_bench.cli import panels
 from rsd_bench.cli.live import CostOptions, Engine, EngineOptions, LimitOptions, RequestOptions, output_tokens_of
-from rsd_bench.cli.live_report import Report, announce, conclude, shortfall, summary_rows
+from rsd_bench.cli.live_report import Report, announce, conclude, served_lines, shortfall, summary_rows
 from rsd_bench.cli.option_groups import grouped
 from rsd_bench.cli.output import AsJson, interruptible
 from rsd_bench.types import InputError
@@ -91,7 +91,7 @@ def generate(
     from rsd_bench.endpoints.ray_calls import run_on_ray
     from rsd_bench.endpoints.retry import Asking
     from rsd_bench.endpoints.run_calls import Run, run_requests
-    from rsd_bench.generate.answer_queries import Plan, file_outcomes, require_live
+    from rsd_bench.generate.answer_queries import Plan, file_outcomes, require_live, served_models
     from rsd_bench.generate.energy import open_meter
     from rsd_bench.generate.queries import bring_queries
     from rsd_bench.generate.vllm_batch import run_vllm
@@ -120,8 +120,10 @@ def generate(
         tally = run_requests(lanes, answers, run)
         counts = file_outcomes(plan, answers)
         total = answers.spent_usd()
-    report = Report(out, counts, tally, budget, total, problems=shortfall(tally, counts, "queries"))
-    conclude(report, summary_rows(counts), as_json)
+    served = served_models(plan)
+    problems = shortfall(tally, counts, "queries")
+    report = Report(out, counts, tally, budget, total, {"served_models": served}, problems)
+    conclude(report, "\n".join([summary_rows(counts), *served_lines(served)]), as_json)
 
 
 def _text_of(path: Path | None) -> str:

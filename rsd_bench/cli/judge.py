@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,16 +14,17 @@ from rsd_bench.cli import judge_audit, panels
 from rsd_bench.cli.judge_audit import Sources, Store
 from rsd_bench.cli.judge_batch import BatchOptions, read_judge_batch, write_judge_batch
 from rsd_bench.cli.live import CostOptions, EngineOptions, LimitOptions, RequestOptions, output_tokens_of
-from rsd_bench.cli.live_report import Report, announce, conclude, shortfall, summary_rows
+from rsd_bench.cli.live_report import Report, announce, conclude, served_lines, shortfall, summary_rows
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson, interruptible
+from rsd_bench.cli.output import AsJson, interruptible, one_line, say
 
 if TYPE_CHECKING:
     from rsd_bench.endpoints.answer_store import AnswerStore
     from rsd_bench.endpoints.engine import Tally
     from rsd_bench.endpoints.run_calls import Run
     from rsd_bench.judge.closed import ClosedJudge
-    from rsd_bench.judge.score_answers import Filed, ModelJudge, Scope
+    from rsd_bench.judge.model_judge import ModelJudge, Scope
+    from rsd_bench.judge.score_answers import Filed
 
 _DEFAULT = "run"
 
@@ -51,6 +53,12 @@ app = panels.App(
 EXACT, NUMERIC = "exact-match", "numeric"
 
 
+class Retry(StrEnum):
+    """Which final replies are asked for again. unparseable: those that are no verdict, nor is their repair."""
+
+    unparseable = "unparseable"
+
+
 @dataclass(frozen=True)
 class JudgeOptions:
     """Who judges, and how."""
@@ -77,6 +85,12 @@ class JudgeOptions:
         float,
         typer.Option(min=0, max=1, help="Of the numeric judge, relative.", rich_help_panel=panels.JUDGE),
     ] = 0.01
+    retry: Annotated[
+        Retry | None,
+        typer.Option(
+            help="Ask again for what gave no verdict, once the judge is mended.", rich_help_panel=panels.JUDGE
+        ),
+    ] = None
 
     def closed(self) -> ClosedJudge | None:
         """The judge that asks no model, where it is one."""
@@ -85,8 +99,8 @@ class JudgeOptions:
         return {EXACT: exact_match(), NUMERIC: numeric(self.tolerance)}.get(self.judge)
 
     def model(self, request: RequestOptions) -> ModelJudge:
+        from rsd_bench.judge.model_judge import ModelJudge
         from rsd_bench.judge.prompt import load_prompt
-        from rsd_bench.judge.score_answers import ModelJudge
 
         folder = load_prompt(self.prompt)
         (endpoint,) = request.endpoints([self.judge])
@@ -103,7 +117,7 @@ class ScopeOptions:
     ] = None
 
     def open(self, store: Path) -> Scope:
-        from rsd_bench.judge.score_answers import open_scope
+        from rsd_bench.judge.model_judge import open_scope
 
         return open_scope(store, self.source, self.model)
 
@@ -126,10 +140,14 @@ def run(
     from rsd_bench.endpoints.answer_store import open_answers
     from rsd_bench.endpoints.retry import Asking
     from rsd_bench.endpoints.run_calls import Run
+    from rsd_bench.judge.no_verdict import reopen
     from rsd_bench.judge.score_answers import file_scores, score_by_model
 
     closed = judge.closed()
     batch.require_use(judge.judge if closed else None)
+    if judge.retry and (closed or batch.batch_in):
+        what = f"{judge.judge} asks no model" if closed else "--batch-in asks nothing"
+        raise typer.BadParameter(f"{what}: leave one out", param_hint="--retry")
     scope = chosen.open(store)
     if closed:
         _score_closed(closed, scope, as_json)
@@ -145,6 +163,10 @@ def run(
     )
     with open_answers(store) as answers:
         answers.note_run("judge", {"judge": asked.name, **asked.provenance()})
+        if judge.retry:
+            reopened = reopen(asked, scope, answers)
+            if not as_json:
+                say(f"{reopened} judgments without a verdict are asked for again")
         if batch.batch_out:
             write_judge_batch(asked, scope, answers, batch.batch_out, as_json)
             return
@@ -155,8 +177,15 @@ def run(
         filed = file_scores(scope, asked.name, score_by_model(asked, answers), asked.provenance())
         total = answers.spent_usd()
     problems = [*shortfall(tally, tally.asked, "judge calls"), *problems]
-    report = Report(store, filed.counts, tally, budget, total, {"fewer_verdicts": filed.short}, problems)
-    conclude(report, _summary(filed, judge.repeats), as_json)
+    served = {asked.endpoint.model: sorted(filed.served)}
+    commonest = filed.unread.commonest
+    figures = {
+        "fewer_verdicts": filed.short,
+        "no_verdict": commonest._asdict() | {"of": filed.unread.reasons.total()} if commonest else None,
+        "served_models": served,
+    }
+    report = Report(store, filed.counts, tally, budget, total, figures, problems)
+    conclude(report, "\n".join([_summary(filed, judge.repeats), *served_lines(served)]), as_json)
 
 
 def _score_closed(judge: ClosedJudge, scope: Scope, as_json: bool) -> None:
@@ -176,7 +205,7 @@ def _ask(judge: ModelJudge, scope: Scope, answers: AnswerStore, run: Run, concur
     """First tries, then one repair for each reply that is no verdict."""
     from rsd_bench.endpoints.engine import Lane
     from rsd_bench.endpoints.run_calls import run_requests
-    from rsd_bench.judge.score_answers import first_requests, repair_requests
+    from rsd_bench.judge.model_judge import first_requests, repair_requests
 
     tally = run_requests([Lane(judge.endpoint, lambda: first_requests(judge, scope), concurrency)], answers, run)
     if tally.stopped or next(repair_requests(judge, scope, answers), None) is None:
@@ -200,6 +229,11 @@ def _summary(filed: Filed, repeats: int) -> str:
         lines.append(
             f"{filed.short} answers have fewer than {repeats} verdicts: calls failed, or replies were no verdict"
         )
+    if commonest := filed.unread.commonest:
+        reason, replies, example = commonest
+        lines.append(one_line(f"no verdict in {filed.unread.reasons.total()} judgments, {replies} of them: {reason}"))
+        lines.append(one_line(f"one reply says: {example}"))
+        lines.append("once the judge is mended, --retry unparseable asks for those again")
     return "\n".join(lines)
 
 

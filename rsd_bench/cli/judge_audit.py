@@ -45,7 +45,7 @@ def audit(
     """How far to trust the judge: people, repeats, verbosity, and the labels that judging again would flip."""
     from rsd_bench.judge.audit import audit_source, judged_answers
     from rsd_bench.judge.human import read_human_scores
-    from rsd_bench.judge.score_answers import open_scope
+    from rsd_bench.judge.model_judge import open_scope
 
     if (small is None) != (large is None):
         raise typer.BadParameter("give both --small and --large", param_hint="--small")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rsd_bench.endpoints.answer_store import AnswerStore
     from rsd_bench.endpoints.engine import Tally
     from rsd_bench.endpoints.prices import Budget
-    from rsd_bench.judge.score_answers import ModelJudge, Scope
+    from rsd_bench.judge.model_judge import ModelJudge, Scope
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class BatchOptions:
 def write_judge_batch(judge: ModelJudge, scope: Scope, answers: AnswerStore, path: Path, as_json: bool) -> None:
     """Write what is still to be asked as input files of the Batch API."""
     from rsd_bench.endpoints.batch_files import write_batch
-    from rsd_bench.judge.score_answers import first_requests, repair_requests
+    from rsd_bench.judge.model_judge import first_requests, repair_requests
 
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     files = write_batch(requests, answers, scope.image, path)
@@ -67,7 +67,7 @@ def read_judge_batch(
     """What the files answered, and what is wrong with them: other options of the run ask for other requests."""
     from rsd_bench.endpoints.batch_files import read_batch
     from rsd_bench.endpoints.engine import Tally
-    from rsd_bench.judge.score_answers import first_requests, repair_requests
+    from rsd_bench.judge.model_judge import first_requests, repair_requests
 
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     counts = read_batch(paths, requests, answers, budget)
@@ -75,12 +75,15 @@ def read_judge_batch(
         say("read      " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
     tally = Tally()
     for status, n in counts.items():
-        if status != "unknown":
+        if status not in ("unknown", "differs"):
             tally.asked[judge.endpoint.model, status] += n
     problems = []
     if counts["unknown"]:
         what = f"{counts['unknown']} lines answer nothing that this run asks"
         problems.append(Problem("--batch-in", what, "give the options of --batch-out, --repeats and --param too"))
+    if counts["differs"]:
+        what = f"{counts['differs']} lines answer otherwise than what the store holds, which stays"
+        problems.append(Problem("--batch-in", what, "read one answer to a request, by a call or from one batch"))
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
     if open_keys := {request.key for request in requests if not answers.has_final(request.key)}:
         what = f"{len(open_keys)} requests are not answered"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from rsd_bench.cli.output import fail, one_line, print_json, say, table
+from rsd_bench.model_names import what_moved
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -89,6 +90,18 @@ def summary_rows(counts: Counter[tuple[str, str]]) -> str:
         figures = [counts[model, status] for status in statuses]
         rows.append((model, sum(figures), *figures))
     return table(rows)
+
+
+def served_lines(served: Mapping[str, Sequence[str]]) -> list[str]:
+    """Who answered for each model that was asked, with a warning where that is not one version of it."""
+    lines = []
+    for model, names in served.items():
+        moved = what_moved(model, names)
+        if moved:
+            lines.append(one_line(f"warning: {model} {moved}; name a dated id that does not move"))
+        elif names:
+            lines.append(one_line(f"served    {model}: {', '.join(names)}"))
+    return lines
 
 
 def _by_model(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:

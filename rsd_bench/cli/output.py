@@ -57,6 +57,12 @@ def fail(problems: Sequence[Problem], as_json: bool | None = None) -> typer.Exit
     return typer.Exit(1)
 
 
+def warn(problems: Sequence[Problem]) -> None:
+    """Name what is odd and stops nothing."""
+    for problem in problems:
+        typer.echo(f"warning: {one_line(str(problem))}", err=True)
+
+
 def one_line(text: str) -> str:
     """Without line breaks and control characters, which an input could smuggle in."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -4,8 +4,8 @@
     runs      one row a run: when, which command, endpoint, hardware note, parameters; never a key of an endpoint
 
 Contract: WAL, one transaction per answer, so an answer is either whole in the file or was never acknowledged, also
-after `kill -9`. A final state is never overwritten. A row with status `error` is a failure that is asked for again;
-what it cost is added to what comes in its place.
+after `kill -9`. A final state is never overwritten, unless `reopen` made it a failure. A row with status `error` is a
+failure that is asked for again; what it cost is added to what comes in its place.
 `synchronous=NORMAL`: a killed process loses nothing; a power cut may lose the last answers, never the file.
 One process at a time: a lock file says so. Only the process that opened the store writes, or the one writer of its Ray
 run, which joins it.
@@ -46,6 +46,7 @@ _PUT = (
     "cost_usd = coalesce(answers.cost_usd + excluded.cost_usd, answers.cost_usd, excluded.cost_usd) "
     "WHERE answers.status = 'error'"
 )
+_REOPEN = "UPDATE answers SET status = 'error', text = NULL, detail = ? WHERE key = ?"
 _GET = f"SELECT {', '.join(_COLUMNS)} FROM answers WHERE key = ?"
 
 
@@ -71,6 +72,11 @@ class AnswerStore:
         with self._guard():
             row = self._connection.execute("SELECT status FROM answers WHERE key = ?", (key,)).fetchone()
         return row is not None and row[0] in FINAL
+
+    def reopen(self, key: str, why: str) -> None:
+        """Make an answer a failure that is asked for again; what it cost stays."""
+        with self._guard():
+            self._connection.execute(_REOPEN, (why, key))
 
     def spent_usd(self) -> float:
         """What all answers and failures of the store cost, at the prices of their days."""

@@ -16,8 +16,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from rsd_bench.endpoints.url_keys import key_segments
 from rsd_bench.types import InputError
 
 #: States that are never asked for again. An `error` is recorded, and asked for again by the next run.
@@ -31,6 +32,7 @@ NO_KEY = "none"
 #: What a request says by itself: a parameter of one of these names would ask another question, or of another model.
 RESERVED = {"model", "messages", "stream", "stream_options", "n"}
 
+_TELLING = 6  # characters of a key that is not in a URL by chance
 _MAX_LINE = 500  # characters of a detail or a model name
 
 _ENDPOINT = re.compile(r"(?P<model>[^\s@]+(?:@[^\s@]+)*?)@(?P<url>https?://\S+)")
@@ -68,7 +70,7 @@ class Endpoint:
 def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
     """An Endpoint from "ID@BASE_URL". key_variables: model id -> environment variable of its key.
 
-    Raises InputError for another form, for credentials inside the URL, and for a variable that is not set.
+    Raises InputError for another form, for a key anywhere inside the URL, and for a variable that is not set.
     """
     match = _ENDPOINT.fullmatch(text)
     if not match:
@@ -80,9 +82,11 @@ def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
         parts.port  # noqa: B018 - raises where it is no number
     except ValueError:
         raise InputError.at(f"endpoint of {model}", "has no usable base URL", "ID@http://HOST:PORT/v1") from None
+    fix = "put the key into an environment variable and name it with --key-env ID=VARIABLE"
     if credentials or not parts.hostname:
-        fix = "put the key into an environment variable and name it with --key-env ID=VARIABLE"
         raise InputError.at(f"endpoint of {model}", "the base URL holds more than a place", fix)
+    if key_segments(parts.path):
+        raise InputError.at(f"endpoint of {model}", "the path of the base URL holds what looks like a key", fix)
     variable = key_variables.get(model)
     if variable is None and Endpoint(model, url).is_openai:
         variable = OPENAI_KEY_VARIABLE
@@ -91,6 +95,8 @@ def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
     if variable is not None and not (os.environ[variable].isascii() and os.environ[variable].isprintable()):
         what = f"environment variable {variable} holds what no HTTP header can"
         raise InputError.at(f"endpoint of {model}", what, "export the key alone, without line ends")
+    if variable is not None and len(os.environ[variable]) >= _TELLING and os.environ[variable] in unquote(url):
+        raise InputError.at(f"endpoint of {model}", f"the base URL holds the key of {variable}", "leave it out there")
     return Endpoint(model, url, variable)
 
 

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from rsd_bench.endpoints.calls import Endpoint
-from rsd_bench.endpoints.parse import EventReader, bounded, parse_body, parse_refusal
+from rsd_bench.endpoints.parse import bounded, parse_refusal
 from rsd_bench.endpoints.reply import CallFailed, Reply
+from rsd_bench.endpoints.reply_reader import ReplyReader
 from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
 
     import aiohttp
     import yarl
+    from aiohttp.client_proto import ResponseHandler
+
+    from rsd_bench.endpoints.connections import SoundConnector
 
 _CONNECT_S = 30.0  # for a connection; a whole try is bounded by who calls
-_DRAIN_S = 1.0
+_PATIENCE_S = 1.0  # for the end of a reply from which nothing is missing
 
 
 @dataclass(frozen=True)
 class ChatClient:
-    """Where to ask, and the session (pool, headers, proxy) to ask with. `api_key` is for keeping it off the disk."""
+    """Where to ask, and the session (headers, proxy) and its connections to ask with.
+
+    `api_key` is for keeping it off the disk.
+    """
 
     session: aiohttp.ClientSession
+    connections: SoundConnector
     url: yarl.URL
     api_key: str
 
@@ -67,18 +75,23 @@ def open_client(endpoint: Endpoint, concurrency: int) -> ChatClient:
     import yarl
     from openai import AsyncOpenAI, Omit
 
+    from rsd_bench.endpoints.connections import CarriedResponse, SoundConnector
+
     unused = httpx2.AsyncClient(verify=certificates, trust_env=False)  # or the SDK would open one of its own
     sdk = AsyncOpenAI(api_key=endpoint.api_key, base_url=endpoint.base_url, max_retries=0, http_client=unused)
     own = sdk.default_headers if endpoint.is_openai else {"User-Agent": sdk.user_agent}
     stated = {name: value for name, value in own.items() if not isinstance(value, Omit)}
+    connections = SoundConnector(limit=concurrency, ssl=certificates)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=concurrency, ssl=certificates),
+        connector=connections,
+        response_class=CarriedResponse,
         headers={**stated, **sdk.auth_headers, "Accept": "application/json", "Content-Type": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
         proxy=_proxy_for(endpoint.base_url),
     )
-    return ChatClient(session, yarl.URL(str(sdk.base_url.join("chat/completions")), encoded=True), sdk.api_key)
+    url = yarl.URL(str(sdk.base_url.join("chat/completions")), encoded=True)
+    return ChatClient(session, connections, url, sdk.api_key)
 
 
 def _proxy_for(url: str) -> str | None:
@@ -102,27 +115,90 @@ async def opened(endpoint: Endpoint, concurrency: int) -> AsyncIterator[ChatClie
         yield client
 
 
-async def call(client: ChatClient, body: bytes, stream: bool) -> Reply:
-    """Send one chat completion and read it to the end. Raises CallFailed; times out only when the caller does.
+async def call(client: ChatClient, body: bytes, stream: bool, seconds: float) -> Reply:
+    """Send one chat completion and read it to the end, for `seconds` at most. Raises CallFailed.
 
-    No redirect is followed: it would send pictures and question to a place that nobody named, or turn POST into GET.
+    An answer that came whole is one, whatever the connection does after it. A try may have been billed from the first
+    byte of its body on. No redirect is followed: it would send pictures and question to a place that nobody named, or
+    turn POST into GET.
     """
     import aiohttp
 
+    from rsd_bench.endpoints.connections import CarriedResponse, Question
+
+    question = Question(body)
+    incoming: _Incoming | None = None
+    lost: CallFailed | None = None
+    await client.connections.rest()
     start = time.perf_counter()
-    sent = False
     try:
-        async with client.session.post(client.url, data=body, allow_redirects=False) as response:
-            sent = True
+        async with (
+            asyncio.timeout(seconds),
+            client.session.post(client.url, data=question, allow_redirects=False) as response,
+        ):
+            assert isinstance(response, CarriedResponse)
             if not 200 <= response.status < 300:
                 raise parse_refusal(response.status, response.headers, await _body(response.content))
-            if stream and response.content_type == "text/event-stream":
-                return await _read_events(response.content, start)
-            return await _read_whole(response.content, start)
+            if response.early:
+                raise CallFailed("transient", "answered before the question was sent whole", billable=True)
+            events = stream and response.content_type == "text/event-stream"
+            incoming = _Incoming(ReplyReader(events), response.carrier, start)
+            await incoming.read(response.content)
     except (aiohttp.ClientError, OSError) as error:
-        if sent:
-            raise CallFailed("transient", f"connection lost: {type(error).__name__}", billable=True) from None
-        raise CallFailed("transient", f"no connection: {_said(error)}") from None
+        lost = CallFailed("transient", _loss(error, question.sent, incoming, seconds), billable=question.sent)
+    if incoming is None:
+        assert lost
+        raise lost
+    try:
+        reply = incoming.reply()
+    except CallFailed as failed:
+        raise (lost if lost and not failed.reply else failed) from None
+    if not client.connections.accept(incoming.carrier, reply.id):
+        raise CallFailed("transient", f"an answer that came before, id {reply.id}", billable=True)
+    return reply
+
+
+@dataclass
+class _Incoming:
+    """What has come of a reply over a connection, and when: seconds since the question was handed to the transport."""
+
+    reader: ReplyReader
+    carrier: ResponseHandler
+    start: float
+    first_s: float | None = None
+    last_s: float = 0.0
+
+    async def read(self, content: aiohttp.StreamReader) -> None:
+        """Read to the end of the body; where nothing is missing from the answer, for no longer than a moment more.
+
+        A connection is used again only when it was read out, and [DONE] may be late or never come.
+        """
+        async with asyncio.timeout(None) as patience:
+            while part := await content.readany():
+                if not self.reader.done:
+                    self.last_s = time.perf_counter() - self.start
+                self.reader.feed(part)
+                if self.first_s is None and self.reader.has_text:
+                    self.first_s = self.last_s
+                if self.reader.settled and patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + _PATIENCE_S)
+
+    def reply(self) -> Reply:
+        """Raises CallFailed."""
+        reply = self.reader.reply()
+        reply.first_token_s, reply.latency_s = self.first_s, self.last_s
+        return reply
+
+
+def _loss(error: Exception, sent: bool, incoming: _Incoming | None, seconds: float) -> str:
+    """Why a try ended without a whole answer."""
+    import aiohttp
+
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        return f"no complete answer within {seconds:.3g} s"
+    if incoming:
+        return f"connection lost: {type(error).__name__}"
+    return f"{'no reply' if sent else 'no connection'}: {_said(error)}"
 
 
 def _said(error: Exception) -> str:
@@ -135,46 +211,10 @@ def _said(error: Exception) -> str:
 
 
 async def _body(content: aiohttp.StreamReader) -> bytes:
+    """The body of a refusal, as far as it comes."""
     parts, size = [], 0
     async for part in content.iter_any():
         parts.append(part)
         size += len(part)
         bounded(size)
     return b"".join(parts)
-
-
-async def _read_whole(content: aiohttp.StreamReader, start: float) -> Reply:
-    body = await _body(content)
-    latency = time.perf_counter() - start
-    reply = parse_body(body)
-    reply.latency_s = latency
-    return reply
-
-
-async def _read_events(content: aiohttp.StreamReader, start: float) -> Reply:
-    """Server-sent events up to [DONE], or to the end of the body."""
-    events, first = EventReader(), None
-    async for part in content.iter_any():
-        events.feed(part)
-        if first is None and events.has_text:
-            first = time.perf_counter() - start
-        if events.done:
-            break
-    latency = time.perf_counter() - start
-    if not content.at_eof():
-        await _drain(content)
-    reply = events.reply()
-    reply.first_token_s, reply.latency_s = first, latency
-    return reply
-
-
-async def _drain(content: aiohttp.StreamReader) -> None:
-    """Read what follows [DONE], normally the end of the body: a connection is used again only when it was read out."""
-    import aiohttp
-
-    try:
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in content.iter_any():
-                pass
-    except (aiohttp.ClientError, OSError):
-        return  # the answer is whole; only the connection is lost

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rsd_bench.endpoints.reply import CallFailed, Reply, usable
+from rsd_bench.endpoints.url_keys import without_keys
 
 _MAX_BYTES = 32 << 20  # of one reply: an endpoint that never stops must not fill the memory
 _TRANSIENT = {408, 409, 425, 429}
@@ -59,12 +60,13 @@ def _complaint(body: bytes) -> tuple[Any, Any]:
 
 
 def _place(url: str) -> str:
-    """A URL without what may be secret in it: user, password, query, fragment."""
+    """A URL without what may be secret in it: user, password, query, fragment, a key in its path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "an unreadable place"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl() or "nowhere"
+    netloc, path = parts.netloc.rpartition("@")[2], without_keys(parts.path)
+    return parts._replace(netloc=netloc, path=path, query="", fragment="").geturl() or "nowhere"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -82,7 +84,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def parse_body(body: bytes) -> Reply:
     """The Reply of a whole body: a completion, or events of a server that does not say so. Raises CallFailed."""
-    if body.removeprefix(_BOM).lstrip().startswith(_EVENT_STARTS):
+    if start_of(body).startswith(_EVENT_STARTS):
         events = EventReader()
         events.feed(body)
         return events.reply()
@@ -99,10 +101,16 @@ def parse_completion(data: Any) -> Reply:
     return usable(_reply(data, *texts, choice.get("finish_reason")))
 
 
+def start_of(body: bytes) -> bytes:
+    """From the first byte on that says anything."""
+    return body.removeprefix(_BOM).lstrip()
+
+
 class EventReader:
     """A streamed chat completion, fed as its bytes come in: server-sent events as the HTML standard reads them.
 
-    A stream that ends without a finish reason was cut, with or without [DONE].
+    A stream that ends without a finish reason was cut, with or without [DONE]. One with it is an answer, whatever the
+    connection did then; an error that the endpoint sends before [DONE] makes it none.
     """
 
     def __init__(self) -> None:
@@ -121,6 +129,11 @@ class EventReader:
         """Whether the model has said anything yet."""
         return bool(self._texts)
 
+    @property
+    def settled(self) -> bool:
+        """Whether finish reason and usage have come, or the end."""
+        return self.done or bool(self._finish and isinstance(self._usage, dict))
+
     def feed(self, part: bytes) -> None:
         """Read the lines that `part` completes; they end in LF, CR, or CRLF. Raises CallFailed."""
         self._size += len(part)
@@ -135,8 +148,12 @@ class EventReader:
 
     def reply(self) -> Reply:
         """The Reply of a stream that has ended. Raises CallFailed."""
-        self._line(self._rest)
-        self._line(b"")
+        try:
+            self._line(self._rest)
+            self._line(b"")
+        except _Malformed:
+            if not self._finish:  # else the answer was over before the last event was broken off
+                raise
         if not self._finish:
             raise CallFailed("transient", "the stream was cut", billable=True)
         data = self._head | {"usage": self._usage}
@@ -155,13 +172,13 @@ class EventReader:
     def _event(self) -> None:
         payload, kind = b"\n".join(self._data).strip(), self._type
         self._data, self._type = [], b""
-        if not payload or self.done:
-            return
-        if payload == b"[DONE]":
-            self.done = True
+        if self.done or (not payload and kind != b"error"):
             return
         if kind == b"error":
             raise CallFailed("transient", f"error in the reply: {_complaint(payload)[0]}", billable=True)
+        if payload == b"[DONE]":
+            self.done = True
+            return
         chunk = _object(payload)
         self._head = self._head or chunk
         self._usage = chunk.get("usage") or self._usage
@@ -177,12 +194,19 @@ class EventReader:
         self._finish = choice.get("finish_reason") or self._finish
 
 
+class _Malformed(CallFailed):
+    """What came is no JSON; perhaps it was broken off."""
+
+    def __init__(self) -> None:
+        super().__init__("deterministic", "malformed JSON in the reply", billable=True)
+
+
 def _object(data: bytes) -> dict[str, Any]:
     """The JSON object of a reply or event. Raises CallFailed."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
-        raise CallFailed("deterministic", "malformed JSON in the reply", billable=True) from None
+        raise _Malformed from None
     if not isinstance(value, dict):
         raise CallFailed("deterministic", "the reply is no JSON object", billable=True)
     return value
@@ -190,14 +214,24 @@ def _object(data: bytes) -> dict[str, Any]:
 
 def _choice(data: Mapping[str, Any]) -> dict[str, Any] | None:
     """Choice 0, the one that was asked for, where there is one; an error inside a 200 is a failure like any other."""
-    if error := data.get("error"):
-        said = error.get("message") or error if isinstance(error, dict) else error
-        raise CallFailed("transient", f"error in the reply: {said}", billable=True)
+    _require_no_error(data)
     choices = data.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and not choice.get("index"):
+            _require_no_error(choice)
             return choice
     return None
+
+
+def _require_no_error(data: Mapping[str, Any]) -> None:
+    """CallFailed where an object is an error or brings one along, an empty one too."""
+    error = data.get("error")
+    if error is None or error is False or error == "":
+        if "error" not in (data.get("object"), data.get("type")):
+            return
+        error = data
+    said = error.get("message") or error if isinstance(error, dict) else error
+    raise CallFailed("transient", f"error in the reply: {said}", billable=True)
 
 
 def _text(value: Any) -> str:
@@ -225,6 +259,7 @@ def _reply(data: Mapping[str, Any], text: str, refusal: str, finish: Any) -> Rep
         served_model=served if isinstance(served, str) else None,
         input_tokens=_count(usage.get("prompt_tokens")),
         output_tokens=_count(usage.get("completion_tokens")),
+        id=name if isinstance(name := data.get("id"), str) and name else None,
     )
 
 

@@ -24,7 +24,10 @@ _TOOLS = {"tool_calls", "tool_use", "function_call"}
 
 @dataclass(slots=True)
 class Reply:
-    """What an endpoint said, and when. `refusal` is the structured refusal of the API, not a reading of the text."""
+    """What an endpoint said, and when. `refusal` is the structured refusal of the API, not a reading of the text.
+
+    id: what the endpoint calls this reply; None where it does not say.
+    """
 
     text: str
     finish_reason: str | None
@@ -32,6 +35,7 @@ class Reply:
     served_model: str | None
     input_tokens: int | None
     output_tokens: int | None
+    id: str | None = None
     first_token_s: float | None = None
     latency_s: float = 0.0
 

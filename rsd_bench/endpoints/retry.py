@@ -83,13 +83,11 @@ async def ask(
     while True:
         attempt += 1
         try:
-            async with asyncio.timeout(min(policy.timeout_s, max(deadline - time.monotonic(), 0.001))):
-                reply, joules = await _metered(client, body, asking)
+            seconds = min(policy.timeout_s, max(deadline - time.monotonic(), 0.001))
+            reply, joules = await _metered(client, body, asking, seconds)
             costs.append(budget.cost(request, reply.input_tokens, reply.output_tokens, reply.text))
             answer = _answer(request, reply, attempt, costs, client.api_key)
             return (replace(answer, energy_j=joules, energy_basis=meter.basis) if meter else answer), False
-        except TimeoutError:
-            failed = CallFailed("transient", f"no complete answer within {policy.timeout_s:g} s", billable=True)
         except CallFailed as error:
             failed = error
         if failed.reply or failed.billable:
@@ -107,13 +105,13 @@ async def ask(
             return answer, failed.of_request
 
 
-async def _metered(client: ChatClient, body: bytes, asking: Asking) -> tuple[Reply, float | None]:
+async def _metered(client: ChatClient, body: bytes, asking: Asking, seconds: float) -> tuple[Reply, float | None]:
     """One call, and the joules it took where there is a meter."""
     if asking.meter is None:
-        return await call(client, body, asking.stream), None
+        return await call(client, body, asking.stream, seconds), None
     asking.meter.start()
     try:
-        reply = await call(client, body, asking.stream)
+        reply = await call(client, body, asking.stream, seconds)
     finally:
         joules = asking.meter.stop()
     return reply, joules

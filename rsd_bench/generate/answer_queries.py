@@ -127,6 +127,15 @@ def file_outcomes(plan: Plan, answers: AnswerStore) -> Counter[tuple[str, str]]:
     return counts
 
 
+def served_models(plan: Plan) -> dict[str, list[str]]:
+    """Under which names the models of a plan answered what their outcomes in the store hold."""
+    live = [source_info(plan.store, source).get("live", {}) for source in plan.sources]
+    return {
+        model: sorted({name for entries in live if model in entries for name in entries[model]["served_models"]})
+        for model in (endpoint.model for endpoint in plan.endpoints)
+    }
+
+
 def _survey(plan: Plan, source: str, model: str, answers: AnswerStore, counts: Counter[tuple[str, str]]) -> _Survey:
     survey = _Survey()
     for standing in _standings(plan, source, model, answers):

@@ -1,7 +1,6 @@
-"""Score the answers of a store: which ones, with which requests, and what the verdicts make of each outcome.
+"""Score the answers of a store: what the verdicts of a judge make of each outcome.
 
-Judged are answers that nobody scored and those that a judge of this package scored; published scores are left alone. K
-repeats are K requests that differ in their sample index. The score is the mean of the verdicts; an outcome without any
+The score is the mean of the verdicts; an outcome without any
 verdict is `unparseable`, or stays `unscored` where calls failed or are still to be made.
 
 A score of ours gives way to another judge's only when that one is done with the answer, and to the same judge's only
@@ -10,147 +9,23 @@ when it has more verdicts: a run that was stopped, or only an estimate, takes no
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rsd_bench.endpoints.answer_store import AnswerStore
-from rsd_bench.endpoints.calls import Endpoint, Request, make_request
+from rsd_bench.endpoints.calls import Answer, Request
 from rsd_bench.judge.closed import ClosedJudge
-from rsd_bench.judge.prompt import JudgePrompt
+from rsd_bench.judge.model_judge import ModelJudge, Scope, repair_of
+from rsd_bench.judge.no_verdict import Unread, why_no_verdict
 from rsd_bench.judge.texts import query_texts
-from rsd_bench.judge.verdict import Verdict, read_verdict
-from rsd_bench.sources.outcomes import JUDGE_PREFIX, Outcome, replace_outcomes, rows_of, scored_by_us
-from rsd_bench.sources.store import source_info, sources_in, spread
-from rsd_bench.sources.store_images import image_to_send
-from rsd_bench.types import InputError, Problem
-from rsd_bench.version import __version__
+from rsd_bench.judge.verdict import Verdict
+from rsd_bench.sources.outcomes import Outcome, replace_outcomes, rows_of, scored_by_us
+from rsd_bench.sources.store import source_info, spread
 
-_DIGEST_LENGTH = 8
 _REPEAT = "repeat-{}"
-
-
-@dataclass(frozen=True)
-class ModelJudge:
-    """A judge that is a model: K requests an answer, and one repair for each reply that is no verdict."""
-
-    endpoint: Endpoint
-    prompt: JudgePrompt
-    repeats: int = 1
-    structured: bool = True
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Two judges have one name only where they ask the same: prompt files, model and parameters."""
-        asked = json.dumps([self.prompt.key, self.request_params], sort_keys=True)
-        digest = hashlib.sha256(asked.encode()).hexdigest()[:_DIGEST_LENGTH]
-        return f"{JUDGE_PREFIX}{self.prompt.name}@{self.prompt.version}:{digest}/{self.endpoint.model}"
-
-    @property
-    def request_params(self) -> dict[str, Any]:
-        if not self.structured:
-            return dict(self.params)
-        verdict = {"name": "verdict", "strict": True, "schema": dict(self.prompt.schema)}
-        return {**self.params, "response_format": {"type": "json_schema", "json_schema": verdict}}
-
-    def request(self, messages: list[dict[str, Any]], repeat: int) -> Request:
-        return make_request(self.endpoint.model, messages, self.request_params, self.prompt.key, repeat)
-
-    def provenance(self) -> dict[str, Any]:
-        return {
-            "endpoint": self.endpoint.base_url,
-            "prompt": self.prompt.key,
-            "repeats": self.repeats,
-            "structured": self.structured,
-            "parameters": dict(self.params),
-            "rsd_bench": __version__,
-        }
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What is judged: the store, its sources, and the models (None: all)."""
-
-    store: Path
-    sources: list[str]
-    models: Collection[str] | None = None
-
-    def covers(self, row: Mapping[str, Any]) -> bool:
-        """Whether an outcome is to be judged: it has a text, and no score but one of ours."""
-        return (
-            row["status"] in ("ok", "unscored", "unparseable")
-            and bool(row["response"])
-            and (row["score"] is None or scored_by_us(row))
-            and (self.models is None or row["model"] in self.models)
-        )
-
-    def image(self, sha256: str) -> bytes:
-        """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        return image_to_send(self.store, sha256)
-
-
-def open_scope(store: Path, sources: list[str] | None, models: list[str] | None) -> Scope:
-    """InputError where the store lacks a named source, or a named model has no answers."""
-    known = sources_in(store)
-    problems = [
-        Problem(str(store), f"has no source {s!r}", f"use {', '.join(known)}") for s in sources or () if s not in known
-    ]
-    chosen = sources or known
-    if models and not problems:
-        there = {row["model"] for name in chosen for row in rows_of(store, name, "responses", ["model"])}
-        fix = f"use {', '.join(sorted(there)) or 'generate first'}"
-        problems += [Problem(str(store), f"has no answers of {m!r}", fix) for m in models if m not in there]
-    if problems:
-        raise InputError(problems)
-    return Scope(store, chosen, set(models) if models else None)
-
-
-def first_requests(judge: ModelJudge, scope: Scope) -> Iterator[Request]:
-    """Every first try, in the order of the store."""
-    for messages in _messages(judge, scope):
-        for repeat in range(judge.repeats):
-            yield judge.request(messages, repeat)
-
-
-def repair_requests(judge: ModelJudge, scope: Scope, answers: AnswerStore) -> Iterator[Request]:
-    """The second try of every reply in the store that is no verdict."""
-    for messages in _messages(judge, scope):
-        for repeat in range(judge.repeats):
-            if request := _repair(judge, messages, repeat, answers):
-                yield request
-
-
-def _messages(judge: ModelJudge, scope: Scope) -> Iterator[list[dict[str, Any]]]:
-    for source in scope.sources:
-        with query_texts(scope.store, source) as texts:
-            for row in rows_of(scope.store, source, "responses", _SCOPE_COLUMNS):
-                if scope.covers(row):
-                    question, reference, image = texts(row["query_id"])
-                    if reference:
-                        yield judge.prompt.messages(question, reference, row["response"], image)
-
-
-_SCOPE_COLUMNS = ["query_id", "model", "status", "response", "score", "judge"]
-
-
-def _repair(judge: ModelJudge, messages: list[dict[str, Any]], repeat: int, answers: AnswerStore) -> Request | None:
-    first = answers.get(judge.request(messages, repeat).key)
-    if first is None or not first.text or isinstance(_verdict(judge, first.text), Verdict):
-        return None
-    return judge.request(judge.prompt.repair_messages(messages, first.text), repeat)
-
-
-def _verdict(judge: ModelJudge, text: str) -> Verdict | None:
-    try:
-        return read_verdict(text, judge.prompt.schema)
-    except ValueError:
-        return None
 
 
 class Scored(NamedTuple):
@@ -160,6 +35,8 @@ class Scored(NamedTuple):
     verdicts: list[tuple[str, Verdict]]  # with the name of the repeat
     missing: int = 0
     pending: int = 0
+    served: Collection[str] = ()  # the names under which the judge gave them
+    unread: Collection[tuple[str, str]] = ()  # why a repeat has no verdict, and its reply
 
 
 Score = Callable[[Mapping[str, Any], str, str | None, str], Scored]  # outcome, question, reference, image
@@ -173,21 +50,29 @@ def score_by_model(judge: ModelJudge, answers: AnswerStore) -> Score:
             return Scored("unscored", [])
         messages = judge.prompt.messages(question, reference, row["response"], image)
         verdicts: list[tuple[str, Verdict]] = []
+        served: set[str] = set()
+        unread: list[tuple[str, str]] = []
         pending = 0
         for repeat in range(judge.repeats):
             request: Request | None = judge.request(messages, repeat)
+            last: Answer | None = None
             for _ in range(2):  # the first try, then its repair
                 answer = answers.get(request.key) if request else None
                 if request and (answer is None or not answer.final):
                     pending += 1  # to be asked, or to be asked again
                     break
-                found = _verdict(judge, answer.text) if answer and answer.text else None
-                if found:
+                last = answer or last
+                found = judge.verdict(answer.text) if answer and answer.text else None
+                if found and answer:
+                    served |= {answer.served_model} if answer.served_model else set()
                     verdicts.append((_REPEAT.format(repeat + 1), found))
                     break
-                request = _repair(judge, messages, repeat, answers)
+                request = repair_of(judge, messages, repeat, answers)
+            else:
+                if last:
+                    unread.append(why_no_verdict(judge, last))
         status = "ok" if verdicts else "unscored" if pending else "unparseable"
-        return Scored(status, verdicts, judge.repeats - len(verdicts), pending)
+        return Scored(status, verdicts, judge.repeats - len(verdicts), pending, served, unread)
 
     return score
 
@@ -209,19 +94,28 @@ KEPT = "kept"  # in the counts: outcomes that keep the score of another judge of
 
 @dataclass
 class Filed:
-    """How many judged outcomes ended how, by (model, status); `short`: those with fewer verdicts than repeats."""
+    """How many judged outcomes ended how, by (model, status); `short`: those with fewer verdicts than repeats.
+
+    served: the names under which the judge gave verdicts about them. unread: why others gave none.
+    """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     short: int = 0
+    served: set[str] = field(default_factory=set)
+    unread: Unread = field(default_factory=Unread)
 
 
 @dataclass
 class _Judges:
-    """Whose scores a source holds as its outcomes now stand. `filed`: whether any of them took a new verdict."""
+    """Whose scores a source holds as its outcomes now stand. `filed`: whether any of them took a new verdict.
+
+    served: the names under which the judge of this run gave those that stand.
+    """
 
     ours: set[str] = field(default_factory=set)
     published: bool = False
     filed: bool = False
+    served: set[str] = field(default_factory=set)
 
 
 def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str, Any]) -> Filed:
@@ -230,7 +124,7 @@ def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str,
     for source in scope.sources:
         judges = _Judges()
         outcomes = _rescored(scope, source, judge, score, filed, judges)
-        info = partial(_judging, source_info(scope.store, source), {judge: dict(provenance)}, judges)
+        info = partial(_judging, source_info(scope.store, source), judge, provenance, judges)
         replace_outcomes(scope.store, source, outcomes, info)
     return filed
 
@@ -238,10 +132,14 @@ def file_scores(scope: Scope, judge: str, score: Score, provenance: Mapping[str,
 _LIVE_RULE = "scored live by "
 
 
-def _judging(held: Mapping[str, Any], provenance: Mapping[str, Any], judges: _Judges) -> dict[str, Any]:
+def _judging(held: Mapping[str, Any], judge: str, provenance: Mapping[str, Any], judges: _Judges) -> dict[str, Any]:
     """Entries of source.json: the judges that outcomes name and no others, and how the scores came about."""
     entries: dict[str, Any] = {}
-    if known := held.get("judging", {}) | (provenance if judges.filed else {}):
+    known = dict(held.get("judging", {}))
+    if judges.filed:
+        served = judges.served.union(known.get(judge, {}).get("served_models", ()))
+        known[judge] = dict(provenance) | ({"served_models": sorted(served)} if served else {})
+    if known:
         entries["judging"] = {name: entry for name, entry in known.items() if name in judges.ours}
     if judges.ours:
         imported = held.get("score_rule", "").split(_LIVE_RULE)[0].removesuffix("; ") if judges.published else ""
@@ -262,6 +160,10 @@ def _rescored(scope: Scope, source: str, judge: str, score: Score, filed: Filed,
                 kept = row["score"] is not None and row["judge"] != judge
                 filed.counts[row["model"], KEPT if kept else row["status"]] += 1
                 filed.short += bool(scored.verdicts and scored.missing)
+                filed.served |= set(scored.served)
+                filed.unread.add(scored.unread)
+                if row["judge"] == judge:
+                    judges.served |= set(scored.served)
             if scored_by_us(row):
                 judges.ours.add(row["judge"])
             elif row["score"] is not None:

@@ -270,7 +270,7 @@ def test_batch_files_judge_without_a_call(tmp_path: Path) -> None:
             for i, line in enumerate(batch.open()):
                 text = '{"rationale": "x", "score": 8}' if i else "eight of ten"
                 choice = {"message": {"content": text}, "finish_reason": "stop"}
-                body = {"choices": [choice], "model": "judge-1"}
+                body = {"choices": [choice], "model": "judge-2026-11-01"}
                 key = json.loads(line)["custom_id"]
                 stream.write(json.dumps({"custom_id": key, "response": {"status_code": 200, "body": body}}) + "\n")
         read = run_cli(*judge, "--batch-in", output)

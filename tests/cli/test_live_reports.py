@@ -109,7 +109,7 @@ def test_interrupt_outside_the_asking_is_one_line_and_exit_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rsd_bench.generate.queries.bring_queries", interrupted)
-    monkeypatch.setattr("rsd_bench.judge.score_answers.open_scope", interrupted)
+    monkeypatch.setattr("rsd_bench.judge.model_judge.open_scope", interrupted)
     for command in (
         ["generate", str(tmp_path), "--out", str(tmp_path), "--model", "t@http://h/v1"],
         ["judge", str(tmp_path), "--judge", "exact-match"],

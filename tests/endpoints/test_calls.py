@@ -74,6 +74,68 @@ def test_endpoints_that_are_none_are_refused(text: str) -> None:
     assert "pass" not in str(error.value)
 
 
+KEY = "pass0w1rd2with3digits4"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "host/sk-pass-word/v1",
+        "host/v1/sk%2Dpass-word",
+        "host/v1/sk%252Dpass-word/chat",
+        "host/hf_passpasspass/v1",
+        f"host/{KEY}/v1",
+        f"host/v1/bot7:{KEY}",
+        "host/pAsSw0Rd-9xYzAbC-d1E2f3G4_h5I6/v1",
+        "host/v1/token/pass-word",
+        "host/v1;api_key=pass-word",
+        "host/v1/key:passw0rd",
+        "host/" + "0f1e2d3c" * 5 + "/v1",
+        f"user:{KEY}@host/v1",
+        f"{KEY}@host/v1",
+        f"host/v1?key={KEY}",
+        f"host/v1#{KEY}",
+    ],
+)
+def test_a_key_anywhere_in_a_url_is_refused(place: str) -> None:
+    """One in the path was stored with the endpoint, in the database and in source.json."""
+    with pytest.raises(InputError, match="--key-env ID=VARIABLE") as error:
+        parse_endpoint(f"m@https://{place}", {})
+    assert "pass" not in str(error.value).lower()
+
+
+def test_the_key_that_is_sent_is_refused_in_a_url_whatever_it_looks_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "plain/words")
+    for url in ("http://host/plain/words/v1", "http://host/plain%2Fwords/v1"):
+        with pytest.raises(InputError, match="holds the key of SOME_KEY") as error:
+            parse_endpoint(f"m@{url}", {"m": "SOME_KEY"})
+        assert "plain" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "api.openai.com/v1",
+        "gateway.ai.cloudflare.com/v1/0123456789abcdef0123456789abcdef/my-gateway/openai",
+        "api.cloudflare.com/client/v4/accounts/0123456789abcdef0123456789abcdef/ai/v1",
+        "api.nvcf.nvidia.com/v2/functions/550e8400-e29b-41d4-a716-446655440000/v1",
+        "us-central1-aiplatform.googleapis.com/v1/projects/my-project-123456/locations/us-central1/endpoints/openapi",
+        "us.googleapis.com/v1/projects/p/locations/l/endpoints/1234567890123456789",
+        "x.openai.azure.com/openai/deployments/gpt-4o-2024-08-06",
+        "router.huggingface.co/hf-inference/models/Qwen/Qwen3-VL-30B-A3B-Instruct-GPTQ-Int4-W8A16/v1",
+        "router.huggingface.co/models/OpenGVLab/InternVL3_5-GPT-OSS-20B-A4B-Preview-HF/v1",
+        "api.runpod.ai/v2/vllm-abc123xyz456de/openai/v1",
+        "abcdefghij1234567890abcdefghij12.lambda-url.us-east-1.on.aws/v1",
+        "localhost:8000/key/v1",
+        "generativelanguage.googleapis.com/v1beta/openai",
+    ],
+)
+def test_places_are_not_taken_for_keys(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Accounts, functions, deployments and models stand in paths, and are no secrets."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    assert parse_endpoint(f"m@https://{place}", {}).base_url == f"https://{place}"
+
+
 def test_the_openai_key_goes_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     assert parse_endpoint("gpt@https://api.openai.com/v1", {}).api_key == "sk-secret"

@@ -27,6 +27,7 @@ def event(text: str | None, finish: str | None = None, index: int = 0) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
+FINISH = event("", "stop") + DONE
 HELLO = event("Hel") + event("lo", "stop") + DONE
 
 
@@ -73,6 +74,7 @@ STREAMS = {
     "another choice": event("WRONG", index=1) + HELLO,
     "both choices": b'data: {"choices":[{"index":1,"delta":{"content":"WRONG"}}]}\n\n' + HELLO,
     "usage after the end": event("Hello") + event(None, "stop") + b'data: {"choices":[],"usage":null}\n\n' + DONE,
+    "error: false": HELLO.replace(b'{"choices"', b'{"error":false,"choices"'),
     "error: null": HELLO.replace(b'{"choices"', b'{"error":null,"choices"'),
     "after the end": HELLO + b"event: error\ndata: too late\n\n",
     "a ping": b'event: ping\ndata: {"type":"ping"}\n\n' + HELLO,
@@ -96,6 +98,12 @@ def test_streams_of_every_legal_form_say_hello(name: str, size: int) -> None:
         (event("Half") + b"event: error\ndata: out of memory\n\n" + DONE, "out of memory"),
         (event("Half") + b'data: {"error":{"message":"overloaded"}}\n\n' + DONE, "overloaded"),
         (event("Half") + b'data: {"error":{"code":5}}\n\n' + DONE, "'code': 5"),
+        (event("Half") + b'data: {"error":{}}\n\n' + event("", "stop") + DONE, "error in the reply: {}"),
+        (event("Half") + b'data: {"object":"error","message":"out of memory"}\n\n' + FINISH, "out of memory"),
+        (event("Half") + b'data: {"type":"error","message":"overloaded"}\n\n' + FINISH, "overloaded"),
+        (event("Half") + b"event: error\ndata:\n\n" + FINISH, "error in the reply"),
+        (event("Half") + FINISH.replace(b'"delta"', b'"error":{"code":502},"delta"'), "'code': 502"),
+        (event("Half", "stop") + b'data: {"error":{}}\n\n' + DONE, "error in the reply"),
         (event("Half", "abort") + DONE, "abort"),
         (event("Half") + b"data: {nonsense\n\n", "malformed"),
         (event(" ", "stop") + DONE, "empty answer"),
@@ -105,6 +113,7 @@ def test_streams_of_every_legal_form_say_hello(name: str, size: int) -> None:
 )
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_a_stream_that_broke_is_no_answer(stream: bytes, says: str, size: int) -> None:
+    """An empty error object was passed over, and half a text stored as ok."""
     with pytest.raises(CallFailed, match=says):
         read(stream, size)
 
@@ -158,6 +167,7 @@ def test_retry_after_may_be_anything(value: str, seconds: float | None) -> None:
     [
         ("https://user:pass@host:1/v1?key=pass#pass", "https://host:1/v1,"),
         ("/v1/elsewhere", "/v1/elsewhere,"),
+        ("https://host/sk-pass-1234567/v1", "https://host/[key]/v1,"),
         ("", "nowhere,"),
         ("http://[half", "an unreadable place,"),
     ],

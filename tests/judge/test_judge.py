@@ -21,8 +21,8 @@ from rsd_bench.endpoints.prices import Budget, load_prices
 from rsd_bench.endpoints.retry import Asking
 from rsd_bench.endpoints.run_calls import Run, run_requests
 from rsd_bench.judge.closed import exact_match, numeric
+from rsd_bench.judge.model_judge import ModelJudge
 from rsd_bench.judge.prompt import SHIPPED, load_prompt, mark_code
-from rsd_bench.judge.score_answers import ModelJudge
 from rsd_bench.judge.verdict import read_verdict
 from rsd_bench.types import InputError
 

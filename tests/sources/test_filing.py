@@ -24,15 +24,9 @@ from rsd_bench.folders import new_folder
 from rsd_bench.generate.answer_queries import Plan, file_outcomes, require_live
 from rsd_bench.judge.audit import audit_source
 from rsd_bench.judge.closed import exact_match
+from rsd_bench.judge.model_judge import ModelJudge, first_requests, open_scope
 from rsd_bench.judge.prompt import load_prompt
-from rsd_bench.judge.score_answers import (
-    ModelJudge,
-    file_scores,
-    first_requests,
-    open_scope,
-    score_by_model,
-    score_closed,
-)
+from rsd_bench.judge.score_answers import file_scores, score_by_model, score_closed
 from rsd_bench.sources.outcomes import rows_of
 from rsd_bench.sources.records_folder import open_records
 from rsd_bench.sources.store import import_source, source_info, store_image

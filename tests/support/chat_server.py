@@ -4,7 +4,10 @@
 
 Answering: "How many things are in picture N?" gets N from a model whose name has "huge" in it, from others only where
 N is even. Judging: a system message that grades; the candidate is read between its marks, as a model that follows the
-prompt would read it, and gets 10 where it holds the reference as a word, else 2.
+prompt would read it, and gets 10 where it holds the reference as a word, else 2. A judge with "lacking" in its name
+leaves the rationale out until GET /mend.
+
+Every model answers as `MODEL-2026-11-01`, but `alias-NAME` as NAME.
 
 Failing: a question with `fault=NAME` fails in that way, each time, or with `fault=NAME-once` the first time only. A key
 that comes with a request is echoed in error messages, as some proxies do. GET /stats counts requests, deliveries, and
@@ -20,6 +23,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.request import urlopen
@@ -51,6 +56,8 @@ class Server(asyncio.Protocol):
     log: Any = None
     seen: ClassVar[Counter[str]] = Counter()
     stats: ClassVar[Counter[str]] = Counter()
+    numbers: ClassVar[Iterator[int]] = count()
+    mended: ClassVar[bool] = False
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer, self.due, self.outbox = transport, b"", 0.0, []
@@ -68,6 +75,7 @@ class Server(asyncio.Protocol):
             body, self.buffer = self.buffer[end + 4 : end + 4 + size], self.buffer[end + 4 + size :]
             if head.startswith("GET"):
                 self.due = 0.0
+                Server.mended = Server.mended or head.startswith("GET /v1/mend ")
                 self.send(200, json.dumps(self.stats).encode())
             else:
                 self.stats["requests"] += 1
@@ -101,6 +109,9 @@ class Server(asyncio.Protocol):
             text = self.answer(model, user)
         self.deliver(model, text, stream, user=user)
 
+    def served(self, model: str) -> str:
+        return model.removeprefix("alias-") if model.startswith("alias-") else f"{model}-2026-11-01"
+
     def answer(self, model: str, user: str) -> str:
         number = re.search(r"picture (\d+)", user)
         if not number:
@@ -111,6 +122,8 @@ class Server(asyncio.Protocol):
     def judge(self, model: str, messages: list[dict[str, Any]], user: str, times: int) -> str:
         original = text_of(messages[:2])
         verdict = grade(original)
+        if "lacking" in model and not self.mended:
+            del verdict["rationale"]
         if "noisy" in model:
             verdict["score"] = max(0, verdict["score"] - times % 3)
         if "garbage" in model or ("chatty" in model and len(messages) == 2):
@@ -123,7 +136,7 @@ class Server(asyncio.Protocol):
         self, model: str, text: str, stream: bool, user: str = "", finish: str = "stop", **message: Any
     ) -> None:
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-        base = {"id": "x", "created": 1, "model": f"{model}-2026-11-01"}
+        base = {"id": f"chatcmpl-{next(self.numbers)}", "created": 1, "model": self.served(model)}
         if stream:
             middle = len(text) // 2
             chunks = [{"role": "assistant", "content": ""}, {"content": text[:middle]}, {"content": text[middle:]}]
@@ -232,6 +245,11 @@ class Loopback:
     def stats(self) -> dict[str, int]:
         with urlopen(f"{self.url}/stats", timeout=10) as reply:
             return json.load(reply)
+
+    def mend(self) -> None:
+        """From here on a judge whose name has "lacking" in it leaves nothing out."""
+        with urlopen(f"{self.url}/mend", timeout=10):
+            pass
 
     def __enter__(self) -> Loopback:
         return self
