@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsd_bench.config import ROUTER_LATENCY_S
-from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from rsd_bench.metrics.arrays import FloatArray
 
 SUBMISSION = "submission.json"
 README = "README.md"
