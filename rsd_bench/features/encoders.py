@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsd_bench.dataset.image_file import on_white, open_image
+from rsd_bench.dataset.image_file import open_image
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.types import InputError
 
@@ -78,9 +78,9 @@ class Encoder:
 
 
 def open_rgb(data: bytes) -> Image.Image:
-    """An image in RGB on white ground. ValueError where the bytes are none."""
-    with open_image(data) as opened:
-        return on_white(opened).convert("RGB")
+    """What a viewer shows of an image file, in RGB. ValueError where the bytes are none."""
+    with open_image(data) as image:
+        return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _pool(hidden: Any, mask: Any, pooling: str) -> Any:

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from rsd_bench.config import canonical_model
+from rsd_bench.dataset.image_file import PIXELS_VERSION
 from rsd_bench.dataset.query_statistics import (
     IMAGE_NUMBERS,
     STATISTICS_VERSION,
@@ -87,6 +88,7 @@ JUDGMENTS = pa.schema(
         "verdict": pa.string(),
     }
 )
+_FIGURES_VERSION = [STATISTICS_VERSION, PIXELS_VERSION]  # of the figures beside an image
 _BATCH = 2_000
 _THREADS = os.cpu_count() or 1
 
@@ -209,14 +211,14 @@ def store_image(store: Path, read: Any) -> tuple[str, int, dict[str, float]]:
     sidecar = path.with_suffix(".json")
     try:
         known = json.loads(sidecar.read_bytes())
-        if known.pop("version") == STATISTICS_VERSION and path.read_bytes() == data:
+        if known.pop("version") == _FIGURES_VERSION and path.read_bytes() == data:
             return sha256, len(data), known
     except (OSError, ValueError, KeyError, AttributeError):
         pass  # not stored yet, or a torn or older sidecar: computed below
     statistics = image_statistics(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, data)
-    write_file(sidecar, json.dumps({"version": STATISTICS_VERSION, **statistics}).encode())
+    write_file(sidecar, json.dumps({"version": _FIGURES_VERSION, **statistics}).encode())
     return sha256, len(data), statistics
 
 
