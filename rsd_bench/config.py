@@ -42,6 +42,7 @@ ENCODER_BATCH = 16  # contents encoded at once
 MAX_IMAGE_BYTES = 100_000_000  # a 108-megapixel photo is a JPEG of 30 to 60 MB; no endpoint takes as many
 MAX_IMAGE_PIXELS = 110_000_000  # the largest common phone photo has 108.6 million: 0.43 GB decoded, 0.86 GB with alpha
 LARGE_IMAGE_PIXELS = 16_000_000  # more than this are decoded one at a time
+ENCODER_PIXELS = 128_000_000  # of a batch, decoded at once: 0.5 GB
 MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked, against "profile:<name>"
 
 

@@ -179,6 +179,8 @@ def _write_queries(queries: Iterable[Query], store: Path, folder: Path, name: st
                 batch.append(row(query, future.result()))
             except (OSError, ValueError) as error:
                 what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                if isinstance(error, ValueError) and query.image_name:
+                    what = f"image {query.image_name!r} {what}"
                 report(Problem(query.where, f"query {query.query_id!r}: {what}", "fix or leave out the query"))
             if len(batch) >= _BATCH:
                 writer.write_table(pa.Table.from_pylist(batch, QUERIES))

@@ -99,6 +99,16 @@ def test_size_is_that_of_the_file_even_where_pixels_are_reduced():
     assert found["bytes_per_pixel"] == round(len(data) / (1300 * 650), 6)
 
 
+def test_a_photo_on_its_side_has_the_figures_of_the_upright_one():
+    """A portrait photo was as wide as a landscape: EXIF was not looked at."""
+    exif = Image.Exif()
+    exif[274] = 6  # turn by 90 degrees
+    stored, upright = photo(40, 30), photo(40, 30).transpose(Image.Transpose.ROTATE_270)
+    found = figures(stored, exif=exif)
+    assert (found["width"], found["height"]) == (30, 40)
+    assert pixels_of(found) == pixels_of(figures(upright))
+
+
 def test_pixel_figures_do_not_depend_on_resolution():
     small, large = (figures(checkerboard(side, cell=side // 8)) for side in (512, 2048))
     for name in ("mean_luminance", "contrast", "grey_entropy", "edge_density"):
