@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rsd_bench.dataset.image_file import on_white, open_image
+from rsd_bench.dataset.image_file import open_image
 
 #: Raise when a definition below changes: cached statistics of another version are computed again.
 STATISTICS_VERSION = 1
@@ -83,11 +83,12 @@ def text_statistics(question: str) -> dict[str, Any]:
 def image_statistics(data: bytes) -> dict[str, float]:
     """IMAGE_NUMBERS of an encoded image: pixels, megapixels, luminance in [0, 1], entropy in bits ...
 
-    Raises ValueError where the bytes are not an image that decodes whole. Colourfulness: Hasler and Suesstrunk 2003.
+    Width and height are those of the upright image. Raises ValueError where the bytes are not an image that decodes
+    whole. Colourfulness: Hasler and Suesstrunk 2003.
     """
-    with open_image(data) as opened:
-        width, height = opened.size
-        pixels = _thumbnail(opened)
+    with open_image(data) as image:
+        width, height = image.size
+        pixels = _thumbnail(image)
     grey = np.asarray(pixels.convert("L"), np.float32) / 255
     counts = np.bincount((grey * 255 + 0.5).astype(np.int64).ravel(), minlength=256)
     share = counts[counts > 0] / grey.size
@@ -115,7 +116,6 @@ def image_statistics(data: bytes) -> dict[str, float]:
 
 
 def _thumbnail(image: Image.Image) -> Image.Image:
-    """RGB on white ground, long side at most 512 px."""
-    image = on_white(image)
+    """RGB, long side at most 512 px."""
     factor = -(-max(image.size) // _LONG_SIDE)
     return (image.reduce(factor) if factor > 1 else image).convert("RGB")

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rsd_bench.dataset.image_file import on_white, open_image
+from rsd_bench.config import ENCODER_PIXELS
+from rsd_bench.dataset.image_file import open_image
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.types import InputError
 
@@ -70,7 +71,19 @@ class Encoder:
         return np.asarray(vectors.astype(np.float16))
 
     def _images(self, items: Sequence[bytes]) -> Any:
-        return self._preprocess([open_rgb(data) for data in items], return_tensors="pt")
+        """Tensors of a batch, of which no more than ENCODER_PIXELS, or one image, wait decoded."""
+        import torch
+
+        parts, waiting, pixels = [], list[Image.Image](), 0
+        for data in items:
+            waiting.append(image := open_rgb(data))
+            pixels += image.width * image.height
+            if pixels > ENCODER_PIXELS:
+                parts.append(self._preprocess(waiting, return_tensors="pt"))
+                waiting, pixels = [], 0
+        if waiting:
+            parts.append(self._preprocess(waiting, return_tensors="pt"))
+        return parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def _texts(self, items: Sequence[str]) -> Any:
         length = min(MAX_TOKENS, self._preprocess.model_max_length)
@@ -78,9 +91,9 @@ class Encoder:
 
 
 def open_rgb(data: bytes) -> Image.Image:
-    """An image in RGB on white ground. ValueError where the bytes are none."""
-    with open_image(data) as opened:
-        return on_white(opened).convert("RGB")
+    """What a viewer shows of an image file, in RGB. ValueError where the bytes are none."""
+    with open_image(data) as image:
+        return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _pool(hidden: Any, mask: Any, pooling: str) -> Any:

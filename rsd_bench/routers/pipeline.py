@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from rsd_bench.dataset.image_file import read_image_file
 from rsd_bench.dataset.query_statistics import image_statistics, text_statistics
 from rsd_bench.features.encoders import Encoder, Half, load_encoder
 from rsd_bench.features.feature_table import Features, FeatureSpec
@@ -66,7 +67,7 @@ class RouterPipeline:
         """Decide one query. image: a path or the encoded bytes. InputError where it cannot be read."""
         where = image if isinstance(image, (str, Path)) else "image"
         try:
-            data = image if isinstance(image, bytes) else Path(image).read_bytes()
+            data = image if isinstance(image, bytes) else read_image_file(Path(image))
             p = float(self.router.predict_p_edge(self.features([data], [question]))[0])
         except OSError as error:
             raise InputError.at(where, error.strerror or "cannot be read", "name a readable image file") from None

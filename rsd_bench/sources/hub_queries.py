@@ -33,8 +33,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from rsd_bench.config import read_toml
+from rsd_bench.dataset.image_file import read_bounded
 from rsd_bench.jsonl import describe
 from rsd_bench.sources.ids import is_name, row_id, slug
+from rsd_bench.sources.named_images import image_in
 from rsd_bench.sources.source import Query, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 
@@ -149,7 +151,8 @@ def _queries(place: _Place, source: str, fields: Mapping[str, Any], mapping: Pat
             continue
         query_id = f"{source}/{texts.get('id', number)}"
         group = f"{source}/{texts['group']}" if texts.get("group") else query_id
-        yield Query(where, query_id, domain, group, question.strip(), texts.get("reference_answer") or None, image)
+        reference = texts.get("reference_answer") or None
+        yield Query(where, query_id, domain, group, question.strip(), reference, image, _image_name(cells["image"]))
 
 
 def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[dict[str, Any]]:
@@ -231,18 +234,21 @@ def _image_reader(value: Any, place: _Place) -> Callable[[], bytes] | str:
     return "holds no image" if data is None else f"is no image column but {type(data).__name__}"
 
 
+def _image_name(value: Any) -> str:
+    """The path that an image cell gives, else ""."""
+    value = value[0] if isinstance(value, list) else value
+    path = value.get("path") if isinstance(value, dict) else None
+    return path if isinstance(path, str) else ""
+
+
 def _read(path: str, place: _Place) -> bytes:
     """The bytes at a path that the dataset's own files gave; a row must not name any other file."""
     if place.local is not None:
         inside = place.local if place.local.is_dir() else place.local.parent
-        file = (inside / path).resolve()
-        if not file.is_relative_to(inside.resolve()):
-            raise OSError(0, f"image {path!r} lies outside {inside}")
-        return file.read_bytes()
+        return image_in(inside, path)
     if not path.rpartition("::")[2].startswith(f"hf://datasets/{place.repo}@"):
         raise OSError(0, f"image {path!r} lies outside {place.repo}")
     from datasets.utils.file_utils import xopen
 
     with xopen(path, "rb") as stream:
-        data: bytes = stream.read()
-    return data
+        return read_bounded(stream)

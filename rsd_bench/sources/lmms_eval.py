@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from jsonschema import Draft202012Validator
 from rsd_bench.jsonl import read_rows
 from rsd_bench.sources.ids import slug
 from rsd_bench.sources.lmms_eval_metric import MetricChoice
+from rsd_bench.sources.named_images import image_at
 from rsd_bench.sources.source import Query, Response, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 
@@ -89,8 +91,8 @@ def open_lmms_eval(
             _scan(task, log, choice, report)
         known = {k: v for log in task.logs for k, v in _of_task(log, "higher_is_better", task.name).items()}
         rule = choice.settle(str(task.logs[0].path), known, report)
-        readers = _image_readers(task, images, len(tasks) == 1, report)
-        sources.append(Source(_info(task, rule), _queries(task, readers), _responses(task, choice, set(readers))))
+        files = _images(task, images, len(tasks) == 1, report)
+        sources.append(Source(_info(task, rule), _queries(task, files), _responses(task, choice, set(files))))
     return sources
 
 
@@ -197,8 +199,8 @@ def _innermost(value: Any, first: bool = False) -> Any:
     return value
 
 
-def _image_readers(task: _Task, images: Path | None, only_task: bool, report: Report) -> dict[str, Callable[[], bytes]]:
-    """A reader for each query that has an image, by doc_id; each of the others is a Problem."""
+def _images(task: _Task, images: Path | None, only_task: bool, report: Report) -> dict[str, Path]:
+    """The image file of each query that has one, by doc_id; each of the others is a Problem."""
     where = str(task.logs[0].path)
     if images is None:
         report(
@@ -214,24 +216,25 @@ def _image_readers(task: _Task, images: Path | None, only_task: bool, report: Re
     by_name: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else []:
         by_name.setdefault(path.stem, []).append(path)
-    readers = {}
+    files = {}
     for key, doc in task.docs.items():
         inside = [p for name in doc.image_paths if (p := (folder / name).resolve()).is_relative_to(folder.resolve())]
         found = [p for p in inside if p.is_file()][:1] or by_name.get(key, [])
         if len(found) == 1:
-            readers[key] = found[0].read_bytes
+            files[key] = found[0]
             continue
         what = "several images: " + ", ".join(p.name for p in found) if found else f"no image in {folder}"
         report(
             Problem(doc.where, f"query {task.source}/{key}: {what}", f"put one image there, named {key}.jpg or .png")
         )
-    return readers
+    return files
 
 
-def _queries(task: _Task, readers: Mapping[str, Callable[[], bytes]]) -> Iterator[Query]:
-    for key, read in readers.items():
-        doc, query_id = task.docs[key], f"{task.source}/{key}"
-        yield Query(doc.where, query_id, doc.domain, query_id, doc.question, doc.target.strip() or None, read)
+def _queries(task: _Task, files: Mapping[str, Path]) -> Iterator[Query]:
+    for key, path in files.items():
+        doc, query_id, read = task.docs[key], f"{task.source}/{key}", partial(image_at, path, path.name)
+        reference = doc.target.strip() or None
+        yield Query(doc.where, query_id, doc.domain, query_id, doc.question, reference, read, path.name)
 
 
 def _responses(task: _Task, choice: MetricChoice, imported: set[str]) -> Iterator[Response]:

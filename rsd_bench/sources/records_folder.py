@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsd_bench.jsonl import describe, parse_json, read_rows
 from rsd_bench.schemas import validator
+from rsd_bench.sources.named_images import image_in
 from rsd_bench.sources.source import Judgment, Query, Response, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 
@@ -68,22 +70,9 @@ def _queries(folder: Path, source: str, report: Report) -> Iterator[Query]:
             group=row.get("group", row["query_id"]),
             question=row["question"],
             reference_answer=row.get("reference_answer"),
-            image=_image_reader(folder, row["image"]),
+            image=partial(image_in, folder, row["image"]),
+            image_name=row["image"],
         )
-
-
-def _image_reader(folder: Path, relative: str) -> Callable[[], bytes]:
-    def read() -> bytes:
-        path = (folder / relative).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise OSError(0, f"image {relative!r} lies outside the folder")
-        try:
-            return path.read_bytes()
-        except (OSError, ValueError) as error:
-            what = error.strerror if isinstance(error, OSError) else str(error)
-            raise OSError(0, f"image {relative!r}: {what}") from None
-
-    return read
 
 
 def _responses(folder: Path, report: Report) -> Iterator[Response]:

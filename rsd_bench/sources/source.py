@@ -30,7 +30,10 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class Query:
-    """A question about an image. `image` reads its original bytes (OSError where it cannot)."""
+    """A question about an image. `image` reads its original bytes (OSError where it cannot).
+
+    image_name: what the source calls the image, for what is said of it; "" where it has no name.
+    """
 
     where: str
     query_id: str
@@ -39,6 +42,7 @@ class Query:
     question: str
     reference_answer: str | None
     image: Callable[[], bytes]
+    image_name: str = ""
 
 
 @dataclass(frozen=True)

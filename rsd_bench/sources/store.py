@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from rsd_bench.config import canonical_model
+from rsd_bench.dataset.image_file import PIXELS_VERSION
 from rsd_bench.dataset.query_statistics import (
     IMAGE_NUMBERS,
     STATISTICS_VERSION,
@@ -87,6 +88,7 @@ JUDGMENTS = pa.schema(
         "verdict": pa.string(),
     }
 )
+_FIGURES_VERSION = [STATISTICS_VERSION, PIXELS_VERSION]  # of the figures beside an image
 _BATCH = 2_000
 _THREADS = os.cpu_count() or 1
 
@@ -177,6 +179,8 @@ def _write_queries(queries: Iterable[Query], store: Path, folder: Path, name: st
                 batch.append(row(query, future.result()))
             except (OSError, ValueError) as error:
                 what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                if isinstance(error, ValueError) and query.image_name:
+                    what = f"image {query.image_name!r} {what}"
                 report(Problem(query.where, f"query {query.query_id!r}: {what}", "fix or leave out the query"))
             if len(batch) >= _BATCH:
                 writer.write_table(pa.Table.from_pylist(batch, QUERIES))
@@ -209,14 +213,14 @@ def store_image(store: Path, read: Any) -> tuple[str, int, dict[str, float]]:
     sidecar = path.with_suffix(".json")
     try:
         known = json.loads(sidecar.read_bytes())
-        if known.pop("version") == STATISTICS_VERSION and path.read_bytes() == data:
+        if known.pop("version") == _FIGURES_VERSION and path.read_bytes() == data:
             return sha256, len(data), known
     except (OSError, ValueError, KeyError, AttributeError):
         pass  # not stored yet, or a torn or older sidecar: computed below
     statistics = image_statistics(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, data)
-    write_file(sidecar, json.dumps({"version": STATISTICS_VERSION, **statistics}).encode())
+    write_file(sidecar, json.dumps({"version": _FIGURES_VERSION, **statistics}).encode())
     return sha256, len(data), statistics
 
 

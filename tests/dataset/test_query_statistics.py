@@ -99,6 +99,16 @@ def test_size_is_that_of_the_file_even_where_pixels_are_reduced():
     assert found["bytes_per_pixel"] == round(len(data) / (1300 * 650), 6)
 
 
+def test_a_photo_on_its_side_has_the_figures_of_the_upright_one():
+    """A portrait photo was as wide as a landscape: EXIF was not looked at."""
+    exif = Image.Exif()
+    exif[274] = 6  # turn by 90 degrees
+    stored, upright = photo(40, 30), photo(40, 30).transpose(Image.Transpose.ROTATE_270)
+    found = figures(stored, exif=exif)
+    assert (found["width"], found["height"]) == (30, 40)
+    assert pixels_of(found) == pixels_of(figures(upright))
+
+
 def test_pixel_figures_do_not_depend_on_resolution():
     small, large = (figures(checkerboard(side, cell=side // 8)) for side in (512, 2048))
     for name in ("mean_luminance", "contrast", "grey_entropy", "edge_density"):
@@ -171,7 +181,7 @@ def test_cmyk_ink_is_dark(size, ink, luminance, kind):
     assert figures(Image.new("CMYK", (size, size), ink), kind)["mean_luminance"] == pytest.approx(luminance, abs=0.01)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_lossless_formats_agree(kind):
     image = photo()
     assert pixels_of(figures(image, kind)) == pixels_of(figures(image))
@@ -218,16 +228,16 @@ def test_a_half_download_is_refused(kind, share):
         image_statistics(data[: int(len(data) * share)])
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
 def test_a_damaged_file_gives_figures_or_a_value_error(kind):
-    # decoders raise what they like: AVIF's raises RuntimeError
+    # decoders raise and warn what they like
     rng = np.random.default_rng(0)
     data = encoded(photo(24, 24), kind)
     refused = 0
     for at in range(0, len(data), max(1, len(data) // 60)):
         damaged = data[:at] + rng.bytes(4) + data[at + 4 :]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("error")
             try:
                 found = image_statistics(damaged)
             except ValueError:
@@ -240,7 +250,7 @@ def test_a_damaged_file_gives_figures_or_a_value_error(kind):
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
     data = encoded(Image.new("L", (300, 300)))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ValueError, match="decompression bomb"):
+    with pytest.raises(ValueError, match="too many pixels"):
         image_statistics(data)
 
 

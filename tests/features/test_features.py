@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_cli
+from conftest import png, run_cli
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.features import encode
+from rsd_bench.features import encode, encoders
 from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
 from rsd_bench.features.encoders import load_encoder, open_rgb
 from rsd_bench.features.feature_table import copy_features, read_features, read_spec
@@ -145,6 +145,24 @@ def test_transparent_ground_is_white() -> None:
     assert open_rgb(out.getvalue()).getpixel((0, 0)) == (255, 255, 255)
     with pytest.raises(ValueError, match="not an image"):
         open_rgb(b"\x89PNG nothing")
+
+
+def test_large_images_of_a_batch_do_not_wait_decoded_together(
+    tiny_encoders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen photos of 100 megapixels in one batch were 6 GB of pixels."""
+    encoder = choices(tiny_encoders)[0].load()
+    images, together = [png(seed) for seed in range(5)], list[int]()
+    whole, preprocess = encoder.encode(images), encoder._preprocess
+
+    def counted(opened: list[Image.Image], **options: object) -> object:
+        together.append(len(opened))
+        return preprocess(opened, **options)
+
+    monkeypatch.setattr(encoder, "_preprocess", counted)
+    monkeypatch.setattr(encoders, "ENCODER_PIXELS", 24 * 16)
+    assert np.array_equal(encoder.encode(images), whole)
+    assert together == [2, 2, 1]
 
 
 def test_a_batch_never_spans_row_groups_and_takes_each_content_once(toy_dataset: Path) -> None:

@@ -139,6 +139,9 @@ def test_decision_is_edge_iff_p_reaches_tau(toy_dataset: Path, tiny_encoders: di
     assert decision.p_edge == router.route(png(1), "How many things are in picture 1?").p_edge
     with pytest.raises(InputError, match="opens"):
         router.route(b"no image", "?")
+    (tmp_path / "eps.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    with pytest.raises(InputError, match=r"eps\.png: is not an image that can be read: it is EPS; give"):
+        router.route(tmp_path / "eps.png", "?")
     with pytest.raises(InputError, match="readable"):
         router.route(tmp_path / "absent.png", "?")
     with pytest.raises(InputError, match="do not fit"):

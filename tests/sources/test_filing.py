@@ -251,3 +251,13 @@ def test_a_damaged_image_is_not_sent(live: Live) -> None:
         live.plan.image(sha256)
     store_image(live.store, lambda: data)  # importing again fixes it, though the size is the same
     assert live.plan.image(sha256) == data
+
+
+def test_figures_of_an_older_reading_of_images_are_not_kept(live: Live) -> None:
+    """Photos lay on their side in figures that a store had from before EXIF was looked at."""
+    sha256 = next(iter(rows_of(live.store, "toy", "queries")))["image_sha256"]
+    path = image_path(live.store, sha256)
+    sidecar, right = path.with_suffix(".json"), json.loads(path.with_suffix(".json").read_bytes())
+    sidecar.write_text(json.dumps(right | {"version": 1, "width": 1.0}))
+    assert store_image(live.store, path.read_bytes)[2]["width"] == right["width"]
+    assert json.loads(sidecar.read_bytes()) == right

@@ -229,6 +229,14 @@ def test_an_image_path_does_not_lead_out_of_the_folder(logs: Logs) -> None:
     assert "query pets_val/9: no image" in logs.refused()
 
 
+def test_an_image_that_is_none_is_named(logs: Logs) -> None:
+    """The line named the query, and the user looked through a folder of a thousand files for its image."""
+    logs.add([sample(0, acc=1)])
+    next(logs.images.rglob("0.*")).write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    found = next(logs.images.rglob("0.*")).name
+    assert f"query 'pets_val/0': image '{found}' is not an image that can be read: it is EPS" in logs.refused()
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -38,6 +38,7 @@ def test_every_problem_is_listed_and_nothing_is_stored(tmp_path: Path, toy_recor
     for name in ("images/20.png", "images/21.png"):
         del toy_records.images[name]
     toy_records.images["images/22.png"] = toy_records.images["images/22.png"][:200]
+    toy_records.images["images/23.png"] = b"%!PS-Adobe-3.0 EPSF-3.0\n"  # Ghostscript was started
     run = imported(toy_records.write(), tmp_path / "store")
     assert run.returncode == 1
     folder = toy_records.folder
@@ -46,7 +47,8 @@ def test_every_problem_is_listed_and_nothing_is_stored(tmp_path: Path, toy_recor
         (f"{folder}/queries.jsonl:10", "outside the folder"),
         (f"{folder}/queries.jsonl:21", "No such file"),
         (f"{folder}/queries.jsonl:22", "No such file"),
-        (f"{folder}/queries.jsonl:23", "not an image"),
+        (f"{folder}/queries.jsonl:23", "image 'images/22.png' is not an image that can be read: it is damaged"),
+        (f"{folder}/queries.jsonl:24", "image 'images/23.png' is not an image that can be read: it is EPS; give"),
         (f"{folder}/responses.jsonl:1", "11 is greater than the maximum of 10"),
         (f"{folder}/responses.jsonl:2", "'7' is not of type"),
         (f"{folder}/responses.jsonl:3", "True is not of type"),
