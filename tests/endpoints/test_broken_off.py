@@ -8,7 +8,6 @@ connection broke after them.
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from asking import IMAGE, PRICES, QUICK, question, run
 from unruly_server import Connection, Unruly, chunked, completion, http
 
 from rsd_bench.endpoints.prices import Budget
-from rsd_bench.endpoints.retry import Asking
+from rsd_bench.endpoints.retry import Asking, RetryPolicy
 
 
 def event(text: str | None, finish: str | None = None, **more: object) -> bytes:
@@ -25,6 +24,7 @@ def event(text: str | None, finish: str | None = None, **more: object) -> bytes:
 
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":10}}\n\n'
+PATIENT = RetryPolicy(timeout_s=4, backoff_s=0.01)  # on a machine that is busy
 TOLD = {"usage": {"prompt_tokens": 100, "completion_tokens": 10}}
 
 
@@ -77,15 +77,13 @@ def test_a_whole_answer_is_one_however_the_connection_ends(tmp_path: Path, name:
         connection.send(WHOLE[name])
         await getattr(connection, how)()
 
-    started = time.monotonic()
     with Unruly(answer_and_leave) as server:
-        asking = Asking(lambda sha256: IMAGE, QUICK, stream=True)
+        asking = Asking(lambda sha256: IMAGE, PATIENT, stream=True)
         _, answers, budget = run(tmp_path, server.url, [question("q")], asking=asking)
     (answer,) = answers.values()
     assert (answer.status, answer.text, answer.attempts, server.requests) == ("ok", "Hello", 1, 1)
     assert (answer.input_tokens, answer.output_tokens, budget.estimated) == (100, 10, 0)
-    assert answer.latency_s < 0.5  # until it was whole, not until we gave up waiting
-    assert time.monotonic() - started < QUICK.timeout_s + 1.5
+    assert answer.latency_s < PATIENT.timeout_s / 2  # until it was whole, not until we gave up waiting
 
 
 def test_without_usage_the_text_is_whole_and_its_tokens_are_unknown(tmp_path: Path) -> None:

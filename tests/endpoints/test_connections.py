@@ -13,11 +13,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from asking import QUICK, question, run
+from asking import question, run
 from unruly_server import Connection, Unruly, completion, http, read_question
 
 from rsd_bench.endpoints.calls import Request
-from rsd_bench.endpoints.retry import Asking
+from rsd_bench.endpoints.retry import Asking, RetryPolicy
 
 QUESTIONS = [f"q{i}" for i in range(20)]
 
@@ -104,7 +104,7 @@ def test_connections_of_a_sound_endpoint_are_used_again(tmp_path: Path) -> None:
 
 def test_an_answer_that_begins_before_the_question_was_sent_is_none(tmp_path: Path) -> None:
     """With a large picture on its way, a response that nobody asked for was taken for the answer to it."""
-    picture = b"\x89PNG" + bytes(24 << 20)  # more than the buffers of a loopback connection hold
+    picture = b"\x89PNG" + bytes(12 << 20)  # more than the buffers of a loopback connection hold
     early: list[Connection] = []
 
     async def hasty(connection: Connection, size: str) -> None:
@@ -117,7 +117,7 @@ def test_an_answer_that_begins_before_the_question_was_sent_is_none(tmp_path: Pa
         connection.send(http(completion(f"to {text}")))
 
     with Unruly(hasty, whole=False) as server:
-        asking = Asking(lambda sha256: picture, QUICK)
+        asking = Asking(lambda sha256: picture, RetryPolicy(timeout_s=60, backoff_s=0.01))
         _, answers, _ = run(tmp_path, server.url, [request := question("q")], 1, asking=asking)
     answer = answers[request.key]
     assert (answer.text, answer.attempts) == ("to q", 2)
