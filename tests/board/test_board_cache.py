@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sound_submissions import make, probabilities
 
 from rsd_bench.board import scored
 from rsd_bench.board.build_board import build_board
@@ -26,7 +27,6 @@ from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.metrics.routing import routing_score
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
-from submissions import make, probabilities
 
 BOOT = 60
 

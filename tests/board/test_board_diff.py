@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, run_cli
+from sound_submissions import make, probabilities
 
 from rsd_bench.board import scored
 from rsd_bench.board.board_diff import TABLE, diff_boards, read_board
 from rsd_bench.board.build_board import build_board, write_board
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.types import InputError, Problem
-from submissions import make, probabilities
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, run_cli
+from sound_submissions import make, probabilities
 
 import rsd_bench as rsd
 from rsd_bench.board import scored
@@ -31,7 +32,6 @@ from rsd_bench.evaluation.result import METRICS, Result
 from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.schemas import validator
 from rsd_bench.types import InputError
-from submissions import make, probabilities
 
 BOOT = 300
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import run_cli
+from sound_submissions import make, probabilities
 
 from rsd_bench.config import MIN_CELL, NOISE_QUERIES, SCORING_BUDGET
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
@@ -28,7 +29,6 @@ from rsd_bench.evaluation.private_result import PrivateResult
 from rsd_bench.evaluation.private_scoring import score_private
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
-from submissions import make, probabilities
 
 
 @pytest.fixture(scope="module")

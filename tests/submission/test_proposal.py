@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, call_cli, run_cli
+from sound_submissions import make, probabilities
 
 from rsd_bench.board.comment import Report
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.proposal import Replaced
 from rsd_bench.types import Problem
-from submissions import make, probabilities
 
 
 class Repository:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import run_cli
+from sound_submissions import make, probabilities
 
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, scoring_problems
@@ -27,7 +28,6 @@ from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.new_submission import default_tau
 from rsd_bench.submission.pack_submission import pack_submission
 from rsd_bench.types import InputError
-from submissions import make, probabilities
 
 
 def as_csv(folder: Path, change) -> Path:

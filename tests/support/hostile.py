@@ -17,11 +17,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sound_submissions import make
 
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.submission import COLUMNS, RouterLatency, Submission
-from submissions import make
 
 Change = Callable[[Path], Any]
 SECONDS = 20

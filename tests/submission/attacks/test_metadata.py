@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from hostile import judge, meta, parquet, raw, renamed, sound
+from sound_submissions import make
 
 from rsd_bench.board.build_board import build_board
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.routing import label_oracle, rcs_oracle
 from rsd_bench.submission.submission import RouterLatency
-from submissions import make
 
 BOOT = 50
 
