@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from rsd_bench.config import MES_LEVELS, SCORE_MAX, SPLITS
+from rsd_bench.config import MAX_SECONDS, MES_LEVELS, SCORE_MAX, SPLITS
 from rsd_bench.dataset.benchmark import read_queries, scoring_problems
 from rsd_bench.dataset.check_repository import check_repository
 from rsd_bench.dataset.layout import (
@@ -145,7 +144,9 @@ def _pairs(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     licences = pairs["source"].map({name: source.license for name, source in manifest.sources.items()})
     yield from _rows(where, ids[pairs["licence"] != licences], "licence is not that of its source")
     for name in seconds:
-        yield from _rows(where, ids[~((pairs[name] >= 0) & np.isfinite(pairs[name]))], f"{name} is no latency")
+        yield from _rows(
+            where, ids[pairs[name].notna() & ~pairs[name].between(0, MAX_SECONDS)], f"{name} is no latency"
+        )
     yield from _rows(where, ids[pairs["group_id"].map(split_of) != pairs["file"]], "stands in the wrong split")
     for name in ("group_id", "image_sha256"):
         spread = pairs.groupby(name)["file"].nunique()

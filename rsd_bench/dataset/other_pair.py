@@ -56,7 +56,8 @@ def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.Dat
             stacklevel=4,
         )
     fast, slow = (tier_outcomes(tier, models[tier], side[both]) for tier, side in sides.items())
-    latency = pair_latency(sources[both].to_numpy(object), fast, slow, load_profile(profile))
+    known = sources[both]
+    latency = pair_latency(known.index, known.to_numpy(object), fast, slow, load_profile(profile))
     return pd.DataFrame(
         {
             "small_score": sides["small"].loc[both, "score"],

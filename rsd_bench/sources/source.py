@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from rsd_bench.config import MAX_SECONDS, is_latency
+from rsd_bench.types import InputError
+
 #: How an outcome ended. Only `ok` has a score.
 STATUSES = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", "error")
 
@@ -52,7 +55,10 @@ class Judgment:
 
 @dataclass(frozen=True)
 class Response:
-    """A model's outcome on a query. `score` None with a status other than ok; latency in seconds, energy in joules."""
+    """A model's outcome on a query. `score` None with a status other than ok; latency in seconds, energy in joules.
+
+    Whatever enters a store, read or clocked, is one of these: InputError for a latency that is none.
+    """
 
     where: str
     query_id: str
@@ -68,6 +74,11 @@ class Response:
     energy_j: float | None = None
     energy_basis: str | None = None
     judgments: tuple[Judgment, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.latency_s is not None and not is_latency(self.latency_s):
+            what = f"latency_s is {self.latency_s}, which is no latency"
+            raise InputError.at(self.where, what, f"give a number of seconds from 0 to {MAX_SECONDS:g}")
 
 
 @dataclass(frozen=True)
