@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from rsd_bench.config import MAX_SECONDS, SCORE_MAX, load_profile
 from rsd_bench.dataset.benchmark import Benchmark, read_queries
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.metrics.arrays import entered
 from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.types import InputError
 
@@ -51,7 +52,7 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
         scores = side["score"].to_numpy(np.float64, na_value=np.nan)
         if not ((scores >= 0) & (scores <= SCORE_MAX)).all():
             raise InputError.at(private, f"lacks a score in [0, 10] of {model} for a test query", "add the outcomes")
-        queries.loc[queries.index[test], f"{tier}_score"] = scores
+        queries.loc[queries.index[test], f"{tier}_score"] = [entered(score) for score in scores]
         sides.append(tier_outcomes(tier, model, side))
     profile = load_profile(benchmark.manifest["latency_profile"])
     try:

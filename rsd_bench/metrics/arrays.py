@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import MAX_SECONDS, SCORE_MAX
+from rsd_bench.config import MAX_SECONDS, SCORE_DECIMALS, SCORE_MAX
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -82,6 +82,11 @@ def scores(values: Any, name: str, n: int | None = None) -> FloatArray:
     if array.dtype.kind == "b":
         raise ValueError(f"{name}: holds flags, not judge scores in [0, 10]")
     return _bounded(array, name, 0, SCORE_MAX)
+
+
+def entered(score: float) -> float:
+    """A judge score as it enters a store or a dataset: rounded to SCORE_DECIMALS."""
+    return float(np.round(score, SCORE_DECIMALS))
 
 
 def probabilities(values: Any, name: str, n: int | None = None) -> FloatArray:
