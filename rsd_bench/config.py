@@ -41,7 +41,8 @@ DEFAULT_PROFILE = "paper-bounds"
 ROUTER_LATENCY_S = 0.016  # stated of the router in arXiv 2510.27256; declared where nothing was measured
 IMAGE_ENCODER, TEXT_ENCODER = "google/vit-base-patch16-224", "google-bert/bert-base-uncased"
 ENCODER_BATCH = 16  # contents encoded at once
-MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked, against "profile:<name>"
+MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked
+PROFILE_BASIS = "profile:"  # of a modelled latency, before the profile's name
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class LatencyProfile:
 
     @property
     def basis(self) -> str:
-        return f"profile:{self.name}"
+        return f"{PROFILE_BASIS}{self.name}"
 
 
 def is_latency(seconds: float) -> bool:
