@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rsd_bench.dataset.benchmark import read_table
 from rsd_bench.dataset.query_statistics import image_statistics, text_statistics
+from rsd_bench.dataset.tables import read_table
 
 
 def main(folder: str) -> None:

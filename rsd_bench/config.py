@@ -18,6 +18,8 @@ from rsd_bench.types import InputError, Scenario
 PRESETS = Path(__file__).parent / "presets"
 
 SCORE_MAX = 10.0
+SCORE_DECIMALS = 6  # of every score that enters: 6.999999999999999, which is 10 x a sum of tenths, meets MES 7
+MAX_SECONDS = 1e9  # no latency is longer (31 years): sums stay finite
 MES_LEVELS = tuple(range(1, 11))  # one label column per level
 TAU_ALL_CLOUD = 1.01  # p never exceeds 1
 TAU_GRID = (*(i / 20 for i in range(21)), TAU_ALL_CLOUD)
@@ -43,17 +45,18 @@ MAX_IMAGE_BYTES = 100_000_000  # a 108-megapixel photo is a JPEG of 30 to 60 MB;
 MAX_IMAGE_PIXELS = 110_000_000  # the largest common phone photo has 108.6 million: 0.43 GB decoded, 0.86 GB with alpha
 LARGE_IMAGE_PIXELS = 16_000_000  # more than this are decoded one at a time
 ENCODER_PIXELS = 128_000_000  # of a batch, decoded at once: 0.5 GB
-MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked, against "profile:<name>"
+MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked
+PROFILE_BASIS = "profile:"  # of a modelled latency, before the profile's name
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The TOML file at `path`; InputError naming file and line when it is missing or malformed."""
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError.at(path, f"not TOML: {error}", "fix the line named") from None
     except UnicodeDecodeError as error:
         raise InputError.at(path, f"not UTF-8: {error.reason}", "save the file as UTF-8") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
+        raise InputError.at(path, f"not TOML: {error}", "fix the line named") from None
     except OSError as error:
         raise InputError.at(path, error.strerror or "cannot be read", "name a readable TOML file") from None
 
@@ -97,28 +100,69 @@ class LatencyProfile:
 
     @property
     def basis(self) -> str:
-        return f"profile:{self.name}"
+        return f"{PROFILE_BASIS}{self.name}"
+
+
+def is_latency(seconds: float) -> bool:
+    """Whether a number can be a latency: 0 to MAX_SECONDS, not NaN, not infinite. All that enter meet this."""
+    return 0 <= seconds <= MAX_SECONDS
 
 
 @lru_cache
 def load_profile(name: str) -> LatencyProfile:
     """A shipped latency profile by name, or one from a TOML file by path. Raises InputError."""
+    profile = _read_profile(name)
+    if profile.fallback is not None and _read_profile(profile.fallback).kind != "constant":
+        raise InputError.at(
+            name, f"fallback {profile.fallback!r} is no constant profile", "name one with [small], [large]"
+        )
+    return profile
+
+
+def _read_profile(name: str) -> LatencyProfile:
     path = Path(name) if name.endswith(".toml") else PRESETS / "latency" / f"{name}.toml"
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in (PRESETS / "latency").glob("*.toml")))
         raise InputError.at(name, "no such latency profile", f"use one of {shipped}, or the path of a .toml file")
     data = read_toml(path)
+    kind, fix = data.get("kind"), "see rsd_bench/presets/latency"
     try:
-        kind = data["kind"]
         if kind == "constant":
-            tiers = {tier: float(data[tier]["seconds"]) for tier in ("small", "large")}
-            return LatencyProfile(path.stem, kind, data["provenance"], tiers=tiers)
+            tiers = {tier: _seconds(f"[{tier}] seconds", data[tier]["seconds"]) for tier in ("small", "large")}
+            return LatencyProfile(path.stem, kind, _text(data, "provenance"), tiers=tiers)
         if kind == "tokens":
-            models = {m: (float(v["first_token_s"]), float(v["s_per_token"])) for m, v in data["models"].items()}
-            return LatencyProfile(path.stem, kind, data["provenance"], models=models, fallback=data["fallback"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError.at(path, f"not a latency profile: {error!r}", "see rsd_bench/presets/latency") from None
+            models = {
+                model: (
+                    _seconds(f"{model}: first_token_s", fitted["first_token_s"]),
+                    _seconds(f"{model}: s_per_token", fitted["s_per_token"]),
+                )
+                for model, fitted in data["models"].items()
+            }
+            fallback = _text(data, "fallback")
+            return LatencyProfile(path.stem, kind, _text(data, "provenance"), models=models, fallback=fallback)
+    except KeyError as error:
+        raise InputError.at(path, f"lacks {error.args[0]}", fix) from None
+    except (TypeError, AttributeError) as error:
+        raise InputError.at(path, f"not a latency profile: {error}", fix) from None
+    except ValueError as error:
+        raise InputError.at(path, str(error), f"a latency is a number of seconds from 0 to {MAX_SECONDS:g}") from None
     raise InputError.at(path, f"kind {kind!r} is unknown", 'use kind = "constant" or "tokens"')
+
+
+def _seconds(what: str, value: Any) -> float:
+    """A figure of a profile, checked."""
+    try:
+        if isinstance(value, bool) or not is_latency(seconds := float(value)):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{what} is {str(value)[:40]}, which is no latency") from None
+    return seconds
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    if not isinstance(data[key], str):
+        raise TypeError(f"{key} is not a text")
+    return str(data[key])
 
 
 def load_aliases(path: Path | None = None) -> Mapping[str, str]:

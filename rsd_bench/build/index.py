@@ -117,7 +117,8 @@ def _with_latency(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         tier_outcomes(tier, model, queries.filter(regex=f"^{tier}_").rename(columns=lambda c: c.split("_", 1)[1]))
         for tier, model in (("small", recipe.small), ("large", recipe.large))
     )
-    latency = pair_latency(queries["source"].to_numpy(object), small, large, load_profile(recipe.latency_profile))
+    ids, sources = queries["query_id"].to_numpy(object), queries["source"].to_numpy(object)
+    latency = pair_latency(ids, sources, small, large, load_profile(recipe.latency_profile))
     return queries.assign(small_latency_s=latency.small_s, large_latency_s=latency.large_s, latency_basis=latency.basis)
 
 

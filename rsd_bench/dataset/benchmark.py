@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from rsd_bench.config import IN_DOMAIN, SPLITS
+from rsd_bench.config import IN_DOMAIN
+from rsd_bench.dataset.check_figures import (
+    LATENCIES,
+    SCORES,
+    pairs_problems,
+    read_pairs,
+    read_splits,
+    require,
+    splits_problems,
+)
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import Manifest, file_sha256, manifest_sha256, read_manifest
+from rsd_bench.dataset.tables import CHECK
 from rsd_bench.metrics.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.types import InputError, Problem
 
-_FIGURES = [
-    "query_id",
-    "group_id",
-    "source",
-    "domain",
-    "small_score",
-    "large_score",
-    "small_latency_s",
-    "large_latency_s",
-    "latency_basis",
-]
+_FIGURES = ["query_id", "group_id", "source", "domain", *SCORES, *LATENCIES, "latency_basis"]
 _TABLES = ("pairs", "splits")  # what scoring reads
+_PRIVATE_FIX = f"{CHECK}; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
 
 
 @dataclass(frozen=True)
@@ -119,30 +119,12 @@ class Benchmark:
         column = self.queries["split" if track == IN_DOMAIN else track]
         rows = np.flatnonzero((column == split).to_numpy(np.bool_, na_value=False))
         chosen = self.queries.iloc[rows]
-        scores = ("small_score", "large_score", "small_latency_s", "large_latency_s")
-        return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in scores)), rows)
-
-
-def read_table(folder: Path, table: str, columns: list[str] | None = None) -> pa.Table:
-    """All rows of a table of a dataset folder, splits in order. InputError where a file is missing or damaged."""
-    shards = [path for split in SPLITS for path in sorted((folder / table).glob(f"{split}-*.parquet"))]
-    if not shards:
-        raise InputError.at(folder / table, "has no Parquet file", "build the dataset again")
-    tables = []
-    for shard in shards:
-        try:
-            tables.append(pq.read_table(shard, columns=columns, partitioning=None))
-        except (pa.ArrowInvalid, OSError, KeyError) as error:
-            raise InputError.at(shard, f"cannot be read: {error}", "run `rsd-bench data check`") from None
-    return pa.concat_tables(tables)
+        return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in (*SCORES, *LATENCIES))), rows)
 
 
 def open_benchmark(folder: Path) -> Benchmark:
-    """Open a dataset folder for scoring. InputError where it is none, or its figures are damaged or private."""
-    benchmark = read_queries(folder)
-    if benchmark.queries[_FIGURES[4:8]].isna().any(axis=None):
-        fix = "run `rsd-bench data check`; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
-        raise InputError.at(folder, "a score or latency is missing", fix)
+    """Open a dataset folder for scoring. InputError where it is none, or its figures are faulty or private."""
+    benchmark = _open(folder, tests_may_lack=False)
     if problems := scoring_problems(benchmark):
         raise InputError(problems)
     return benchmark
@@ -164,27 +146,35 @@ def scoring_problems(benchmark: Benchmark) -> list[Problem]:
 
 
 def read_queries(folder: Path) -> Benchmark:
-    """A dataset folder's queries, whose test outcomes may be missing. InputError where the folder is damaged."""
+    """A dataset folder's queries, whose test outcomes may be missing. InputError where its figures are faulty."""
+    return _open(folder, tests_may_lack=True)
+
+
+def _open(folder: Path, tests_may_lack: bool) -> Benchmark:
     manifest = read_manifest(folder)
     _verify_files(folder, manifest)
-    pairs = read_table(folder, "pairs", _FIGURES).to_pandas()
-    splits = read_table(folder, "splits").to_pandas()
-    queries = pairs.merge(splits, on="query_id", how="left", validate="1:1")
-    if len(queries) != manifest.queries or queries["split"].isna().any():
-        raise InputError.at(folder, "its files disagree with its manifest", "run `rsd-bench data check`")
+    pairs, splits = read_pairs(folder), read_splits(folder, manifest)
+    lacking = not tests_may_lack and bool(pairs.frame[[*SCORES, *LATENCIES]].isna().any(axis=None))
+    require(
+        (
+            *pairs_problems(folder, pairs, manifest, tests_may_lack=tests_may_lack),
+            *splits_problems(pairs, splits, manifest),
+        ),
+        _PRIVATE_FIX if lacking else CHECK,
+    )
+    queries = pairs.frame[_FIGURES].merge(splits.frame, on="query_id", how="left", validate="1:1")
     return Benchmark(folder, manifest, manifest_sha256(folder), queries)
 
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
     """InputError where a file that scoring reads is not the manifest's: scores are kept and published by its hash."""
-    fix = "run `rsd-bench data check`"
     listed = manifest.files
     if not listed:
-        raise InputError.at(folder / MANIFEST, "lists no files", fix)
+        raise InputError.at(folder / MANIFEST, "lists no files", CHECK)
     for table in _TABLES:
         found = {f"{table}/{path.name}" for path in (folder / table).glob("*.parquet")}
         for name in sorted(found | {name for name in listed if name.startswith(f"{table}/")}):
             if name not in found:
-                raise InputError.at(folder / name, "is missing", fix)
+                raise InputError.at(folder / name, "is missing", CHECK)
             if name not in listed or listed[name].sha256 != file_sha256(folder / name):
-                raise InputError.at(folder / name, "is not the file that the manifest names", fix)
+                raise InputError.at(folder / name, "is not the file that the manifest names", CHECK)

@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from rsd_bench.config import IN_DOMAIN, SPLITS, scenario_named
-from rsd_bench.dataset.benchmark import read_table
+from rsd_bench.dataset.check_figures import pairs_problems, read_pairs, read_splits, require, splits_problems
 from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, arrow_schema, card_configs, splits_schema
 from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
 from rsd_bench.dataset.other_pair import with_pair
+from rsd_bench.dataset.tables import read_table
 from rsd_bench.metrics.arrays import FloatArray, score_bound
 from rsd_bench.metrics.label import LABEL_NAMES, label
 from rsd_bench.types import Scenario
@@ -71,6 +72,8 @@ def load(
     _check_against(wanted, manifest)
     if streaming:
         return _stream(folder, wanted)
+    if "pairs" in wanted.tables():
+        _require_sound(folder, manifest, with_splits=track != IN_DOMAIN)
     parts = _parts(folder, wanted)
     if track != IN_DOMAIN:
         parts = {name: _on_track(part, folder, track, name) for name, part in parts.items()}
@@ -159,6 +162,14 @@ def _column_names(manifest: Manifest, config: str) -> list[str]:
         return list(splits_schema(track.name for track in manifest.tracks).names)
     chosen = next(known for known in card_configs(manifest.lite) if known["config_name"] == config)
     return list(chosen.get("columns") or arrow_schema(config, manifest.lite).names)
+
+
+def _require_sound(folder: Path, manifest: Manifest, with_splits: bool) -> None:
+    """InputError where the figures are faulty: `datasets` hands on whatever the files hold."""
+    pairs = read_pairs(folder)
+    require(pairs_problems(folder, pairs, manifest, tests_may_lack=True))
+    if with_splits:
+        require(splits_problems(pairs, read_splits(folder, manifest), manifest))
 
 
 @contextmanager

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from rsd_bench.config import load_profile
-from rsd_bench.dataset.benchmark import read_table
+from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.layout import LABELS
 from rsd_bench.dataset.manifest import Manifest
+from rsd_bench.dataset.tables import read_table
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
 
@@ -41,8 +42,7 @@ def with_pair(
 
 def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.DataFrame:
     """Per query with a score of both models: small_... and large_... columns and the latency basis, by query_id."""
-    columns = ["query_id", "model", "score", "latency_s", "latency_basis", "output_tokens"]
-    long = read_table(folder, "outcomes", columns).to_pandas()
+    long = open_outcomes(folder)
     sources = read_table(folder, "pairs", ["query_id", "source"]).to_pandas().set_index("query_id")["source"]
     sides = {}
     for tier, model in models.items():
@@ -56,7 +56,8 @@ def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.Dat
             stacklevel=4,
         )
     fast, slow = (tier_outcomes(tier, models[tier], side[both]) for tier, side in sides.items())
-    latency = pair_latency(sources[both].to_numpy(object), fast, slow, load_profile(profile))
+    known = sources[both]
+    latency = pair_latency(known.index, known.to_numpy(object), fast, slow, load_profile(profile))
     return pd.DataFrame(
         {
             "small_score": sides["small"].loc[both, "score"],
@@ -70,7 +71,7 @@ def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.Dat
 
 
 def _scored_models(folder: Path) -> list[str]:
-    long = read_table(folder, "outcomes", ["model", "score"]).to_pandas()
+    long = open_outcomes(folder)
     return sorted(long.loc[long["score"].notna(), "model"].unique())
 
 

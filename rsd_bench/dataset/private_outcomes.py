@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.config import SCORE_MAX, load_profile
+from rsd_bench.config import MAX_SECONDS, SCORE_MAX, load_profile
 from rsd_bench.dataset.benchmark import Benchmark, read_queries
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.metrics.arrays import entered
 from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.types import InputError
 
@@ -51,10 +52,14 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
         scores = side["score"].to_numpy(np.float64, na_value=np.nan)
         if not ((scores >= 0) & (scores <= SCORE_MAX)).all():
             raise InputError.at(private, f"lacks a score in [0, 10] of {model} for a test query", "add the outcomes")
-        queries.loc[queries.index[test], f"{tier}_score"] = scores
+        queries.loc[queries.index[test], f"{tier}_score"] = [entered(score) for score in scores]
         sides.append(tier_outcomes(tier, model, side))
     profile = load_profile(benchmark.manifest.latency_profile)
-    latency = pair_latency(queries["source"].iloc[test].to_numpy(object), sides[0], sides[1], profile)
+    try:
+        latency = pair_latency(ids, queries["source"].iloc[test].to_numpy(object), sides[0], sides[1], profile)
+    except InputError:  # names the query
+        fix = f"a latency is a number of seconds from 0 to {MAX_SECONDS:g}"
+        raise InputError.at(private, "has an outcome of a test query with another latency", fix) from None
     for name, values in (("small_latency_s", latency.small_s), ("large_latency_s", latency.large_s)):
         queries.loc[queries.index[test], name] = values
     queries.loc[queries.index[test], "latency_basis"] = latency.basis

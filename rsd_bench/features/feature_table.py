@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rsd_bench.dataset.benchmark import Benchmark, read_table
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.query_statistics import STATISTICS_VERSION
+from rsd_bench.dataset.tables import read_table
 from rsd_bench.features.encoders import EncoderSpec
 from rsd_bench.features.statistics import STATISTIC_NAMES, read_statistics
 from rsd_bench.features.vector_cache import vector_column

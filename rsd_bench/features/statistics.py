@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from rsd_bench.dataset.benchmark import read_table
+from rsd_bench.dataset.check_figures import require
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, QUESTION_TYPES, TEXT_NUMBERS
+from rsd_bench.dataset.tables import read_rows, read_table
 from rsd_bench.metrics.arrays import FloatArray
 
 _LOG_SCALE = {"characters", "words", "digits", "numbers", "width", "height", "megapixels", "aspect", "bytes_per_pixel"}
@@ -22,9 +23,18 @@ STATISTIC_NAMES = (
 
 
 def read_statistics(folder: Path) -> FloatArray:
-    """v_stat of every query of a dataset folder, shape (n, len(STATISTIC_NAMES)), not yet scaled."""
+    """v_stat of every query of a dataset folder, shape (n, len(STATISTIC_NAMES)), not yet scaled.
+
+    InputError naming the first row whose statistics are missing or no numbers.
+    """
     struct = read_table(folder, "pairs", ["statistics"]).column("statistics").combine_chunks()
-    return statistics_matrix(struct)
+    with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of what is no count is none
+        matrix = statistics_matrix(struct)
+    bad = ~np.isfinite(matrix).all(axis=1) | (matrix[:, -len(QUESTION_TYPES) :].sum(axis=1) != 1)
+    if bad.any():
+        rows = read_rows(folder, "pairs", {"query_id": pa.string()})
+        require(rows.problems(bad, "statistics are missing or no numbers", "build the dataset again"))
+    return matrix
 
 
 def statistics_matrix(struct: pa.StructArray) -> FloatArray:

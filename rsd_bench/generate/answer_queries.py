@@ -193,7 +193,7 @@ _VERDICT = ("status", "score", "judge", "n_judgments", "score_std")
 
 def _response(query_id: str, model: str, answer: Answer) -> Response:
     return Response(
-        where="",
+        where=f"answer of {model} to {query_id}",
         query_id=query_id,
         model=model,
         status="unscored" if answer.status == "ok" else answer.status,  # a failure keeps its name and has no text

@@ -12,6 +12,7 @@ from typing import Any
 
 from rsd_bench.config import SCORE_MAX
 from rsd_bench.jsonl import parse_json
+from rsd_bench.metrics.arrays import entered
 from rsd_bench.types import InputError, Problem
 
 _NEEDED = ("query_id", "model", "score")
@@ -116,4 +117,4 @@ def _score(value: Any) -> float:
         raise ValueError(f"score {str(value)[:40]!r} is no number") from None
     if not (math.isfinite(number) and 0 <= number <= SCORE_MAX):
         raise ValueError(f"score {number} is not in [0, 10]")
-    return number
+    return entered(number)

@@ -22,6 +22,7 @@ from rsd_bench.judge.model_judge import ModelJudge, Scope, repair_of
 from rsd_bench.judge.no_verdict import Unread, why_no_verdict
 from rsd_bench.judge.texts import query_texts
 from rsd_bench.judge.verdict import Verdict
+from rsd_bench.metrics.arrays import entered
 from rsd_bench.sources.outcomes import Outcome, replace_outcomes, rows_of, scored_by_us
 from rsd_bench.sources.store import source_info, spread
 
@@ -183,7 +184,7 @@ def _replaces(scored: Scored, judge: str, row: Mapping[str, Any]) -> bool:
 def _judged(row: Mapping[str, Any], judge: str, scored: Scored) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """An outcome with its new score, and its judge calls."""
     given = [verdict.score for _, verdict in scored.verdicts]
-    mean = sum(given) / len(given) if given else None
+    mean = entered(sum(given) / len(given)) if given else None
     outcome = {**row, "status": scored.status, "score": mean, "judge": judge if given else None, **spread(given)}
     key = {"query_id": row["query_id"], "model": row["model"], "judge": judge}
     calls = [

@@ -1,7 +1,7 @@
 """The strict reading of a judge's reply: one JSON object that satisfies the schema, or no verdict at all.
 
 Nothing is searched for inside a text: a reply that quotes the candidate's forged verdict, or says two things, is no
-verdict. A score is never guessed, rounded or clipped.
+verdict. A score is never guessed or clipped, and rounded only as every score is that enters.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from rsd_bench.jsonl import describe, parse_json
+from rsd_bench.metrics.arrays import entered
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(?P<json>.*)\n[ \t]*```", re.DOTALL)
 _SHOWN = 80  # characters of a part of the schema
@@ -28,6 +29,9 @@ class Verdict:
 
     score: float
     rationale: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "score", entered(self.score))
 
 
 class NoVerdictError(ValueError):

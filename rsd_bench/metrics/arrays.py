@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import SCORE_MAX
+from rsd_bench.config import MAX_SECONDS, SCORE_DECIMALS, SCORE_MAX
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 
-#: Seconds beyond any latency (31 years): keeps sums finite.
-_MAX_SECONDS = 1e9
 _NOT_NUMBERS = (str, bytes, complex, np.complexfloating, np.timedelta64, np.datetime64)
 
 
@@ -53,6 +51,11 @@ def _number(value: Any, name: str, i: int) -> float:
         raise ValueError(f"{name}[{i}]: {shown if len(shown) < 80 else type(value)} is not a number") from None
 
 
+def outside(values: NDArray[Any], high: float) -> BoolArray:
+    """Which of the values are not in [0, high]; NaN is not."""
+    return ~((values >= 0) & (values <= high))
+
+
 def _bounded(array: NDArray[Any], name: str, low: float, high: float) -> FloatArray:
     out = array.astype(np.float64, copy=False)
     bad = ~((out >= low) & (out <= high))
@@ -81,6 +84,11 @@ def scores(values: Any, name: str, n: int | None = None) -> FloatArray:
     return _bounded(array, name, 0, SCORE_MAX)
 
 
+def entered(score: float) -> float:
+    """A judge score as it enters a store or a dataset: rounded to SCORE_DECIMALS."""
+    return float(np.round(score, SCORE_DECIMALS))
+
+
 def probabilities(values: Any, name: str, n: int | None = None) -> FloatArray:
     """Probabilities in [0, 1], shape (n,)."""
     return _bounded(_of_length(_numeric(values, name), name, n), name, 0, 1)
@@ -91,7 +99,7 @@ def seconds(values: Any, name: str, n: int) -> FloatArray:
     array = _numeric(values, name)
     if array.ndim:
         _of_length(array, name, n)
-    return np.broadcast_to(_bounded(array, name, 0, _MAX_SECONDS), (n,))
+    return np.broadcast_to(_bounded(array, name, 0, MAX_SECONDS), (n,))
 
 
 def decisions(values: Any, name: str, n: int | None = None) -> BoolArray:
@@ -119,7 +127,7 @@ def thresholds(values: Any, name: str) -> FloatArray:
     if not isinstance(values, (np.ndarray, list, tuple, Real)) and not hasattr(values, "__array__"):
         values = list(values)
     array = np.atleast_1d(_numeric(values, name))
-    return _bounded(_of_length(array, name, None), name, 0, _MAX_SECONDS)
+    return _bounded(_of_length(array, name, None), name, 0, MAX_SECONDS)
 
 
 def whole_number(value: Any, name: str, low: int) -> int:

@@ -1,18 +1,21 @@
 """Latency of a (small, large) pair, with its basis: clocked where a source clocked both sides, else a declared profile.
 
 A source is never mixed: it uses its own latencies only where both models have one on every query, else the profile.
+Whatever it rests on, a latency is a number of seconds from 0 to `config.MAX_SECONDS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import MEASURED_BASES, LatencyProfile, load_profile
-from rsd_bench.metrics.arrays import BoolArray, FloatArray
+from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, LatencyProfile, load_profile
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, outside
+from rsd_bench.types import InputError
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,16 @@ class PairLatency:
 
 
 def pair_latency(
-    sources: NDArray[Any], small: TierOutcomes, large: TierOutcomes, profile: LatencyProfile
+    query_ids: Sequence[str] | NDArray[Any],
+    sources: NDArray[Any],
+    small: TierOutcomes,
+    large: TierOutcomes,
+    profile: LatencyProfile,
 ) -> PairLatency:
-    """Latencies of a pair for n queries of the named sources, each source on one basis (a token profile: each row)."""
+    """Latencies of a pair for n queries of the named sources, each source on one basis (a token profile: each row).
+
+    InputError naming the query where one, clocked or modelled, is none.
+    """
     small_s, large_s, basis = np.empty(len(sources)), np.empty(len(sources)), np.empty(len(sources), dtype=object)
     for source in np.unique(sources):
         rows = sources == source
@@ -47,6 +57,11 @@ def pair_latency(
             small_s[rows], large_s[rows], basis[rows] = small.latency_s[rows], large.latency_s[rows], clocked
         else:
             small_s[rows], large_s[rows], basis[rows] = _modelled(small, large, rows, profile)
+    for tier, seconds in (("small", small_s), ("large", large_s)):
+        if (bad := outside(seconds, MAX_SECONDS)).any():
+            i = int(np.argmax(bad))
+            what = f"{tier}_latency_s is {seconds[i]:g}, which is no latency ({basis[i]})"
+            raise InputError.at(query_ids[i], what, f"give a number of seconds from 0 to {MAX_SECONDS:g}")
     return PairLatency(small_s, large_s, basis)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from rsd_bench.config import is_latency
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import BLOCKS, Features
@@ -193,6 +194,8 @@ def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str
         measured = json.loads(path.read_bytes())
         names = [*(stages_of[block] for block in blocks), "head"] if blocks else []
         seconds = sum(float(measured["stages"][name]["1"]["p50_ms"]) for name in names) / 1e3
+        if not is_latency(seconds):
+            raise ValueError(f"{seconds} s is no latency")
         stamp = measured["hardware"]
         return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, torch {stamp['torch']}"
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from rsd_bench.config import MAX_SECONDS, SCORE_MAX, is_latency
+from rsd_bench.metrics.arrays import entered
+from rsd_bench.types import InputError
+
 #: How an outcome ended. Only `ok` has a score.
 STATUSES = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", "error")
 
@@ -53,10 +57,17 @@ class Judgment:
     verdict: str
     repeat: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "score", entered(self.score))
+
 
 @dataclass(frozen=True)
 class Response:
-    """A model's outcome on a query. `score` None with a status other than ok; latency in seconds, energy in joules."""
+    """A model's outcome on a query. `score` None with a status other than ok; latency in seconds, energy in joules.
+
+    Whatever enters a store, read or clocked, is one of these: its score is rounded as all scores are that enter, and a
+    score outside of 0 to 10, or a latency that is none, is an InputError.
+    """
 
     where: str
     query_id: str
@@ -72,6 +83,15 @@ class Response:
     energy_j: float | None = None
     energy_basis: str | None = None
     judgments: tuple[Judgment, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.score is not None:
+            if not 0 <= self.score <= SCORE_MAX:
+                raise InputError.at(self.where, f"score {self.score} is not in [0, 10]", "give a score, or none")
+            object.__setattr__(self, "score", entered(self.score))
+        if self.latency_s is not None and not is_latency(self.latency_s):
+            what = f"latency_s is {self.latency_s}, which is no latency"
+            raise InputError.at(self.where, what, f"give a number of seconds from 0 to {MAX_SECONDS:g}")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from rsd_bench.config import IN_DOMAIN, SCENARIOS, SPLITS
-from rsd_bench.dataset.benchmark import Benchmark, read_table
+from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.splits import fold_of
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
@@ -116,8 +117,7 @@ def _other_models(benchmark: Benchmark, data: TrainingData, ids: Any) -> FloatAr
     from sklearn.linear_model import LogisticRegression
 
     pair = {benchmark.manifest.pair.small, benchmark.manifest.pair.large}
-    long = read_table(benchmark.folder, "outcomes", ["query_id", "model", "score"]).to_pandas()
-    wide = long.pivot(index="query_id", columns="model", values="score").reindex(ids)
+    wide = open_outcomes(benchmark.folder).pivot(index="query_id", columns="model", values="score").reindex(ids)
     wide = wide[[model for model in wide.columns if model not in pair]].dropna(axis=1)
     if wide.shape[1] < 3:
         return None

@@ -11,7 +11,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from rsd_bench.config import DEFAULT_PROFILE, SCENARIOS, load_profile
-from rsd_bench.dataset.benchmark import Benchmark, read_table
+from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import Outcomes, check_scenario, reference_scores
 from rsd_bench.routers.interface import TrainingData
@@ -84,8 +85,9 @@ def _scores(benchmark: Benchmark, source: str) -> pd.DataFrame:
     if ids.empty:
         known = ", ".join(sorted(benchmark.queries["source"].unique()))
         raise InputError.at(source, "is no source of this dataset", f"use {known}")
-    long = read_table(benchmark.folder, "outcomes", ["query_id", "model", "score"]).to_pandas()
-    wide: pd.DataFrame = long.pivot(index="query_id", columns="model", values="score").reindex(ids)
+    wide: pd.DataFrame = (
+        open_outcomes(benchmark.folder).pivot(index="query_id", columns="model", values="score").reindex(ids)
+    )
     return wide.dropna(axis=1)
 
 

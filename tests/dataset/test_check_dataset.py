@@ -6,22 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from conftest import run_cli
-from toy_builds import list_files_again
+from toy_builds import rewrite
 
 from rsd_bench.dataset.check_dataset import check_dataset
-
-
-def rewrite(folder: Path, table: str, change) -> None:
-    """Change a shard and fix the manifest's hashes, so that only the content can give it away."""
-    shard = sorted((folder / table).glob("test-*.parquet"))[0]
-    data = pq.read_table(shard)
-    rows = data.to_pylist()
-    change(rows)
-    pq.write_table(data.from_pylist(rows, data.schema), shard)
-    list_files_again(folder)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_every_query_gets_its_own_vectors(toy_dataset: Path, tiny_encoders: dict
     benchmark = open_benchmark(toy_dataset)
     features = read_features(benchmark, tmp_path)
     assert features.blocks["image"].shape == features.blocks["text"].shape == (300, 16)
-    from rsd_bench.dataset.benchmark import read_table
+    from rsd_bench.dataset.tables import read_table
 
     rows = read_table(toy_dataset, "pairs", ["query_id", "image", "question"]).to_pylist()
     image, text = (load_encoder(kind, str(tiny_encoders[kind]), pooling="mean") for kind in ("image", "text"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 from conftest import RECIPE, call_cli, run_cli
 
 from rsd_bench.dataset.manifest import file_entries, manifest_sha256, to_bytes
@@ -40,3 +43,14 @@ def list_files_again(folder: Path) -> None:
     path = folder / "manifest.json"
     files = {name: entry.to_dict() for name, entry in file_entries(folder).items()}
     path.write_bytes(to_bytes(json.loads(path.read_bytes()) | {"files": files}))
+
+
+def rewrite(folder: Path, table: str, change: Callable[[list[dict[str, Any]]], object], split: str = "test") -> Path:
+    """Change the rows of a shard and fix the manifest's hashes, so that only the content can give it away."""
+    shard = sorted((folder / table).glob(f"{split}-*.parquet"))[0]
+    data = pq.read_table(shard)
+    rows = data.to_pylist()
+    change(rows)
+    pq.write_table(data.from_pylist(rows, data.schema), shard)
+    list_files_again(folder)
+    return shard
