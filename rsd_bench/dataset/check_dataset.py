@@ -20,12 +20,13 @@ from tqdm import tqdm
 
 from rsd_bench.config import MES_LEVELS, SCORE_MAX, SPLITS
 from rsd_bench.dataset.benchmark import read_queries, scoring_problems
+from rsd_bench.dataset.check_private import check_private
 from rsd_bench.dataset.check_repository import check_repository
 from rsd_bench.dataset.layout import (
     LABELS,
+    LATENCY,
     LITE_TABLES,
     MANIFEST,
-    PRIVATE,
     TABLES,
     arrow_schema,
     content_columns,
@@ -58,6 +59,7 @@ def check_dataset(folder: Path) -> list[Problem]:
             *_pairs(folder, manifest),
             *_splits(folder, manifest),
             *_outcomes(folder, manifest),
+            *check_private(folder, manifest),
         ]
         return found or scoring_problems(read_queries(folder))
     except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError, TypeError, AttributeError) as error:
@@ -133,19 +135,18 @@ def _pairs(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     ids = pairs["query_id"]
     yield from _rows(where, ids[ids.duplicated()], "query_id stands twice")
     hidden = (pairs["file"] == "test") & (manifest.private_outcomes is not None)
-    for name in (*texts, *seconds):
-        yield from _rows(where, ids[pairs[name].isna()], f"{name} is missing")
+    for name in (*texts, *seconds, *scores):
+        private = hidden if name in (*LATENCY, *scores) else False
+        yield from _rows(where, ids[pairs[name].isna() & ~private], f"{name} is missing")
     for name in scores:
-        yield from _rows(where, ids[pairs[name].isna() & ~hidden], f"{name} is missing")
         yield from _rows(
             where, ids[pairs[name].notna() & ~pairs[name].between(0, SCORE_MAX)], f"{name} is not in [0, 10]"
         )
-    for name in (*scores, *LABELS):
-        yield from _rows(where, ids[pairs[name].notna() & hidden], f"{name} is private but stands here", "push again")
     licences = pairs["source"].map({name: source.license for name, source in manifest.sources.items()})
     yield from _rows(where, ids[pairs["licence"] != licences], "licence is not that of its source")
     for name in seconds:
-        yield from _rows(where, ids[~((pairs[name] >= 0) & np.isfinite(pairs[name]))], f"{name} is no latency")
+        sound = (pairs[name] >= 0) & np.isfinite(pairs[name])
+        yield from _rows(where, ids[~sound & ~(hidden & pairs[name].isna())], f"{name} is no latency")
     yield from _rows(where, ids[pairs["group_id"].map(split_of) != pairs["file"]], "stands in the wrong split")
     for name in ("group_id", "image_sha256"):
         spread = pairs.groupby(name)["file"].nunique()
@@ -219,9 +220,6 @@ def _outcomes(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     where = folder / "outcomes"
     outcomes = _read(folder, "outcomes", ["query_id", "model", "status", "score"])
     pairs = _read(folder, "pairs", ["query_id", "small_score", "large_score"]).drop_duplicates("query_id")
-    if manifest.private_outcomes is not None:
-        told = (outcomes["file"] == "test") & ((outcomes["status"] != PRIVATE) | outcomes["score"].notna())
-        yield from _rows(where, outcomes["query_id"][told], "is private but stands here", "push again")
     twice = outcomes.duplicated(["query_id", "model"])
     yield from _rows(where, outcomes["query_id"][twice], "has two outcomes of one model")
     yield from _rows(where, outcomes["query_id"][~outcomes["query_id"].isin(pairs["query_id"])], "is no query of pairs")
