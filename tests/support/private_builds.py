@@ -17,7 +17,6 @@ from rsd_bench.sources.outcomes import JUDGE_PREFIX, Outcome, replace_outcomes, 
 from rsd_bench.sources.store import spread
 
 JUDGE = f"{JUDGE_PREFIX}judge/closed"
-PUBLISHED = "a test"
 Row = dict[str, Any]
 #: Changes the row of a test outcome; True where it stays. `calls`: scores of its judge calls, None where published.
 Change = Callable[[Row], bool]
