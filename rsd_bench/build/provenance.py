@@ -6,7 +6,7 @@ Nothing is added for a source without live answers or an audit, so manifests of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -55,7 +55,7 @@ def moved_models(manifest: Manifest) -> list[Problem]:
 
 
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any] | None:
-    """`flip_prob` from the audits of the recipe's pair, mean over their queries; None where there is none."""
+    """`flip_prob` from the audits of the recipe's pair; None where there is none."""
     audits = []
     for source in sources:
         path = store / "sources" / source / AUDIT
@@ -64,8 +64,11 @@ def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str
                 audit = json.loads(path.read_bytes())
                 if audit["pair"] == {"small": recipe.small, "large": recipe.large} and audit["flip_prob"]:
                     audits.append(audit)
-    if not audits:
-        return None
+    return mean_noise(audits) if audits else None
+
+
+def mean_noise(audits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`flip_prob` of audits, each with its source, judge and flip_prob: the mean over their queries."""
     flips = [audit["flip_prob"] for audit in audits]
     queries = sum(flip["queries"] for flip in flips)
     near = {str(mes): sum(flip["near_queries"][str(mes)] for flip in flips) for mes in MES_LEVELS}

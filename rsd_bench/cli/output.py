@@ -15,6 +15,7 @@ from rsd_bench.types import InputError, Problem
 
 LEDGER = Path("ledger.jsonl")
 LEDGER_HELP = "With --private-outcomes: who was scored how often; keep it as private as the outcomes."
+NEW_LEDGER_HELP = "With --private-outcomes: begin the ledger; without it a missing one is refused."
 AUTHOR_HELP = "With --private-outcomes: the account that asks, as the code host verified it."
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Data = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, print_json, say, table
+from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, NEW_LEDGER_HELP, AsJson, Data, print_json, say, table
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.private_result import PrivateResult
 from rsd_bench.evaluation.result import Result, interval_text, json_data, rounded
@@ -36,6 +36,9 @@ def evaluate(
         ),
     ] = None,
     ledger: Annotated[Path, typer.Option(help=LEDGER_HELP, rich_help_panel=panels.PRIVATE)] = LEDGER,
+    new_ledger: Annotated[
+        bool, typer.Option("--new-ledger", help=NEW_LEDGER_HELP, rich_help_panel=panels.PRIVATE)
+    ] = False,
     author: Annotated[str | None, typer.Option(help=AUTHOR_HELP, rich_help_panel=panels.PRIVATE)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +47,7 @@ def evaluate(
         sources = [context.get_parameter_source(name) for name in ("n_boot", "seed")]
         if any(source and source.name == "COMMANDLINE" for source in sources):
             raise typer.BadParameter("private outcomes are not resampled", param_hint="--n-boot, --seed")
-        private = evaluate_privately(path, data, private_outcomes, ledger, author)
+        private = evaluate_privately(path, data, private_outcomes, ledger, author, new_ledger=new_ledger)
         if as_json:
             print_json(private.to_dict())
         else:
@@ -77,7 +80,9 @@ def _say(result: Result) -> None:
         say(f"\n{score.scenario}: RCS of {known.replace('random', 'random at this CA')}")
 
 
-def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path, author: str | None) -> PrivateResult:
+def evaluate_privately(
+    path: Path, data: str | None, private: str, ledger: Path, author: str | None, *, new_ledger: bool
+) -> PrivateResult:
     """The public result of a submission on private outcomes; InputError where it may not be given."""
     if author is None:
         raise typer.BadParameter("private outcomes need the account that asks", param_hint="--author")
@@ -88,7 +93,7 @@ def evaluate_privately(path: Path, data: str | None, private: str, ledger: Path,
 
     benchmark = open_private_benchmark(dataset_folder(data), dataset_folder(private))
     submission = open_submission(path, benchmark)
-    return score_private(submission, benchmark, ledger, author=author)
+    return score_private(submission, benchmark, ledger, author=author, new_ledger=new_ledger)
 
 
 def _say_private(result: PrivateResult) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, AsJson, Data, fail, print_json, say
+from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, NEW_LEDGER_HELP, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
 from rsd_bench.types import InputError
 
@@ -155,6 +155,9 @@ def ci(
         ),
     ] = None,
     ledger: Annotated[Path, typer.Option(help=LEDGER_HELP, rich_help_panel=panels.PRIVATE)] = LEDGER,
+    new_ledger: Annotated[
+        bool, typer.Option("--new-ledger", help=NEW_LEDGER_HELP, rich_help_panel=panels.PRIVATE)
+    ] = False,
     author: Annotated[str | None, typer.Option(help=AUTHOR_HELP, rich_help_panel=panels.PRIVATE)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -165,7 +168,7 @@ def ci(
 
     def score(folder: Path) -> Result | PrivateResult:
         if private_outcomes:
-            return evaluate_privately(folder, data, private_outcomes, ledger, author)
+            return evaluate_privately(folder, data, private_outcomes, ledger, author, new_ledger=new_ledger)
         return evaluate(folder, data, n_boot=n_boot)
 
     report = report_proposal(repository, base, head, score)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ class Benchmark:
     manifest: Manifest
     manifest_sha256: str
     queries: pd.DataFrame
-    private_sha256: str = ""  # of private test outcomes, where they came from elsewhere
+    private_sha256: str = ""  # of private test outcomes, where they came from elsewhere; as secret as they are
+    noise_key: bytes = field(default=b"", repr=False)  # of the noise on figures of private outcomes
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -101,7 +102,7 @@ class Benchmark:
 
     @cached_property
     def latency_basis(self) -> list[str]:
-        return sorted(self.queries["latency_basis"].unique())
+        return sorted(self.queries["latency_basis"].dropna().unique())
 
     @cached_property
     def _parts(self) -> dict[tuple[str, str], Part]:

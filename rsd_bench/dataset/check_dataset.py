@@ -18,7 +18,6 @@ from tqdm import tqdm
 from rsd_bench.config import SPLITS
 from rsd_bench.dataset.benchmark import read_queries, scoring_problems
 from rsd_bench.dataset.check_figures import (
-    SCORES,
     outcomes_problems,
     pairs_problems,
     read_outcomes,
@@ -26,9 +25,9 @@ from rsd_bench.dataset.check_figures import (
     read_splits,
     splits_problems,
 )
+from rsd_bench.dataset.check_private import check_private
 from rsd_bench.dataset.check_repository import check_repository
 from rsd_bench.dataset.layout import (
-    LABELS,
     LITE_TABLES,
     MANIFEST,
     TABLES,
@@ -61,6 +60,7 @@ def check_dataset(folder: Path) -> list[Problem]:
             *_figures(folder, manifest),
             *_provenance(folder, manifest),
             *(() if manifest.lite else _content(folder, manifest)),
+            *check_private(folder, manifest),
         ]
         return found or scoring_problems(read_queries(folder))
     except InputError as error:
@@ -111,10 +111,6 @@ def _figures(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     yield from pairs_problems(folder, pairs, manifest, tests_may_lack=private)
     yield from splits_problems(pairs, read_splits(folder, manifest), manifest)
     yield from outcomes_problems(read_outcomes(folder), pairs, manifest)
-    hidden = (pairs.split == "test") & private
-    for name in (*SCORES, *LABELS):
-        told = pairs.frame[name].notna() & hidden
-        yield from pairs.problems(told, f"{name} is private but stands here", "push again")
 
 
 def _provenance(folder: Path, manifest: Manifest) -> Iterator[Problem]:

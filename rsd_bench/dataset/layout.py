@@ -41,9 +41,12 @@ CONTENT_COLUMNS = {
 }
 #: The status of a test outcome that is published elsewhere, to scorers only.
 PRIVATE = "private"
+PRIVATE_SPLIT, PRIVATE_TABLES = "test", ("outcomes", "judgments")  # what of a dataset can be private
 LITE_TABLES = ("pairs", "outcomes", "splits")
 
 LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
+LATENCY = ("small_latency_s", "large_latency_s", "latency_basis")
+OUTCOME_COLUMNS = ("small_score", "large_score", *LATENCY, *LABELS)  # of pairs: null where outcomes are private
 ROWS_PER_GROUP = {"pairs": 100, "outcomes": 10_000, "judgments": 10_000, "splits": 10_000}
 
 

@@ -54,7 +54,7 @@ def load(
     split: train, validation or test -> Dataset; None -> DatasetDict. track: a cross-domain track instead of in-domain.
     config: another config of the dataset (outcomes, splits, mes-6 ...), as it is. columns: only these.
     streaming: rows as they are read, nothing stored (the default pair, in-domain).
-    Where test outcomes are private, scores and labels of the test split are None.
+    Where test outcomes are private, scores, labels and latencies of the test split are None.
     Raises ValueError naming the argument, InputError (a ValueError) for a dataset that cannot be read.
     """
     wanted = _Wanted(

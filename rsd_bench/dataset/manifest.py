@@ -80,10 +80,10 @@ class MissingQuery:
 
 @dataclass(frozen=True)
 class PrivateOutcomes:
-    """Where the test outcomes of a publication lie, and the SHA-256 of them all."""
+    """Where the test outcomes of a publication lie. `sha256`: in publications before 0.2.0, from which it told them."""
 
     repository: str
-    sha256: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class Manifest:
         if self.withheld:
             values["withheld"] = list(self.withheld)
         if self.private_outcomes:
-            values["private_outcomes"] = asdict(self.private_outcomes)
+            values["private_outcomes"] = _given(asdict(self.private_outcomes))
         if not self.benchmark:
             values["benchmark"] = False
         order = dict.fromkeys(key for key in (*self.order, *_KEYS, *values) if key in values)

@@ -4,14 +4,16 @@ A share of solved queries is an exact count, and exact counts of cleverly chosen
 query is left. So each published figure follows from sums to which noise was added, as differential privacy does:
 normal, with a standard deviation of NOISE_QUERIES queries. The noise is a keyed hash (HMAC-SHA256) of the decisions,
 the MES and the outcomes: equal questions get equal answers, so asking again teaches nothing, and nobody without the key
-can take it off. Nothing else leaves: no mean score, sweep, AUROC, Brier, ECE or domain row, and the intervals are made
-of published figures, decisions and groups, with no look at an outcome.
+can take it off. Nothing else leaves: no mean score, sweep, AUROC, Brier, ECE or domain row, and the intervals and the
+size of the noise are made of published figures, decisions and groups, with no look at a private outcome.
 
 Who knows every other outcome still guesses one right from one figure with probability Phi(1 / (2 NOISE_QUERIES)) =
 0.54 only, and from all that an account is told (3 figures a scoring, and the fixed policies) with 0.73 at most.
 
-Key and budget stand in a ledger, to be kept as private as the outcomes. JSON Lines: {"key"}, then {"author", "slug",
-"asked"}, an entry a scoring, written before its result is told.
+The key lies with the outcomes: whoever deletes the ledger gets the same answers again. The ledger keeps the budgets and
+is made only where somebody says so, since a ledger that is lost gives every account its scorings back. JSON Lines:
+{"ledger": 1}, then {"author", "slug", "asked"}, an entry a scoring, written before its result is told. Ledgers of
+before 0.2.0 begin with {"key"}, which must be the key that lies with the outcomes now.
 """
 
 from __future__ import annotations
@@ -21,16 +23,19 @@ import hmac
 import json
 import os
 import re
-import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from rsd_bench.config import CONFIDENCE, IN_DOMAIN, MIN_CELL, NOISE_QUERIES, SCENARIOS, SCORING_BUDGET
 from rsd_bench.dataset.benchmark import Benchmark, Part
+from rsd_bench.dataset.layout import PRIVATE_SPLIT
+from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
 from rsd_bench.evaluation.result import DatasetVersion
@@ -43,19 +48,26 @@ from rsd_bench.types import InputError, Interval, Scenario
 _DECIMALS = 3
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 _ACCOUNT = re.compile(r"(?=.{1,39}\Z)[a-z0-9](-?[a-z0-9])*")  # a login of the code host
-_KEY_BYTES = 32
+_HEAD = {"ledger": 1}
 _ENTRY = ("author", "slug", "asked")
 _METRICS = ("apsp", "ca", "ail", "rcs")
 _SOLVED, _LATENCY, _LARGE_LATENCY = (TERMS.index(name) for name in ("solved", "latency", "large_latency"))
 
 
 def score_private(
-    submission: Submission, benchmark: Benchmark, ledger: Path, *, author: str, budget: int = SCORING_BUDGET
+    submission: Submission,
+    benchmark: Benchmark,
+    ledger: Path,
+    *,
+    author: str,
+    budget: int = SCORING_BUDGET,
+    new_ledger: bool = False,
 ) -> PrivateResult:
-    """The public result on private outcomes, entered in the ledger (made where absent) before it is told.
+    """The public result on private outcomes, entered in the ledger before it is told.
 
     author: the account that asks, as the code host verified it; never taken from the submission. The same decisions
-    again cost nothing. InputError where the account's budget is spent.
+    again cost nothing. new_ledger: begin one. InputError where the account's budget is spent, where there is no
+    ledger to enter it in, and with `new_ledger` where there is one.
     """
     account = author.lower()
     if not _ACCOUNT.fullmatch(account):
@@ -65,13 +77,15 @@ def score_private(
     }
     if not routes:
         raise InputError.at(submission.slug, f"does not enter {IN_DOMAIN}", "private outcomes score that track only")
-    part = benchmark.part(IN_DOMAIN, "test")
+    part = benchmark.part(IN_DOMAIN, PRIVATE_SPLIT)
     if len(part) < MIN_CELL:
         what = f"has {len(part)} test queries, fewer than {MIN_CELL}"
         raise InputError.at(benchmark.folder, what, "score it in the open")
-    asked = _asked(benchmark, routes)
-    key, used = _enter(ledger, account, submission.slug, asked, budget)
-    noise = _Noise(key, benchmark.private_sha256)
+    noise = _Noise(benchmark.noise_key, benchmark.private_sha256, _gap_spread(benchmark))
+    if len(noise.key) != KEY_BYTES:
+        raise InputError.at(benchmark.folder, "was opened without the key of the noise", "open_private_benchmark")
+    entry = {"author": account, "slug": submission.slug, "asked": _asked(benchmark, routes)}
+    used = _enter(ledger, entry, noise.key, budget, new_ledger)
     manifest = benchmark.manifest
     return PrivateResult(
         slug=submission.slug,
@@ -86,10 +100,11 @@ def score_private(
 
 @dataclass(frozen=True)
 class _Noise:
-    """What is added to sums over outcomes. key: secret; outcomes: digest of the private outcomes."""
+    """What is added to sums over outcomes. key: secret; outcomes: digest of the private outcomes; gap: in seconds."""
 
     key: bytes
     outcomes: str
+    gap: float
 
     def sums(self, route: BoolArray, part: Part, scenario: Scenario, router_latency: float) -> FloatArray:
         """The summed TERMS of decisions, those that hold outcomes with the noise of NOISE_QUERIES queries.
@@ -102,7 +117,7 @@ class _Noise:
         question = f"{self.outcomes} {scenario.mes!r} {len(route)} ".encode() + np.packbits(route).tobytes()
         code = hmac.digest(self.key, question, "sha256")
         sums[_SOLVED] = np.clip(sums[_SOLVED] + _normal(code[:8]), 0, len(route))
-        sums[_LATENCY] += _normal(code[8:16]) * _gap_spread(part)
+        sums[_LATENCY] += _normal(code[8:16]) * self.gap
         return sums
 
 
@@ -111,9 +126,13 @@ def _normal(code: bytes) -> float:
     return NormalDist(0, NOISE_QUERIES).inv_cdf((int.from_bytes(code, "big") + 0.5) / 2**64)
 
 
-def _gap_spread(part: Part) -> float:
-    """Standard deviation of how much longer the large model takes, in seconds."""
-    return float((part.outcomes.large_latency - part.outcomes.small_latency).std())
+def _gap_spread(benchmark: Benchmark) -> float:
+    """Standard deviation of how much longer the large model takes, in seconds: of public queries, as it is told."""
+    public = benchmark.queries[benchmark.queries["split"] != PRIVATE_SPLIT]
+    spread = float((public["large_latency_s"] - public["small_latency_s"]).to_numpy(np.float64).std())
+    if not np.isfinite(spread):
+        raise InputError.at(benchmark.folder, "lacks latencies of the public queries", "run `rsd-bench data check`")
+    return spread
 
 
 def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: Part, noise: _Noise) -> PrivateScore:
@@ -129,7 +148,7 @@ def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: P
     values = {name: {k: float(v) for k, v in metrics_of(each, scenario).items()} for name, each in sums.items()}
     best = "all-edge" if values["all-edge"]["rcs"] > values["all-cloud"]["rcs"] else "all-cloud"
     shown = values["router"] | {"gain": values["router"]["rcs"] - values[best]["rcs"]}
-    halves = _half_widths(values, scenario, part, route != (best == "all-edge"))
+    halves = _half_widths(values, scenario, part, route != (best == "all-edge"), noise.gap)
     return PrivateScore(
         scenario=scenario.name,
         n=len(part),
@@ -140,7 +159,7 @@ def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: P
 
 
 def _half_widths(
-    values: dict[str, dict[str, float]], scenario: Scenario, part: Part, differs: BoolArray
+    values: dict[str, dict[str, float]], scenario: Scenario, part: Part, differs: BoolArray, gap: float
 ) -> dict[str, float]:
     """Half-widths of 95 % intervals, rather too wide: queries of one group are taken to agree in everything.
 
@@ -150,7 +169,6 @@ def _half_widths(
     n, router = len(part), values["router"]
     large, small = values["all-cloud"]["ail"], values["all-edge"]["ail"]
     solved, kept = ((router[name] * (1 - router[name])) ** 0.5 for name in ("apsp", "ca"))
-    gap = _gap_spread(part)
     saved = scenario.beta + scenario.gamma * (large - small) / large  # what a query on the edge earns, its score aside
     noise = {"apsp": 1.0, "ca": 0.0, "ail": gap, "rcs": scenario.alpha + scenario.gamma * gap / large}
     spread = {
@@ -184,40 +202,66 @@ def _asked(benchmark: Benchmark, routes: dict[str, BoolArray]) -> str:
     return digest.hexdigest()
 
 
-def _enter(ledger: Path, account: str, slug: str, asked: str, budget: int) -> tuple[bytes, int]:
-    """Enter a scoring, unless the account asked the same before: (key, scorings used). InputError past the budget."""
-    ledger.parent.mkdir(parents=True, exist_ok=True)
-    with open(ledger, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as book:
-        lock_stream(book, ledger)
-        key, entries = _read(ledger, book)
-        before = {entry["asked"] for entry in entries if entry["author"] == account}
+def _enter(ledger: Path, entry: dict[str, str], key: bytes, budget: int, new: bool) -> int:
+    """Enter a scoring, unless the account asked the same before; return how many it used. InputError past `budget`."""
+    with _opened(ledger, new) as book:
+        account, asked = entry["author"], entry["asked"]
+        before = {known["asked"] for known in _entries(ledger, book, key) if known["author"] == account}
         if asked not in before:
             if len(before) >= budget:
                 what = f"{account!r} has used {len(before)} of {budget} scorings on private outcomes"
                 raise InputError.at(ledger, what, "choose among routers on the validation split")
-            _write(book, {"author": account, "slug": slug, "asked": asked})
-        return key, len(before | {asked})
+            _write(book, entry)
+        return len(before | {asked})
 
 
-def _read(ledger: Path, book: IO[bytes]) -> tuple[bytes, list[dict[str, str]]]:
-    """The key, made where the ledger is new, and the entries. InputError where a line is neither."""
-    book.seek(0)
-    lines = book.read().splitlines()
-    if not lines:
-        key = secrets.token_bytes(_KEY_BYTES)
-        _write(book, {"key": key.hex()})
-        return key, []
+@contextmanager
+def _opened(ledger: Path, new: bool) -> Iterator[IO[bytes]]:
+    """The locked ledger; with `new` one that is begun here. InputError where it is there, or not, against what is said.
+
+    An empty file counts as none: a ledger that was cut off has forgotten its scorings as well.
+    """
+    if new:
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | (os.O_CREAT if new else 0)
+    absent = InputError.at(
+        ledger,
+        "is not there or empty, and who was scored how often with it",
+        "restore it; the very first scoring begins one: --new-ledger",
+    )
     try:
-        key = bytes.fromhex(json.loads(lines[0])["key"])
-        entries = [json.loads(line) for line in lines[1:]]
-        if len(key) != _KEY_BYTES or not all(isinstance(entry[name], str) for entry in entries for name in _ENTRY):
+        stream = os.fdopen(os.open(ledger, flags, 0o600), "r+b")
+    except FileNotFoundError:
+        raise absent from None
+    with stream as book:
+        lock_stream(book, ledger)
+        empty = not book.seek(0, os.SEEK_END)
+        if new and not empty:
+            raise InputError.at(ledger, "is a ledger already", "leave out --new-ledger")
+        if empty and not new:
+            raise absent
+        if new:
+            _write(book, _HEAD)
+        yield book
+
+
+def _entries(ledger: Path, book: IO[bytes], key: bytes) -> list[dict[str, str]]:
+    """The scorings so far. InputError where a line is none, or the ledger was kept for another key."""
+    book.seek(0)
+    try:
+        head, *entries = map(json.loads, book.read().splitlines())
+        kept_for = key if head == _HEAD else bytes.fromhex(head["key"])
+        if len(kept_for) != KEY_BYTES or not all(isinstance(entry[name], str) for entry in entries for name in _ENTRY):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise InputError.at(ledger, "is damaged", "restore it; without it budgets cannot be kept") from None
-    return key, entries
+    if kept_for != key:
+        fix = f"write the ledger's key into {NOISE_KEY} beside the outcomes: figures that were told must not change"
+        raise InputError.at(ledger, f"has another noise key than {NOISE_KEY}", fix)
+    return entries
 
 
-def _write(book: IO[bytes], line: dict[str, str]) -> None:
+def _write(book: IO[bytes], line: Mapping[str, Any]) -> None:
     book.write((json.dumps(line) + "\n").encode())
     book.flush()
     os.fsync(book.fileno())

@@ -1,15 +1,17 @@
 """`data diff`: what publishing a folder would change, row by row, and how big a version that is.
 
-Both sides are compared as published (what a licence withholds is withheld on both). Rows are matched by their key; an
+Both sides are compared as published (what a licence withholds is withheld on both), private outcomes by the hashes in
+their own repository. Rows are matched by their key; an
 image counts by its SHA-256. patch: no row differs, only documents. minor: rows, models or columns were added. major:
 rows or columns went, or a row of the published version changed, labels and scores above all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,10 @@ from rsd_bench.hub.publication import Version, read_version, write_publication
 from rsd_bench.hub.push import beside
 from rsd_bench.hub.repository import head_of, hub_api, hub_errors, remote_paths
 from rsd_bench.metrics.label import label_column
+from rsd_bench.types import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 _KEYS = {
     "pairs": ["query_id"],
@@ -149,11 +155,14 @@ def diff_with_published(folder: Path, target: str) -> DatasetDiff:
         first = head is None or MANIFEST not in remote_paths(api, repo, "dataset", head)
     if first:
         return DatasetDiff(None, None, {}, {}, {}, [])
-    return _against(folder, dataset_folder(repo, head), f"{repo}@{revision or 'main'}")
+    return _against(folder, dataset_folder(repo, head), f"{repo}@{revision or 'main'}", api)
 
 
-def _against(folder: Path, old: Path, name: str) -> DatasetDiff:
-    """The diff of two built folders, or of a published one and what publishing `folder` in its place would give."""
+def _against(folder: Path, old: Path, name: str, api: HfApi | None = None) -> DatasetDiff:
+    """The diff of two built folders, or of a published one and what publishing `folder` in its place would give.
+
+    api: where `old` was fetched from; its private outcomes are compared there.
+    """
     published = read_manifest(old)
     if published.repository is None:
         return diff_folders(old, folder, name)
@@ -171,7 +180,28 @@ def _against(folder: Path, old: Path, name: str) -> DatasetDiff:
             (secret.repository, private) if secret else None,
             benchmark=published.benchmark,
         )
-        return diff_folders(old, public, name)
+        found = diff_folders(old, public, name)
+        if secret and api and PRIVATE not in found.files:
+            with hub_errors(secret.repository):
+                if _private_files(private) != _published_private_files(api, secret.repository, version):
+                    return replace(found, files=[*found.files, PRIVATE])
+        return found
+
+
+def _private_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of the tables of private outcomes."""
+    files = json.loads((folder / MANIFEST).read_bytes())["files"]
+    return {name: entry["sha256"] for name, entry in files.items() if name.endswith(".parquet")}
+
+
+def _published_private_files(api: HfApi, repo: str, version: Version) -> dict[str, str]:
+    """The same of a published version. InputError where the repository cannot be seen."""
+    head = head_of(api, repo, "dataset", version.tag)
+    if head is None:
+        what = "cannot be seen, so that private outcomes cannot be compared"
+        raise InputError.at(repo, what, "use a token that may read it")
+    path = Path(api.hf_hub_download(repo, MANIFEST, repo_type="dataset", revision=head))
+    return _private_files(path.parent)
 
 
 def diff_folders(old: Path, new: Path, name: str) -> DatasetDiff:

@@ -2,7 +2,8 @@
 
 Private test outcomes go first and to their own gated repository, so that no public version ever names outcomes that are
 not there. A version is a tag that never moves: the same data under the same version is already done, other data is
-refused.
+refused, on either side. The key of the noise on private figures is made by the first push and kept by the later ones.
+What was published with private outcomes is not published without them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.layout import CARD, MANIFEST, TABLES
 from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
+from rsd_bench.dataset.private_outcomes import KEY_BYTES, LEDGER, NOISE_KEY, read_noise_key
 from rsd_bench.hub.publication import Version, write_publication
 from rsd_bench.hub.repository import (
     CommitPlan,
@@ -55,6 +57,7 @@ class PushPlan:
     manifest_sha256: str
     folder: Path  # the publication
     done: bool
+    private_done: bool = False
 
     @property
     def repo(self) -> str:
@@ -137,8 +140,16 @@ def planned_push(
             api = hub_api()
             commit = _plan_public(api, repo, folder_files(public))
             done = _is_published(api, commit, version, folder_files(public))
-            secret = _plan_private(api, private_repo, private) if private_repo else None
-        yield PushPlan(version, commit, secret, manifest, manifest_sha256(public), public, done)
+            earlier = _private_repository(api, repo, commit.head)
+            if earlier and not private_repo:
+                fix = f"give --private-outcomes {earlier}; to publish them, push to a new repository"
+                raise InputError.at(repo, f"keeps its test outcomes private, in {earlier}", fix)
+            secret, private_done = None, False
+            if private_repo:
+                files = folder_files(private) | {NOISE_KEY: _noise_key(api, private_repo, earlier)}
+                secret = _plan_private(api, private_repo, files)
+                private_done = _is_published(api, secret, version, files)
+        yield PushPlan(version, commit, secret, manifest, manifest_sha256(public), public, done, private_done)
 
 
 def _own_version(folder: Path, manifest: Manifest) -> Version:
@@ -160,12 +171,50 @@ def _ours(api: HfApi, repo: str, head: str, files: Iterable[str]) -> list[str]:
     paths = remote_paths(api, repo, _TYPE, head)
     owned = {path for path in paths if "/" in path and path.split("/")[0] in tables}
     if MANIFEST in paths:
-        try:
-            listed = json.loads(Path(api.hf_hub_download(repo, MANIFEST, repo_type=_TYPE, revision=head)).read_bytes())
-            owned |= set(listed["files"])
-        except (ValueError, KeyError, TypeError):
-            pass  # somebody else's manifest.json: its files are not ours to remove
+        with suppress(
+            ValueError, KeyError, TypeError
+        ):  # somebody else's manifest.json: its files are not ours to remove
+            owned |= set(json.loads(_bytes_of(api, repo, MANIFEST, head))["files"])
     return sorted(owned)
+
+
+def _bytes_of(api: HfApi, repo: str, path: str, revision: str) -> bytes:
+    return Path(api.hf_hub_download(repo, path, repo_type=_TYPE, revision=revision)).read_bytes()
+
+
+def _private_repository(api: HfApi, repo: str, head: str | None) -> str | None:
+    """Where the test outcomes of what is published lie; None where they are public, or nothing is published."""
+    if head is None or MANIFEST not in remote_paths(api, repo, _TYPE, head):
+        return None
+    try:
+        return str(json.loads(_bytes_of(api, repo, MANIFEST, head))["private_outcomes"]["repository"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _noise_key(api: HfApi, repo: str, earlier: str | None) -> bytes:
+    """The key file of the private repository: the one that it or its predecessor has; a new one where neither had any.
+
+    Before 0.2.0 the key was kept in the ledger, which `score.yml` puts beside the outcomes. InputError where a key was
+    lost: a new one would answer anew what was told before.
+    """
+    for known in dict.fromkeys(filter(None, (repo, earlier))):
+        head = head_of(api, known, _TYPE)
+        paths = remote_paths(api, known, _TYPE, head) if head else []
+        if head and NOISE_KEY in paths:
+            text = _bytes_of(api, known, NOISE_KEY, head)
+            read_noise_key(text, f"{known}: {NOISE_KEY}")
+            return text
+        if head and LEDGER in paths:
+            with suppress(ValueError, KeyError, TypeError, IndexError, AttributeError):
+                text = json.loads(_bytes_of(api, known, LEDGER, head).splitlines()[0])["key"].encode()
+                read_noise_key(text, f"{known}: {LEDGER}")
+                return bytes(text + b"\n")
+        if head and MANIFEST in paths and b'"of_manifest"' in _bytes_of(api, known, MANIFEST, head):
+            raise InputError.at(
+                known, f"has lost its {NOISE_KEY}", "restore it from an earlier commit, then push again"
+            )
+    return f"{token_hex(KEY_BYTES)}\n".encode()
 
 
 def _is_published(api: HfApi, plan: CommitPlan, version: Version, files: dict[str, Content]) -> bool:
@@ -186,13 +235,12 @@ def _is_published(api: HfApi, plan: CommitPlan, version: Version, files: dict[st
     return False
 
 
-def _plan_private(api: HfApi, repo: str, folder: Path) -> CommitPlan:
+def _plan_private(api: HfApi, repo: str, files: dict[str, Content]) -> CommitPlan:
     head = head_of(api, repo, _TYPE)
     if head is not None:
         info = api.dataset_info(repo)
         if not (info.private or info.gated):
             raise InputError.at(repo, "is open to everybody", "make it private or gated first: it gets test outcomes")
-    files = folder_files(folder)
     stale = _ours(api, repo, head, files) if head else []
     return plan_commit(api, repo, _TYPE, files, stale, at=head)
 
@@ -203,7 +251,8 @@ def push(plan: PushPlan) -> str:
     if plan.private is not None:
         with hub_errors(plan.private.repo):
             secret = plan.private
-            send(api, secret, f"Test outcomes of {title}", plan.version.tag, private=True)
+            if not plan.private_done:
+                send(api, secret, f"Test outcomes of {title}", plan.version.tag, private=True)
             if not api.dataset_info(secret.repo).gated:
                 api.update_repo_settings(secret.repo, gated="manual", repo_type=_TYPE)
     with hub_errors(plan.repo):

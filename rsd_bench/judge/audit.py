@@ -158,7 +158,7 @@ def audit_source(
         repeats=None if variance is None else Repeats(answers=variance[1], variance=variance[0]),
         human=_against_people(answers, [s for s in human if (s.query_id, s.model) in answers], n_boot, seed),
         pair=pair,
-        flips=_flips(answers, repeats, pair) if pair else None,
+        flips=label_flips(answers, repeats, pair) if pair else None,
         disagreement=_disagreement(answers, human, pair) if pair else None,
         n_boot=n_boot,
         seed=seed,
@@ -204,7 +204,7 @@ def _against_people(
     return Agreement(len(keys), len(people), intervals)
 
 
-def _flips(answers: dict[Key, Judged], repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> Flips | None:
+def label_flips(answers: dict[Key, Judged], repeats: dict[Key, FloatArray], pair: tuple[str, str]) -> Flips | None:
     """Flipped labels of the queries whose two answers were judged more than once; None without one.
 
     Equal answers share their judge calls: whatever the judge says, both score the same, and the label stays 1.

@@ -143,9 +143,14 @@ def _judging(held: Mapping[str, Any], judge: str, provenance: Mapping[str, Any],
     if known:
         entries["judging"] = {name: entry for name, entry in known.items() if name in judges.ours}
     if judges.ours:
-        imported = held.get("score_rule", "").split(_LIVE_RULE)[0].removesuffix("; ") if judges.published else ""
-        entries["score_rule"] = "; ".join(filter(None, [imported, _LIVE_RULE + ", ".join(sorted(judges.ours))]))
+        entries["score_rule"] = score_rule(held.get("score_rule", ""), judges.ours, published=judges.published)
     return entries
+
+
+def score_rule(held: str, ours: Collection[str], *, published: bool) -> str:
+    """How scores came about: the imported part of the rule held, where published scores stand, then judges of ours."""
+    imported = held.split(_LIVE_RULE)[0].removesuffix("; ") if published else ""
+    return "; ".join(filter(None, [imported, _LIVE_RULE + ", ".join(sorted(ours)) if ours else ""]))
 
 
 def _rescored(scope: Scope, source: str, judge: str, score: Score, filed: Filed, judges: _Judges) -> Iterator[Outcome]:

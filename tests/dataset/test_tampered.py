@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import call_cli
+from sound_submissions import make, probabilities
 from toy_builds import rewrite
 
 import rsd_bench as rsd
@@ -32,7 +33,6 @@ from rsd_bench.dataset.manifest import manifest_sha256, to_bytes
 from rsd_bench.features.statistics import read_statistics
 from rsd_bench.submission.submission import SUBMISSION
 from rsd_bench.types import InputError
-from submissions import make, probabilities
 
 INF, NAN = float("inf"), float("nan")
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,14 +21,15 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import run_cli
 from sound_submissions import make, probabilities
+from toy_builds import list_files_again
 
 from rsd_bench.config import MIN_CELL, NOISE_QUERIES, SCORING_BUDGET
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
-from rsd_bench.dataset.manifest import file_sha256
-from rsd_bench.dataset.private_outcomes import open_private_benchmark
+from rsd_bench.dataset.private_outcomes import NOISE_KEY, open_private_benchmark
 from rsd_bench.evaluation.evaluate import evaluate
 from rsd_bench.evaluation.private_result import PrivateResult
 from rsd_bench.evaluation.private_scoring import score_private
+from rsd_bench.hub.publication import Version, write_publication
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
 
@@ -36,18 +39,10 @@ def split(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """(public dataset without test scores, folder of private test outcomes)."""
     root = tmp_path_factory.mktemp("private")
     public, private = root / "public", root / "hidden"
-    shutil.copytree(toy_dataset, public)
-    (private / "outcomes").mkdir(parents=True)
-    for file in (public / "outcomes").glob("test-*.parquet"):
-        file.rename(private / "outcomes" / file.name)
-    manifest = json.loads((public / "manifest.json").read_text())
-    for file in (public / "pairs").glob("test-*.parquet"):
-        table = pq.read_table(file)
-        for name in ("small_score", "large_score"):
-            table = table.set_column(table.schema.get_field_index(name), name, pa.nulls(len(table), pa.float64()))
-        pq.write_table(table, file)
-        manifest["files"][f"pairs/{file.name}"]["sha256"] = file_sha256(file)
-    (public / "manifest.json").write_text(json.dumps(manifest))
+    public.mkdir()
+    private.mkdir()
+    write_publication(toy_dataset, public, "org/toy", Version(1, 0, 0), ("org/toy-test", private))
+    (private / NOISE_KEY).write_text("ab" * 32 + "\n")
     return public, private
 
 
@@ -67,8 +62,9 @@ def routed(benchmark: Benchmark, flips: int = 0, seed: int = 0) -> pd.DataFrame:
 def ask(
     root: Path, name: str, benchmark: Benchmark, frame: pd.DataFrame, author: str = "ada", **more: int
 ) -> PrivateResult:
-    folder = make(root / name, benchmark, frame, authors=["Somebody Else"])
-    return score_private(open_submission(folder, benchmark), benchmark, root / "ledger.jsonl", author=author, **more)
+    folder, ledger = make(root / name, benchmark, frame, authors=["Somebody Else"]), root / "ledger.jsonl"
+    more.setdefault("new_ledger", not ledger.exists())
+    return score_private(open_submission(folder, benchmark), benchmark, ledger, author=author, **more)
 
 
 def solved(result: PrivateResult, scenario: str = "fast_response") -> float:
@@ -106,8 +102,7 @@ def test_nothing_that_depends_on_one_query_is_given(tmp_path: Path, hidden: Benc
     text = json.dumps(found) + (tmp_path / "ledger.jsonl").read_text()
     ids = hidden.part("in-domain", "test").query_ids
     assert not any(str(i) in text for i in ids)
-    key = json.loads((tmp_path / "ledger.jsonl").read_text().splitlines()[0])["key"]
-    assert key not in json.dumps(found)
+    assert "ab" * 32 not in text + repr(hidden)
     # probabilities that encode the labels in their digits change nothing as long as the decisions stay
     coded = routed(hidden)
     coded["p_edge"] = np.where(
@@ -124,8 +119,8 @@ def test_the_same_question_gets_the_same_answer_and_another_key_another(tmp_path
     submission = open_submission(folder, card_edited)
     asked = score_private(submission, card_edited, tmp_path / "ledger.jsonl", author="x")
     assert (asked.scores, asked.private.used) == (first[0], 1)
-    (tmp_path / "other").mkdir()
-    assert ask(tmp_path / "other", "mine", hidden, routed(hidden)).scores != first[0]
+    other = replace(hidden, noise_key=b"x" * 32)
+    assert ask(tmp_path / "other", "mine", other, routed(hidden)).scores != first[0]
 
 
 def test_combined_results_tell_no_outcome(tmp_path: Path, hidden: Benchmark) -> None:
@@ -166,17 +161,63 @@ def test_an_account_is_no_spelling(tmp_path: Path, hidden: Benchmark, name: str)
         ask(tmp_path, "mine", hidden, routed(hidden), name)
 
 
-@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", '{"key": "00"}', "{KEY}\n{}", "{KEY}\nnull", "{KEY}\n[1]"])
+@pytest.mark.parametrize(
+    "text", ["{", "{}", "[]", "null", '{"key": "00"}', "{HEAD}\n{}", "{HEAD}\nnull", "{HEAD}\n[1]", '{"ledger": 2}']
+)
 def test_a_damaged_ledger_scores_nothing(tmp_path: Path, hidden: Benchmark, text: str) -> None:
-    (tmp_path / "ledger.jsonl").write_text(text.replace("{KEY}", json.dumps({"key": "ab" * 32})) + "\n")
+    (tmp_path / "ledger.jsonl").write_text(text.replace("{HEAD}", '{"ledger": 1}') + "\n")
     with pytest.raises(InputError, match="is damaged"):
         ask(tmp_path, "mine", hidden, routed(hidden))
+
+
+def test_400_deleted_ledgers_tell_no_more_than_one(tmp_path: Path, hidden: Benchmark) -> None:
+    """A deleted ledger got a new key in silence, and the mean over 400 deletions was a count without noise."""
+    part, ledger, errors = hidden.part("in-domain", "test"), tmp_path / "ledger.jsonl", []
+    for seed in range(10):
+        submission = open_submission(make(tmp_path / f"mine-{seed}", hidden, routed(hidden, seed=seed)), hidden)
+        told = []
+        for _ in range(40):
+            told.append(solved(score_private(submission, hidden, ledger, author="ada", new_ledger=True)))
+            ledger.unlink()
+        assert set(told) == {told[0]}
+        edge = routed(hidden, seed=seed)["p_edge"].to_numpy() > 0.5
+        errors.append(np.mean(told) - (np.where(edge, part.outcomes.small, part.outcomes.large) >= 6).sum())
+    assert np.std(errors) > 0.6 * NOISE_QUERIES  # a tenth of it where each deletion draws anew
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_missing_ledger_is_begun_only_where_that_is_said(
+    tmp_path: Path, hidden: Benchmark, content: bytes | None
+) -> None:
+    """With the ledger went the account of who was scored how often: everybody had ten scorings again."""
+    if content is not None:
+        (tmp_path / "ledger.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=r"who was scored how often with it -> restore it; .*--new-ledger"):
+        ask(tmp_path, "mine", hidden, routed(hidden), new_ledger=False)
+    assert ask(tmp_path, "mine", hidden, routed(hidden), new_ledger=True).private.used == 1
+    with pytest.raises(InputError, match="is a ledger already -> leave out --new-ledger"):
+        ask(tmp_path, "mine", hidden, routed(hidden, seed=1), new_ledger=True)
+
+
+def test_a_ledger_with_a_key_of_its_own(tmp_path: Path, hidden: Benchmark) -> None:
+    """Ledgers held the key: with another one beside the outcomes, figures that were told would be told anew."""
+    entry = {"author": "ada", "slug": "earlier", "asked": "0"}
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(json.dumps({"key": "cd" * 32}) + "\n" + json.dumps(entry) + "\n")
+    with pytest.raises(
+        InputError, match=r"another noise key than noise\.key -> write the ledger's key into noise\.key"
+    ):
+        ask(tmp_path, "mine", hidden, routed(hidden))
+    ledger.write_text(json.dumps({"key": "ab" * 32}) + "\n" + json.dumps(entry) + "\n")
+    assert ask(tmp_path, "mine", hidden, routed(hidden)).private.used == 2
 
 
 def test_command(tmp_path: Path, split: tuple[Path, Path], hidden: Benchmark) -> None:
     make(tmp_path / "mine", hidden, routed(hidden))
     common = ("eval", tmp_path / "mine", "--data", split[0], "--private-outcomes", split[1])
-    run = run_cli(*common, "--author", "octocat", cwd=tmp_path)
+    refused = run_cli(*common, "--author", "octocat", cwd=tmp_path)
+    assert refused.returncode == 1 and "--new-ledger" in refused.stderr and not (tmp_path / "ledger.jsonl").exists()
+    run = run_cli(*common, "--author", "octocat", "--new-ledger", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert f"1 of {SCORING_BUDGET} scorings used" in run.stdout
     _, entry = map(json.loads, (tmp_path / "ledger.jsonl").read_text().splitlines())
@@ -189,18 +230,68 @@ def test_command(tmp_path: Path, split: tuple[Path, Path], hidden: Benchmark) ->
     assert none.returncode == 1 and "has no outcomes/test" in none.stderr
 
 
-def test_missing_and_doubled_outcomes_are_refused_without_naming_them(tmp_path: Path, split: tuple[Path, Path]) -> None:
-    (tmp_path / "outcomes").mkdir()
-    file = next((split[1] / "outcomes").glob("*.parquet"))
-    table = pq.read_table(file)
-    for name, broken in {
-        "lacks a score": table.slice(2),
-        "two outcomes": pa.concat_tables([table, table.slice(0, 1)]),
-    }.items():
-        pq.write_table(broken, tmp_path / "outcomes" / "test-0.parquet")
-        with pytest.raises(InputError, match=name) as caught:
-            open_private_benchmark(split[0], tmp_path)
-        assert "toy/" not in str(caught.value)
+def changed(private: Path, root: Path, change: Callable[[pa.Table], pa.Table]) -> Path:
+    """A copy of the private folder with other outcomes, which its manifest names."""
+    folder = Path(shutil.copytree(private, root / "changed"))
+    file = next((folder / "outcomes").glob("*.parquet"))
+    pq.write_table(change(pq.read_table(file)), file)
+    list_files_again(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("told", "change"),
+    [
+        ("lacks a score", lambda table: table.slice(2)),
+        ("two outcomes", lambda table: pa.concat_tables([table, table.slice(0, 1)])),
+    ],
+)
+def test_missing_and_doubled_outcomes_are_refused_without_naming_them(
+    tmp_path: Path, split: tuple[Path, Path], told: str, change: Any
+) -> None:
+    with pytest.raises(InputError, match=told) as caught:
+        open_private_benchmark(split[0], changed(split[1], tmp_path, change))
+    assert "toy/" not in str(caught.value)
+
+
+def test_the_outcomes_of_another_version_score_nothing(tmp_path: Path, split: tuple[Path, Path]) -> None:
+    """Nothing held the private folder against the public one: another version's outcomes gave wrong figures."""
+
+    def broken(what: str, change: Callable[[Path], object]) -> None:
+        folder = Path(shutil.copytree(split[1], tmp_path / what.replace(" ", "-")))
+        change(folder)
+        with pytest.raises(InputError, match=what):
+            open_private_benchmark(split[0], folder)
+
+    def manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+        def write(folder: Path) -> None:
+            document = json.loads((folder / "manifest.json").read_text())
+            change(document)
+            (folder / "manifest.json").write_text(json.dumps(document))
+
+        return write
+
+    shard = "outcomes/test-00000-of-00001.parquet"
+    broken("of another dataset or version", manifest(lambda m: m.update(of_manifest="0" * 64)))
+    broken("of another dataset", manifest(lambda m: m.pop("of_manifest")))
+    broken("has no manifest.json", lambda folder: (folder / "manifest.json").unlink())
+    broken("is no manifest of private", lambda folder: (folder / "manifest.json").write_text("[]"))
+    broken("not the file that the manifest names", lambda folder: (folder / shard).write_bytes(b"0"))
+    broken("has no noise.key", lambda folder: (folder / NOISE_KEY).unlink())
+    broken("is no key", lambda folder: (folder / NOISE_KEY).write_text("ab" * 31))
+
+
+def test_a_publication_of_before_is_still_scored(tmp_path: Path, split: tuple[Path, Path], hidden: Benchmark) -> None:
+    """Both sides named the built folder then, and the public manifest a digest of the outcomes."""
+    public, private = (Path(shutil.copytree(side, tmp_path / side.name)) for side in split)
+    built = {"derived_from": "1" * 64}
+    for folder, more in ((public, {"private_outcomes": {"repository": "org/x", "sha256": "2" * 64}}), (private, {})):
+        document = json.loads((folder / "manifest.json").read_text()) | built | more
+        document.pop("of_manifest", None)
+        (folder / "manifest.json").write_text(json.dumps(document))
+    found = open_private_benchmark(public, private)
+    assert ask(tmp_path, "mine", found, routed(found)).scores == ask(tmp_path, "mine", hidden, routed(hidden)).scores
+    assert built["derived_from"] in found.accepted_manifests
 
 
 def test_an_author_needs_no_outcome_to_submit(split: tuple[Path, Path], hidden: Benchmark, tmp_path: Path) -> None:

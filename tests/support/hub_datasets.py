@@ -17,10 +17,16 @@ from rsd_bench.sources.store import import_source
 CLOSED_SENTENCE = "A sentence that nobody may re-host"
 
 
-def build(root: Path, records: list[Records], name: str = "dataset") -> Path:
+def imported(root: Path, records: list[Records]) -> Path:
+    """The store below `root`, with these sources."""
     problems: list[Any] = []
     for source in records:
         import_source(open_records(source.write(), problems.append), root / "store", load_aliases(), problems)
+    return root / "store"
+
+
+def build(root: Path, records: list[Records], name: str = "dataset") -> Path:
+    imported(root, records)
     (root / "recipe.toml").write_text(RECIPE)
     build_dataset(read_recipe(root / "recipe.toml"), root / "store", root / name)
     return root / name
