@@ -21,6 +21,7 @@ _MAX_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
 _CUT = "\n\nCut here, too long for a comment: `rsd-bench submit check` says all."
 ROOT = "submissions/"
 
+Check = Callable[[Path], list[Problem]]
 Score = Callable[[Path], Result | PrivateResult]
 
 
@@ -87,25 +88,26 @@ def _bounded(lines: list[str]) -> str:
     return whole[: _MAX_CHARACTERS - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
-def report_proposal(repository: Path, base: str, head: str, score: Score) -> Report:
+def report_proposal(repository: Path, base: str, head: str, check: Check, score: Score) -> Report:
     """Check and score the submission that `head` proposes over `base`; problems are part of the report.
 
-    score: takes the submission's folder and gives its result, or raises InputError.
+    check: takes the submission's folder and gives its problems. score: gives its result, or raises InputError.
     """
     try:
         with proposed_submission(repository, base, head) as proposal:
-            return _report(proposal, score)
+            return _report(proposal, check, score)
     except InputError as error:
         return Report(tuple(error.problems))
 
 
-def _report(proposal: Proposal, score: Score) -> Report:
+def _report(proposal: Proposal, check: Check, score: Score) -> Report:
     """What may not replace its predecessor is not scored: the scores would be what its decisions are tuned by."""
-    if proposal.problems:
-        return Report(proposal.problems, replaces=proposal.replaces)
     try:
-        return Report((), score(proposal.folder), proposal.replaces)
+        if not proposal.problems:
+            return Report((), score(proposal.folder), proposal.replaces)
+        found = check(proposal.folder)
     except InputError as error:
-        at = f"{proposal.folder.parent}/"
-        named = tuple(Problem(p.where.replace(at, ROOT), p.what, p.fix) for p in error.problems)
-        return Report(named, replaces=proposal.replaces)
+        found = error.problems
+    at = f"{proposal.folder.parent}/"
+    named = (Problem(p.where.replace(at, ROOT), p.what, p.fix) for p in found)
+    return Report((*proposal.problems, *named), replaces=proposal.replaces)
