@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.board.flags import DECLARED, decision_flags
-from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore
 from rsd_bench.evaluation.result import EvalScore, Result, interval_text
+from rsd_bench.inert_text import markdown_text
 from rsd_bench.submission.proposal import Proposal, Replaced, proposed_submission
 from rsd_bench.types import InputError, Problem
 
@@ -52,7 +52,7 @@ class Report:
         private = result.private if isinstance(result, PrivateResult) else None
         digits = private.decimals if private else 4
         lines = [
-            f"**{_cell(result.name)}** is in order: {result.dataset.name} {result.dataset.version}, "
+            f"**{_cell(result.name)}** is in order: {_cell(f'{result.dataset.name} {result.dataset.version}')}, "
             f"metrics version {result.metrics_version}, {DECLARED}."
             + (f" Private outcomes, {private.used} of {private.budget} scorings used." if private else ""),
             "",
@@ -64,7 +64,7 @@ class Report:
             flags = "; ".join(decision_flags(score)) if isinstance(score, EvalScore) else ""
             rcs, gain = interval_text(score.rcs, digits), interval_text(score.gain, digits, "+")
             figures = (f"{metric.value:.3f}" for metric in (score.apsp, score.ca, score.ail))
-            cells = (score.track, score.scenario, rcs, gain, *figures, flags)
+            cells = (_cell(score.track), _cell(score.scenario), rcs, gain, *figures, _cell(flags))
             lines.append(f"| {' | '.join(cells)} |")
         return [*lines, "", "Rank bands follow when the board is rebuilt."]
 
@@ -77,7 +77,7 @@ class Report:
 
 
 def _cell(text: str) -> str:
-    return escape_markdown(text if len(text) <= _CELL else f"{text[:_CELL]}…")
+    return markdown_text(text if len(text) <= _CELL else f"{text[:_CELL]}…")
 
 
 def _bounded(lines: list[str]) -> str:

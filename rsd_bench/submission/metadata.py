@@ -12,7 +12,7 @@ from jsonschema import ValidationError
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.jsonl import describe, parse_json
-from rsd_bench.schemas import validator
+from rsd_bench.schemas import NO_WEB_LINK, schema, validator
 from rsd_bench.submission.submission import NO_INK, SUBMISSION, Tau
 from rsd_bench.submission.submission_files import need_plain_file
 from rsd_bench.types import InputError, Problem
@@ -51,8 +51,14 @@ def stated_tau(fields: Any) -> Tau | None:
 
 
 def _describe(fault: ValidationError) -> str:
-    """A number out of its range is told with the range, the others in the words of the schema."""
+    """A number out of its range is told with the range, an address with its rule, others in the words of the schema."""
     rules = fault.schema
+    if (
+        isinstance(rules, Mapping)
+        and isinstance(fault.instance, str)
+        and rules == schema("submission")["$defs"]["web_link"]
+    ):
+        return f"url {fault.instance[:80]!r} {NO_WEB_LINK}"
     if not isinstance(rules, Mapping) or not {"minimum", "maximum"} <= rules.keys():
         return describe(fault)
     low, high = rules["minimum"], rules["maximum"]
