@@ -23,7 +23,10 @@ _PAGE: Any = _BYTES | {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
-_CARD: Any = _BYTES | {"font.family": "sans-serif"}  # no grid, and laid out by hand
+_CARD: Any = _BYTES | {
+    "font.family": "sans-serif",
+    "text.parse_math": False,
+}  # no grid, laid out by hand; a name is no formula
 
 
 def card_style() -> AbstractContextManager[None]:

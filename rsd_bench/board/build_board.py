@@ -105,18 +105,18 @@ def write_board(files: dict[str, bytes], out: Path) -> None:
     """Write the files of a board and remove results of submissions that are gone.
 
     InputError where `out` holds files of these names that are no board's, or where a board with routers would be left
-    without any.
+    without any: a folder that was mistyped, or is not checked out, must not erase what is published.
     """
     committed = _committed(out)
     old = _read(committed.get(BOARD, b""))
     if committed and "tables" not in old:
         raise InputError.at(out, f"holds {min(committed)} but no board", "give --out a new folder, or that of a board")
-    none_left = not any(name.startswith(f"{RESULTS}/") for name in files)
-    if old.get("submissions") and none_left and _read(files[BOARD])["refused"]:
-        what = f"would lose all {len(old['submissions'])} routers: every submission is refused"
-        raise InputError.at(
-            out, what, "see `rsd-bench submit check`; --data names another dataset, --out another board"
-        )
+    if old.get("submissions") and not any(name.startswith(f"{RESULTS}/") for name in files):
+        why, look = "there is no submission", "name the right --submissions"
+        if _read(files[BOARD])["refused"]:
+            why, look = "every submission is refused", "see `rsd-bench submit check`, or name the right --data"
+        what = f"would lose all {len(old['submissions'])} routers: {why}"
+        raise InputError.at(out, what, f"{look}; an empty board goes to a new --out, or here once this one is removed")
     (out / RESULTS).mkdir(parents=True, exist_ok=True)
     for stale in set(committed) - set(files):
         if _read(committed[stale]).keys() >= {"slug", "scores"}:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.board.flags import DECLARED, decision_flags
-from rsd_bench.board.render import escape_markdown
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore
 from rsd_bench.evaluation.result import EvalScore, Result, interval_text
+from rsd_bench.inert_text import markdown_text
 from rsd_bench.submission.proposal import Proposal, Replaced, proposed_submission
 from rsd_bench.types import InputError, Problem
 
@@ -21,6 +21,7 @@ _MAX_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
 _CUT = "\n\nCut here, too long for a comment: `rsd-bench submit check` says all."
 ROOT = "submissions/"
 
+Check = Callable[[Path], list[Problem]]
 Score = Callable[[Path], Result | PrivateResult]
 
 
@@ -51,7 +52,7 @@ class Report:
         private = result.private if isinstance(result, PrivateResult) else None
         digits = private.decimals if private else 4
         lines = [
-            f"**{_cell(result.name)}** is in order: {result.dataset.name} {result.dataset.version}, "
+            f"**{_cell(result.name)}** is in order: {_cell(f'{result.dataset.name} {result.dataset.version}')}, "
             f"metrics version {result.metrics_version}, {DECLARED}."
             + (f" Private outcomes, {private.used} of {private.budget} scorings used." if private else ""),
             "",
@@ -63,7 +64,7 @@ class Report:
             flags = "; ".join(decision_flags(score)) if isinstance(score, EvalScore) else ""
             rcs, gain = interval_text(score.rcs, digits), interval_text(score.gain, digits, "+")
             figures = (f"{metric.value:.3f}" for metric in (score.apsp, score.ca, score.ail))
-            cells = (score.track, score.scenario, rcs, gain, *figures, flags)
+            cells = (_cell(score.track), _cell(score.scenario), rcs, gain, *figures, _cell(flags))
             lines.append(f"| {' | '.join(cells)} |")
         return [*lines, "", "Rank bands follow when the board is rebuilt."]
 
@@ -76,7 +77,7 @@ class Report:
 
 
 def _cell(text: str) -> str:
-    return escape_markdown(text if len(text) <= _CELL else f"{text[:_CELL]}…")
+    return markdown_text(text if len(text) <= _CELL else f"{text[:_CELL]}…")
 
 
 def _bounded(lines: list[str]) -> str:
@@ -87,25 +88,26 @@ def _bounded(lines: list[str]) -> str:
     return whole[: _MAX_CHARACTERS - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
-def report_proposal(repository: Path, base: str, head: str, score: Score) -> Report:
+def report_proposal(repository: Path, base: str, head: str, check: Check, score: Score) -> Report:
     """Check and score the submission that `head` proposes over `base`; problems are part of the report.
 
-    score: takes the submission's folder and gives its result, or raises InputError.
+    check: takes the submission's folder and gives its problems. score: gives its result, or raises InputError.
     """
     try:
         with proposed_submission(repository, base, head) as proposal:
-            return _report(proposal, score)
+            return _report(proposal, check, score)
     except InputError as error:
         return Report(tuple(error.problems))
 
 
-def _report(proposal: Proposal, score: Score) -> Report:
+def _report(proposal: Proposal, check: Check, score: Score) -> Report:
     """What may not replace its predecessor is not scored: the scores would be what its decisions are tuned by."""
-    if proposal.problems:
-        return Report(proposal.problems, replaces=proposal.replaces)
     try:
-        return Report((), score(proposal.folder), proposal.replaces)
+        if not proposal.problems:
+            return Report((), score(proposal.folder), proposal.replaces)
+        found = check(proposal.folder)
     except InputError as error:
-        at = f"{proposal.folder.parent}/"
-        named = tuple(Problem(p.where.replace(at, ROOT), p.what, p.fix) for p in error.problems)
-        return Report(named, replaces=proposal.replaces)
+        found = error.problems
+    at = f"{proposal.folder.parent}/"
+    named = (Problem(p.where.replace(at, ROOT), p.what, p.fix) for p in found)
+    return Report((*proposal.problems, *named), replaces=proposal.replaces)

@@ -1,36 +1,18 @@
-"""The board as CSV, Markdown and terminal text. Everything a submitter wrote is escaped."""
+"""The board as CSV, Markdown and terminal text. Whatever a submitter or a dataset names is made inert."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
 from rsd_bench.evaluation.result import flat_row, interval_text, policy_rows
+from rsd_bench.inert_text import csv_cell, markdown_code, markdown_text, one_line
 from rsd_bench.types import RoutingScore
-
-_UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
-_FORMULA = re.compile(r"(^|;)([\s\"]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
-_LINKED = re.compile(r"@(?=\w)|:(?=//)|www(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE)
-_KEPT = 4_096  # texts: names and flags stand in every table
-_JOINER = "\u2060"  # word joiner: no width, no line break
-_ENTITIES = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    "|": "&#124;",
-    "[": "&#91;",
-    "]": "&#93;",
-    "`": "&#96;",
-    "$": "<span>$</span>",  # GitHub's own way to write one that opens no formula
-}
 
 
 def to_csv(board: Leaderboard) -> str:
@@ -50,53 +32,31 @@ def to_csv(board: Leaderboard) -> str:
     return out.getvalue()
 
 
-@lru_cache(maxsize=_KEPT)
-def csv_cell(text: str) -> str:
-    """Text on one line; where a spreadsheet would run it as a formula, an apostrophe stands in front.
-
-    Where numbers have decimal commas a spreadsheet splits at semicolons: a formula may stand behind one too.
-    """
-    return _FORMULA.sub(r"\1'\2", _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    """Text without line breaks, control, format and direction characters, which show nothing and hide what follows."""
-    return " ".join("".join(c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN).split())
-
-
-@lru_cache(maxsize=_KEPT)
-def escape_markdown(text: str) -> str:
-    """Text of a submitter as inert Markdown: no table break, no HTML, no link, no mention, no formula.
-
-    GitHub looks for mentions, references and addresses after it has undone escapes and entities, so that only a
-    character between their parts keeps them from being links.
-    """
-    broken = _LINKED.sub(f"\\g<0>{_JOINER}", _one_line(text))
-    return "".join(_ENTITIES.get(c, f"\\{c}" if c in "*_\\!#~" else c) for c in broken)
-
-
 def to_markdown(board: Leaderboard) -> str:
     """The board for people: one table per scenario and track, reference policies below the routers."""
     dataset, pair = board.dataset, board.dataset.pair
-    basis = ", ".join(f"`{name}`" for name in board.latency_basis)
+    basis = ", ".join(map(markdown_code, board.latency_basis))
     lines = [
-        f"# Leaderboard: {dataset.name} {dataset.version}",
+        f"# Leaderboard: {markdown_text(f'{dataset.name} {dataset.version}')}",
         "",
-        f"Small `{pair.small}`, large `{pair.large}`. Metrics version {board.metrics_version}, latency basis "
-        f"{basis}. Data manifest `{dataset.manifest_sha256[:12]}`.",
+        f"Small {markdown_code(pair.small)}, large {markdown_code(pair.large)}. "
+        f"Metrics version {board.metrics_version}, latency basis {basis}. "
+        f"Data manifest `{dataset.manifest_sha256[:12]}`.",
         f"[low, high]: 95 % interval of {board.bootstrap.n_boot} bootstrap samples over groups. Routers of one band "
         "cannot be told apart. Router latencies are declared by their authors.",
     ]
     names = shown_names({s.slug: s.name for s in board.submissions})
     if board.noise:
-        shares = ", ".join(f"{ceiling.flip_prob:.1%} in {scenario}" for scenario, ceiling in board.noise.items())
+        shares = ", ".join(
+            f"{ceiling.flip_prob:.1%} in {markdown_text(scenario)}" for scenario, ceiling in board.noise.items()
+        )
         lines.append(f"Noise ceiling of the labels: judged again, {shares} would flip.")
     for table in board.tables:
         title = table.scenario if table.track == IN_DOMAIN else f"{table.scenario}, {table.track}"
-        lines += ["", f"## {title}", "", f"{table.n} test queries.", ""]
+        lines += ["", f"## {markdown_text(title)}", "", f"{table.n} test queries.", ""]
         lines += _markdown_table(table, names)
     for refused in board.refused:
-        lines += ["", f"Refused: {escape_markdown(refused.slug)} ({len(refused.problems)} problems)"]
+        lines += ["", f"Refused: {markdown_text(refused.slug)} ({len(refused.problems)} problems)"]
     return "\n".join(lines) + "\n"
 
 
@@ -115,7 +75,7 @@ def _router_cells(row: BoardRow, name: str) -> list[str]:
     score = row.score
     return [
         str(row.band),
-        escape_markdown(name),
+        markdown_text(name),
         interval_text(score.rcs),
         interval_text(score.gain, sign="+"),
         f"{score.apsp.value:.4f}",
@@ -123,13 +83,13 @@ def _router_cells(row: BoardRow, name: str) -> list[str]:
         f"{score.ail.value:.3f}",
         "" if score.auroc is None else f"{score.auroc:.3f}",
         f"{score.apsp_drop:.4f}",
-        escape_markdown("; ".join(row.flags)),
+        markdown_text("; ".join(row.flags)),
     ]
 
 
 def _reference_cells(policy: str, score: RoutingScore) -> list[str]:
     values = [f"{score.rcs:.4f}", "", f"{score.apsp:.4f}", f"{score.ca:.3f}", f"{score.ail:.3f}"]
-    return ["", f"*{policy}*", *values, "", "", ""]
+    return ["", f"*{markdown_text(policy)}*", *values, "", "", ""]
 
 
 def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
@@ -149,11 +109,13 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
             rows.append(("-", policy, f"{fixed.rcs:.4f}", "", *figures))
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        blocks.append("\n".join([f"{table.scenario} ({table.track}, {table.n} test queries)", *lines]))
+        blocks.append(
+            "\n".join([f"{_printable(table.scenario)} ({_printable(table.track)}, {table.n} test queries)", *lines])
+        )
     return "\n\n".join(blocks)
 
 
 def _printable(text: str) -> str:
     """For a terminal: on one line, at most 40 characters."""
-    clean = _one_line(text)
+    clean = one_line(text)
     return clean if len(clean) <= 40 else f"{clean[:39]}…"

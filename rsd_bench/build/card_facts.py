@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.config import read_toml
+from rsd_bench.schemas import NO_WEB_LINK, is_web_link
 from rsd_bench.types import InputError, Problem
 
 _PACKAGE = Path(__file__).parent.parent
@@ -39,6 +40,8 @@ def card_facts(given: Mapping[str, Any] | None = None, where: object = "[card]")
             problems.append(Problem(str(where), f"[card] {key} is unknown", f"use {', '.join(_defaults())}"))
         elif isinstance(default, str) and not isinstance(value, str):
             problems.append(Problem(str(where), f"[card] {key} is not a string", f'{key} = "..."'))
+        elif key == "url" and not is_web_link(value):
+            problems.append(Problem(str(where), f"[card] url {value[:80]!r} {NO_WEB_LINK}", "give the page as it is"))
         elif isinstance(default, list) and not _texts(value):
             problems.append(Problem(str(where), f"[card] {key} is not a list of strings", f'{key} = ["..."]'))
     if problems:

@@ -20,6 +20,8 @@ from rsd_bench.build.croissant import write_croissant
 from rsd_bench.config import MES_LEVELS, SCENARIOS, load_profile
 from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, MANIFEST, PICTURE, card_configs, task_id
 from rsd_bench.dataset.manifest import Manifest, file_entries, to_bytes
+from rsd_bench.inert_text import markdown_code, markdown_code_cell, markdown_prose, markdown_text
+from rsd_bench.schemas import is_web_link
 
 _TEMPLATE = "card.md.jinja"
 _LOCAL = "."  # a card beside its data is read with the folder as working directory
@@ -90,7 +92,7 @@ def _card(folder: Path, manifest: Manifest, figures: Figures) -> str:
     environment = Environment(
         loader=FileSystemLoader(CARDS), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["cell"] = _cell
+    environment.filters |= _FILTERS
     body = environment.get_template(_TEMPLATE).render(
         manifest=manifest.to_dict(),
         facts=facts,
@@ -108,8 +110,25 @@ def _card(folder: Path, manifest: Manifest, figures: Figures) -> str:
 
 
 def _cell(text: Any) -> str:
-    """A text as one cell of a Markdown table."""
+    """Markdown of our own as one cell of a table."""
     return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _link(text: str) -> str:
+    """An address that may be one stays as it is, for the Hub to make a link of it; all else is text."""
+    behind = text.partition("://")[2]
+    return text if is_web_link(text) and markdown_text(behind) == behind else markdown_text(text)
+
+
+#: `text` and what follows it make inert what others wrote; `cell` is for Markdown of our own.
+_FILTERS = {
+    "text": markdown_text,
+    "code": markdown_code,
+    "code_cell": markdown_code_cell,
+    "prose": markdown_prose,
+    "link": _link,
+    "cell": _cell,
+}
 
 
 def _tables(folder: Path, manifest: Manifest) -> dict[str, list[tuple[str, str, str]]]:

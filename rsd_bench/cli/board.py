@@ -89,9 +89,12 @@ def export_eval_results(
     from rsd_bench.dataset.open import is_hub_id
     from rsd_bench.folders import write_file
     from rsd_bench.hub.eval_results import eval_result_files, read_result
+    from rsd_bench.schemas import NO_WEB_LINK, is_web_link
 
     if not is_hub_id(dataset):
         raise typer.BadParameter(f"{dataset!r} is not ORG/NAME", param_hint="--dataset")
+    if source_url is not None and not is_web_link(source_url):
+        raise typer.BadParameter(f"{source_url[:80]!r} {NO_WEB_LINK}", param_hint="--source-url")
     files = eval_result_files(read_result(board, slug), dataset, revision=revision, source_url=source_url)
     for name, data in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import typer
 from rsd_bench.cli import panels
 from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, NEW_LEDGER_HELP, AsJson, Data, fail, print_json, say
 from rsd_bench.config import ROUTER_LATENCY_S
-from rsd_bench.types import InputError
+from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
     from rsd_bench.evaluation.private_result import PrivateResult
@@ -78,12 +78,10 @@ def new(
     """Write a correct submission folder from a file of probabilities."""
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.submission.author_table import predictions_frame
-    from rsd_bench.submission.new_submission import new_submission
+    from rsd_bench.submission.author_table import read_author_table
+    from rsd_bench.submission.new_submission import STAND_IN, new_submission
     from rsd_bench.submission.submission import SLUG, SLUG_FIX, Declaration, RouterLatency
 
-    if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
-        raise InputError.at(slug, "is no slug", SLUG_FIX)
     taus = _taus(tau or [])
     declared = Declaration(
         name=name or slug,
@@ -93,8 +91,11 @@ def new(
         description=description,
         url=url or None,
     )
-    predictions, benchmark = predictions_frame(source), read_queries(dataset_folder(data))
-    folder = new_submission(submissions / slug, predictions, benchmark, declared, source=source, replace_old=replace)
+    found, benchmark = read_author_table(source), read_queries(dataset_folder(data))
+    told, folder = found.problems, submissions / slug
+    if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
+        told, folder = (Problem(slug, "is no slug", SLUG_FIX), *told), submissions / STAND_IN
+    new_submission(folder, found.frame, benchmark, declared, source=source, told=told, replace_old=replace)
     say(f"submission  {folder}")
     say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")
     say(f"next        rsd-bench eval {folder}")
@@ -164,14 +165,20 @@ def ci(
     """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
     from rsd_bench.board.comment import report_proposal
     from rsd_bench.cli.score import evaluate_privately
+    from rsd_bench.dataset.benchmark import read_queries
+    from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.evaluation.evaluate import evaluate
+    from rsd_bench.submission.check_submission import check_submission
+
+    def problems_of(folder: Path) -> list[Problem]:
+        return check_submission(folder, read_queries(dataset_folder(data)))[1]
 
     def score(folder: Path) -> Result | PrivateResult:
         if private_outcomes:
             return evaluate_privately(folder, data, private_outcomes, ledger, author, new_ledger=new_ledger)
         return evaluate(folder, data, n_boot=n_boot)
 
-    report = report_proposal(repository, base, head, score)
+    report = report_proposal(repository, base, head, problems_of, score)
     if as_json:
         print_json(report.to_dict())
     else:

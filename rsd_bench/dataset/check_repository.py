@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, PICTURE, card_configs, task_id
 from rsd_bench.dataset.manifest import Manifest
+from rsd_bench.inert_text import markdown_text
 from rsd_bench.types import Problem
 
 _REBUILD = "build the dataset again"
@@ -96,7 +97,7 @@ def _card(folder: Path, manifest: Manifest) -> Iterator[Problem]:
             yield Problem(str(path), f"its YAML has no {key}", _REBUILD)
     told = [manifest.canary, *(s.license for s in manifest.sources.values())]
     for text in told:
-        if text not in card.text.replace("\\|", "|"):
+        if markdown_text(text) not in card.text and text not in card.text:
             yield Problem(str(path), f"does not say {text!r}", _REBUILD)
 
 

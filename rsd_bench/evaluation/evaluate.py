@@ -47,7 +47,7 @@ from rsd_bench.metrics.routing import (
     term_columns,
     with_random,
 )
-from rsd_bench.submission.check_submission import open_submission
+from rsd_bench.submission.check_submission import open_submission, open_submissions
 from rsd_bench.submission.submission import Submission
 from rsd_bench.types import Comparison, InputError, Interval, RoutingScore, Scenario
 
@@ -253,7 +253,7 @@ def compare_submissions(
     a: Path, b: Path, benchmark: Benchmark, track: str, *, n_boot: int = N_BOOT, seed: int = 0
 ) -> dict[str, Comparison]:
     """Paired comparison a - b per scenario that both enter on a track. InputError where there is none."""
-    first, second = (open_submission(Path(folder), benchmark) for folder in (a, b))
+    first, second = open_submissions([Path(a), Path(b)], benchmark)
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
     shared = [s for s in SCENARIOS if (track, s) in first.p_edge and (track, s) in second.p_edge]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from rsd_bench.inert_text import markdown_code, markdown_text
 from rsd_bench.routers.network import ReferenceRouter
 from rsd_bench.routers.training_report import TrainingReport
+
+
+def _named(name: object) -> str:
+    """A name that a dataset or an encoder's author chose."""
+    return markdown_text(str(name))
 
 
 def model_card(router: ReferenceRouter, report: TrainingReport) -> str:
     """README.md with the Hub's YAML header."""
     trained, figures, spec = router.trained_on, report.validation, router.spec
     pair = trained.get("pair", {})
-    seen = [f"- `{s.name}`: {s.figure:.4g}, {s.meaning}" for s in report.signatures if s.seen]
+    dataset, track = _named(trained.get("dataset")), _named(trained.get("track"))
+    image, text = _named(spec.image.name), _named(spec.text.name)
+    seen = [f"- {markdown_code(s.name)}: {s.figure:.4g}, {s.meaning}" for s in report.signatures if s.seen]
     return f"""---
 library_name: rsd-bench
 license: apache-2.0
@@ -19,10 +27,10 @@ tags:
 - vision-language-model
 ---
 
-# Router for {pair.get("small")} and {pair.get("large")}, {report.scenario}
+# Router for {_named(pair.get("small"))} and {_named(pair.get("large"))}, {_named(report.scenario)}
 
 P(the small model is good enough) from an image and a question: a 2-layer Transformer over image, text and statistics,
-{report.parameters:,} parameters, trained with rsd_bench on {trained.get("dataset")}, track {trained.get("track")}
+{report.parameters:,} parameters, trained with rsd_bench on {dataset}, track {track}
 ({trained.get("train_queries")} training, {trained.get("validation_queries")} validation queries). Architecture after
 [ECVL-ROUTER](https://arxiv.org/abs/2510.27256), as far as the paper states it; weights and figures are not the paper's.
 
@@ -33,7 +41,7 @@ router = rsd.load_router("this repository")
 print(router.route("photo.jpg", "How many chairs are there?").model)  # edge or cloud
 ```
 
-- Features: images by {spec.image.name} ({spec.image.pooling}), questions by {spec.text.name} ({spec.text.pooling}),
+- Features: images by {image} ({spec.image.pooling}), questions by {text} ({spec.text.pooling}),
   both frozen, and {len(spec.statistics)} statistics. It refuses others. Where an encoder lies elsewhere, name it:
   `load_router(..., image_encoder=PATH, text_encoder=PATH)`.
 - Scenario: MES {router.scenario["mes"]:g}, weights {router.scenario["alpha"]:g} / {router.scenario["beta"]:g} /

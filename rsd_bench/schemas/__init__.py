@@ -9,6 +9,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+#: What a text that `is_web_link` refuses is told to be.
+NO_WEB_LINK = "is no https:// address of a host with a dot, without user, blank or backslash, of up to 500 characters"
 NAMES = ("submission", "predictions", "result", "records")
 
 
@@ -24,3 +26,11 @@ def validator(name: str, definition: str | None = None) -> Draft202012Validator:
     """A validator of a whole schema, or of one of its `$defs`."""
     loaded = schema(name)
     return Draft202012Validator(loaded["$defs"][definition] if definition else loaded)
+
+
+def is_web_link(text: str) -> bool:
+    """Whether a text that somebody gave may become a link: https, a host with a dot, nothing that hides where it goes.
+
+    `https://github.com@evil.example` goes to evil.example, whatever it looks like.
+    """
+    return validator("submission", "web_link").is_valid(text)

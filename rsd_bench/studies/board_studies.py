@@ -14,7 +14,7 @@ from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.evaluate import score_submission
 from rsd_bench.evaluation.result import EvalScore
 from rsd_bench.studies.study_table import Table, dataset_of
-from rsd_bench.submission.check_submission import open_submission
+from rsd_bench.submission.check_submission import open_submissions
 from rsd_bench.types import InputError
 
 TRACK_COLUMNS = ("router", "scenario", "track", "queries", "gain", "low", "high", "AUROC", "CA", "best fixed")
@@ -25,7 +25,7 @@ def score_folders(folders: Sequence[Path], benchmark: Benchmark) -> dict[str, tu
     """Scores of submissions by slug. InputError where there is none or one is refused."""
     if not folders:
         raise InputError.at("submissions", "holds no submission", "make one: rsd-bench router submit NAME --out DIR")
-    results = [score_submission(open_submission(folder, benchmark), benchmark) for folder in folders]
+    results = [score_submission(submission, benchmark) for submission in open_submissions(folders, benchmark)]
     return {result.slug: result.scores for result in results}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ import pyarrow.parquet as pq
 from jsonschema import Draft202012Validator
 
 from rsd_bench.config import IN_DOMAIN
-from rsd_bench.jsonl import read_rows
+from rsd_bench.jsonl import describe, read_rows
 from rsd_bench.schemas import schema
-from rsd_bench.submission.parquet_predictions import need_types
+from rsd_bench.submission.parquet_predictions import type_faults
 from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS
 from rsd_bench.submission.text_predictions import PLAIN_NUMBER
 from rsd_bench.types import InputError, Problem
@@ -34,44 +35,71 @@ _Rows = Iterator[tuple[str, dict[str, Any]]]  # file and line, values by column
 _ROW = Draft202012Validator(schema("predictions") | {"required": list(_NEEDED), "additionalProperties": True})
 
 
-def predictions_frame(path: Path) -> pd.DataFrame:
-    """The four columns from an author's file: query_id and p_edge are needed, track and scenario have defaults.
+@dataclass(frozen=True)
+class AuthorTable:
+    """The four columns of an author's file, and what is wrong with it.
 
-    The index says where each row stands, as `FILE:LINE`. InputError for a file, heading or row that does not say
-    plainly what it means.
+    The index of `frame` says where each row stands, as `FILE:LINE`. A faulty row that says which query it is for keeps
+    its place, with a p_edge of 0: nothing is written of a table with problems, but the rest can be looked at. No row is
+    there of a file that cannot be read to its end.
+    """
+
+    frame: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+
+
+def predictions_frame(path: Path) -> pd.DataFrame:
+    """`read_author_table` of a file that is in order; InputError listing its problems otherwise."""
+    table = read_author_table(path)
+    if table.problems:
+        raise InputError(list(table.problems))
+    return table.frame
+
+
+def read_author_table(path: Path) -> AuthorTable:
+    """The table of a file: query_id and p_edge are needed, track and scenario have defaults.
+
+    A problem for a file, heading or row that does not say plainly what it means.
     """
     readers = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv, ".tsv": _csv}
-    if path.suffix not in readers:
-        raise InputError.at(path, f"has the ending {path.suffix!r}", "give .csv, .tsv, .jsonl or .parquet")
     rows: list[list[Any]] = []
     places: list[str] = []
     problems: list[Problem] = []
     try:
+        if path.suffix not in readers:
+            raise InputError.at(path, f"has the ending {path.suffix!r}", "give .csv, .tsv, .jsonl or .parquet")
         for where, row in readers[path.suffix](path, problems):
-            if _sound(row):
-                rows.append([row.get(name, _DEFAULTS.get(name)) for name in COLUMNS])
-                places.append(where)
-            else:
+            sound = _sound(row)
+            if not sound:
                 problems.append(_fault(where, row))
+            if _names_its_query(row):
+                p = row["p_edge"] if sound else 0.0
+                rows.append([*(row.get(name, _DEFAULTS.get(name)) for name in COLUMNS[:3]), p])
+                places.append(where)
     except InputError as error:
+        rows, places = [], []
         problems += error.problems
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as error:
+        rows, places = [], []
         what = f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0][:200]}"
         problems.append(Problem(str(path), what, "give CSV, JSONL or Parquet"))
     if len(problems) > _SHOWN:
         problems[_SHOWN:] = [Problem(str(path), f"has {len(problems) - _SHOWN} more problems", "fix these first")]
-    if problems:
-        raise InputError(problems)
-    return pd.DataFrame(rows, places, list(COLUMNS)).astype({"p_edge": float})
+    frame = pd.DataFrame(rows, places, list(COLUMNS)).astype({"p_edge": float})
+    return AuthorTable(frame, tuple(problems))
 
 
-def _sound(row: Any) -> bool:
-    """Whether a row satisfies the schema at a glance."""
+def _names_its_query(row: Any) -> bool:
     if type(row) is not dict:
         return False
-    p: Any = row.get("p_edge")
     texts = (row.get(name, _DEFAULTS.get(name)) for name in COLUMNS[:3])
-    return all(type(text) is str and text for text in texts) and type(p) in (int, float) and 0 <= p <= 1
+    return all(type(text) is str and text for text in texts)
+
+
+def _sound(row: Mapping[str, Any]) -> bool:
+    """Whether a row satisfies the schema at a glance."""
+    p: Any = row.get("p_edge")
+    return _names_its_query(row) and type(p) in (int, float) and 0 <= p <= 1
 
 
 def _fault(where: str, row: Mapping[str, Any]) -> Problem:
@@ -93,7 +121,15 @@ def _need_heading(path: Path, names: Sequence[str]) -> None:
 
 def _jsonl(path: Path, problems: list[Problem]) -> _Rows:
     fix = "an object a line with query_id (text) and p_edge (a number in [0, 1])"
-    return read_rows(path, _ROW, problems.append, _sound, fix=fix, most=_SHOWN)
+    lost: list[Problem] = []
+    for where, row in read_rows(path, _ROW, lost.append, _names_its_query, fix=fix, most=_SHOWN):
+        if not _sound(row):
+            problems += (Problem(where, describe(fault), fix) for fault in _ROW.iter_errors(row))
+            row = row | {"p_edge": 0.0}
+        yield where, row
+    if len(lost) >= _SHOWN:  # the rest was not read
+        raise InputError(lost)
+    problems += lost
 
 
 def _csv(path: Path, problems: list[Problem]) -> _Rows:
@@ -117,7 +153,8 @@ def _parquet(path: Path, problems: list[Problem]) -> _Rows:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         _need_heading(path, names)
-        need_types(path, file.schema_arrow)
+        if wrong := type_faults(path, file.schema_arrow):
+            raise InputError(wrong)
         table = file.read([name for name in COLUMNS if name in names])
     at = table.column_names.index("p_edge")
     table = table.set_column(at, "p_edge", table["p_edge"].cast(pa.float64(), safe=False))

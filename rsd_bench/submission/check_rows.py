@@ -27,9 +27,9 @@ def check_rows(
 ) -> tuple[dict[tuple[str, str], FloatArray], list[Problem]]:
     """Probabilities by (track, scenario) in the order of the track's test part, and what is wrong with the rows.
 
-    tau: its scenarios are those that are asked for; None, where it is not known, asks for all.
+    tau: its scenarios are those that are asked for; None, where it is not known, asks for those that the rows name.
     """
-    faults = _Faults(predictions)
+    faults = _Faults(predictions, list(predictions.faults))
     scenarios = [s for s in (tau or SCENARIOS) if s in SCENARIOS]
     names, tracks = [ALL_SCENARIOS, *scenarios], benchmark.tracks
     if not len(predictions):
@@ -41,7 +41,10 @@ def check_rows(
     faults.rows(track < 0, "track", "is unknown", f"use {', '.join(tracks)}")
     faults.rows(scenario < 0, "scenario", "is not in tau", f"use {', '.join(names)}")
     faults.rows(query < 0, "query_id", "is unknown", "use the ids of the dataset's test split")
-    faults.rows(~((p >= 0) & (p <= 1)), "p_edge", "is not a number in [0, 1]", "give a probability for every row")
+    bad = ~((p >= 0) & (p <= 1))
+    if predictions.faults:
+        bad[list(predictions.told)] = False
+    faults.rows(bad, "p_edge", "is not a number in [0, 1]", "give a probability for every row")
     known = (scenario >= 0) & (query >= 0)
     out: dict[tuple[str, str], FloatArray] = {}
     for code, name in enumerate(tracks):
@@ -52,7 +55,7 @@ def check_rows(
         if entered[0] and entered[1:].any():
             faults.file(f"track {name!r} mixes scenario * with named ones", "give either * or every scenario of tau")
             continue
-        wanted = [0] if entered[0] else range(1, len(names))
+        wanted = [0] if entered[0] else [at for at in range(1, len(names)) if tau or entered[at]]
         columns = {}
         for position in wanted:
             of = f"track {name!r}" + (f", scenario {names[position]!r}" if position else "")
@@ -60,9 +63,11 @@ def check_rows(
             columns[names[position]] = _column(
                 faults, of, rows, query[rows], benchmark.part(name, "test").rows, benchmark
             )
+        if not tau:
+            continue
         for wanted_scenario in scenarios:
             out[name, wanted_scenario] = columns[ALL_SCENARIOS if entered[0] else wanted_scenario]
-            if tau and not _has_tau(tau, name, wanted_scenario):
+            if not _has_tau(tau, name, wanted_scenario):
                 where, what = str(predictions.path.parent / SUBMISSION), f"tau.{wanted_scenario}: no value for track"
                 faults.problems.append(Problem(where, f"{what} {name!r}", "give one number, or one per track entered"))
     return out, faults.problems
@@ -122,9 +127,8 @@ def _codes(values: pa.ChunkedArray, names: Any) -> IntArray:
 class _Faults:
     """Reports rows of a predictions file, the first ones each, the rest as a count."""
 
-    def __init__(self, predictions: Predictions) -> None:
-        self.predictions = predictions
-        self.problems: list[Problem] = []
+    def __init__(self, predictions: Predictions, problems: list[Problem]) -> None:
+        self.predictions, self.problems = predictions, problems
 
     def rows(self, bad: BoolArray | IntArray, column: str, what: str, fix: str) -> None:
         rows = np.flatnonzero(bad) if bad.dtype == np.bool_ else bad

@@ -1,83 +1,104 @@
 """Check a submission against a dataset: all problems at once, each with where it is and how to fix it.
 
-One way through: the folder and its files, submission.json, the predictions file, its rows against the dataset, and a
-Submission at the end. A stage that cannot go on leaves the others to tell what they find.
+One way through, in layers: the folder, its files, README.md, submission.json, the predictions and their rows held
+against the dataset; a Submission at the end. A layer that is broken leaves every other to tell what it finds, and none
+may crowd another out of what is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.submission.check_rows import check_rows
-from rsd_bench.submission.metadata import metadata_problems, read_metadata
+from rsd_bench.submission.metadata import metadata_problems, read_fields, stated_tau
 from rsd_bench.submission.predictions import bounds_of
 from rsd_bench.submission.predictions_file import read_predictions
 from rsd_bench.submission.submission import Metadata, Submission
-from rsd_bench.submission.submission_files import need_folder, need_plain_readme, stray_files
+from rsd_bench.submission.submission_files import need_folder, need_plain_readme, need_slug, stray_files
 from rsd_bench.types import InputError, Problem
 
 _MOST_PROBLEMS = 200
 _LONGEST_TEXT = 300
+_Layers = list[list[Problem]]
 
 
 def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
     """A submission that is in order; InputError listing every problem otherwise."""
-    submission, problems = check_submission(folder, benchmark)
-    if submission is None:
+    return open_submissions([folder], benchmark)[0]
+
+
+def open_submissions(folders: Sequence[Path], benchmark: Benchmark) -> list[Submission]:
+    """Submissions that are in order; InputError listing every problem of each that is not."""
+    checked = [check_submission(folder, benchmark) for folder in folders]
+    if problems := [problem for _, found in checked for problem in found]:
         raise InputError(problems)
-    return submission
+    return [submission for submission, _ in checked if submission is not None]
 
 
 def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | None, list[Problem]]:
     """(submission, []) where all is in order, else (None, the problems): a bounded number, each of bounded length."""
-    problems: list[Problem] = []
+    layers: _Layers = []
     submission = None
-    try:
-        with _added_to(problems):
-            need_folder(folder)
-            submission = _check(folder, benchmark, problems)
-    except OSError as error:  # of a folder that may not be looked into
-        problems.append(Problem(str(error.filename or folder), error.strerror or "cannot be read"))
-    return (None, _bounded(problems, folder)) if problems else (submission, [])
+    with _layer(layers):
+        need_folder(folder)
+        submission = _check(folder, benchmark, layers)
+    return (None, _bounded(layers, folder)) if any(layers) else (submission, [])
 
 
-def _check(folder: Path, benchmark: Benchmark, problems: list[Problem]) -> Submission | None:
-    """None where there are problems, which are added to the list."""
-    meta: Metadata | None = None
+def _check(folder: Path, benchmark: Benchmark, layers: _Layers) -> Submission | None:
+    """None where there are problems, which are added to the layers."""
+    fields: Any = None
     p_edge: dict[tuple[str, str], FloatArray] = {}
-    problems += stray_files(folder)
-    with _added_to(problems):
+    with _layer(layers):
+        need_slug(folder)
+    with _layer(layers) as problems:
+        problems += stray_files(folder)
+    with _layer(layers):
         need_plain_readme(folder)
-    with _added_to(problems):
-        meta = read_metadata(folder)
-        problems += metadata_problems(meta, folder, benchmark)
-    with _added_to(problems):
+    with _layer(layers) as problems:
+        fields = read_fields(folder)
+        problems += metadata_problems(fields, folder, benchmark)
+    with _layer(layers) as problems:
         predictions = read_predictions(folder, bounds_of(benchmark))
-        p_edge, faults = check_rows(predictions, meta.declared.tau if meta else None, benchmark)
+        p_edge, faults = check_rows(predictions, stated_tau(fields), benchmark)
         problems += faults
-    return None if problems or meta is None else Submission(meta, p_edge)
+    return None if any(layers) else Submission(Metadata.from_dict(fields), p_edge)
 
 
 @contextmanager
-def _added_to(problems: list[Problem]) -> Iterator[None]:
-    """What ends the block as an InputError is added to the problems."""
+def _layer(layers: _Layers) -> Iterator[list[Problem]]:
+    """The problems of one more layer; what ends the block as an error is one of them, and ends nothing else."""
+    problems: list[Problem] = []
+    layers.append(problems)
     try:
-        yield
+        yield problems
     except InputError as error:
         problems += error.problems
+    except OSError as error:  # of a folder that may not be looked into
+        problems.append(Problem(str(error.filename), error.strerror or "cannot be read"))
 
 
-def _bounded(problems: list[Problem], folder: Path) -> list[Problem]:
+def _bounded(layers: _Layers, folder: Path) -> list[Problem]:
     """What a board, a terminal or a comment can show, whatever the submission holds."""
-    shown = [Problem(_text(p.where), _short(_text(p.what)), _short(_text(p.fix))) for p in problems[:_MOST_PROBLEMS]]
-    if len(problems) > _MOST_PROBLEMS:
-        more = f"has at least {len(problems) - _MOST_PROBLEMS} more problems"
-        shown.append(Problem(_text(str(folder)), more, "fix these first"))
+    found = _shared_out(layers)
+    shown = [Problem(_text(p.where), _short(_text(p.what)), _short(_text(p.fix))) for p in found]
+    if more := sum(map(len, layers)) - len(found):
+        shown.append(Problem(_text(str(folder)), f"has at least {more} more problems", "fix these first"))
     return shown
+
+
+def _shared_out(layers: _Layers) -> list[Problem]:
+    """At most _MOST_PROBLEMS, in order: a layer that has few tells all, what is left is shared by the others."""
+    kept, room = dict.fromkeys(range(len(layers)), 0), _MOST_PROBLEMS
+    for done, at in enumerate(sorted(kept, key=lambda at: len(layers[at]))):
+        kept[at] = min(len(layers[at]), room // (len(layers) - done))
+        room -= kept[at]
+    return [problem for at, layer in enumerate(layers) for problem in layer[: kept[at]]]
 
 
 def _short(text: str) -> str:

@@ -5,38 +5,60 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from jsonschema import ValidationError
 
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.jsonl import describe, parse_json
-from rsd_bench.schemas import validator
-from rsd_bench.submission.submission import NO_INK, SUBMISSION, Metadata
+from rsd_bench.schemas import NO_WEB_LINK, schema, validator
+from rsd_bench.submission.submission import NO_INK, SUBMISSION, Tau
 from rsd_bench.submission.submission_files import need_plain_file
 from rsd_bench.types import InputError, Problem
 
 _MOST_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
+_FIX = "see `rsd-bench schema submission`"
 
 
-def read_metadata(folder: Path) -> Metadata:
-    """submission.json as far as its schema reaches; InputError listing its faults."""
+def read_fields(folder: Path) -> Any:
+    """What stands in submission.json, whatever it is; InputError where the file is no JSON of bounded size."""
     path = folder / SUBMISSION
-    fix = "see `rsd-bench schema submission`"
     need_plain_file(path, _MOST_BYTES)
     try:
-        fields = parse_json(path.read_bytes().decode("utf-8-sig"))
+        return parse_json(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise InputError.at(path, str(error), fix) from None
+        raise InputError.at(path, str(error), _FIX) from None
+
+
+def metadata_problems(fields: Any, folder: Path, benchmark: Benchmark) -> list[Problem]:
+    """What the schema refuses, then what does not fit; a field that is faulty leaves the others to be looked at."""
+    path = str(folder / SUBMISSION)
     faults = sorted(map(_describe, validator("submission").iter_errors(fields)))  # found in the order of a set
-    if faults:
-        raise InputError([Problem(str(path), what, fix) for what in faults])
-    return Metadata.from_dict(fields)
+    misfits = _misfits(fields, path, folder, benchmark) if isinstance(fields, Mapping) else ()
+    return [*(Problem(path, what, _FIX) for what in faults), *misfits]
+
+
+def stated_tau(fields: Any) -> Tau | None:
+    """The scenarios and tracks that have a threshold, whatever its value; None where no table of them can be made out.
+
+    Enough to tell which rows are asked for.
+    """
+    tau = fields.get("tau") if isinstance(fields, Mapping) else None
+    if not isinstance(tau, Mapping) or not tau:
+        return None
+    return {name: dict.fromkeys(value, 0.0) if isinstance(value, Mapping) else 0.0 for name, value in tau.items()}
 
 
 def _describe(fault: ValidationError) -> str:
-    """A number out of its range is told with the range, the others in the words of the schema."""
+    """A number out of its range is told with the range, an address with its rule, others in the words of the schema."""
     rules = fault.schema
+    if (
+        isinstance(rules, Mapping)
+        and isinstance(fault.instance, str)
+        and rules == schema("submission")["$defs"]["web_link"]
+    ):
+        return f"url {fault.instance[:80]!r} {NO_WEB_LINK}"
     if not isinstance(rules, Mapping) or not {"minimum", "maximum"} <= rules.keys():
         return describe(fault)
     low, high = rules["minimum"], rules["maximum"]
@@ -44,25 +66,37 @@ def _describe(fault: ValidationError) -> str:
     return f"{path} must be a number in [{low:g}, {high:g}], not {repr(fault.instance)[:80]}"
 
 
-def metadata_problems(meta: Metadata, folder: Path, benchmark: Benchmark) -> Iterator[Problem]:
-    """What does not fit the folder, the eye, the dataset, or its scenarios and tracks."""
-    path, declared = str(folder / SUBMISSION), meta.declared
-    if meta.slug != folder.resolve().name:
-        yield Problem(path, f"slug is {meta.slug!r}, the folder {folder.name!r}", "make them equal")
-    for field, text in (("name", declared.name), *(("authors", author) for author in declared.authors)):
-        if not any(unicodedata.category(c)[0] in "LNPS" and c not in NO_INK for c in text):
+def _misfits(fields: Mapping[str, Any], path: str, folder: Path, benchmark: Benchmark) -> Iterator[Problem]:
+    """What does not fit the folder, the eye, the dataset, or its scenarios and tracks. Values may be of any type."""
+    slug, authors, tau = fields.get("slug"), fields.get("authors"), fields.get("tau")
+    if isinstance(slug, str) and slug != folder.resolve().name:
+        yield Problem(path, f"slug is {slug!r}, the folder {folder.name!r}", "make them equal")
+    listed = authors if isinstance(authors, list) else ()
+    for field, text in (("name", fields.get("name")), *(("authors", author) for author in listed)):
+        if isinstance(text, str) and text and not any(map(_has_ink, text)):
             yield Problem(path, f"{field}: {text!r} has no visible character", "write a name")
-    dataset, ours = meta.dataset, benchmark.manifest
-    if dataset.manifest_sha256 not in benchmark.accepted_manifests:
-        what = f"was made for another manifest ({dataset.manifest_sha256[:12]}...)"
-        fix = f"predict on {ours.name} {ours.version}, manifest {benchmark.manifest_sha256}"
-        yield Problem(path, what, fix)
-    elif (dataset.name, dataset.version) != (ours.name, ours.version):
-        what = f"names {dataset.name} {dataset.version}"
-        yield Problem(path, what, f"that manifest is {ours.name} {ours.version}")
-    for scenario, value in declared.tau.items():
+    if isinstance(fields.get("dataset"), Mapping):
+        yield from _dataset_misfits(fields["dataset"], path, benchmark)
+    for scenario, value in tau.items() if isinstance(tau, Mapping) else ():
         if scenario not in SCENARIOS:
             yield Problem(path, f"tau: no scenario {scenario!r}", f"use {', '.join(SCENARIOS)}")
         for track in value if isinstance(value, Mapping) else ():
             if track not in benchmark.tracks:
                 yield Problem(path, f"tau.{scenario}: no track {track!r}", f"use {', '.join(benchmark.tracks)}")
+
+
+def _has_ink(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNPS" and character not in NO_INK
+
+
+def _dataset_misfits(dataset: Mapping[str, Any], path: str, benchmark: Benchmark) -> Iterator[Problem]:
+    manifest, ours = dataset.get("manifest_sha256"), benchmark.manifest
+    named = tuple(dataset.get(name) for name in ("name", "version"))
+    if not isinstance(manifest, str):
+        return  # the schema tells
+    if manifest not in benchmark.accepted_manifests:
+        what = f"was made for another manifest ({manifest[:12]}...)"
+        fix = f"predict on {ours.name} {ours.version}, manifest {benchmark.manifest_sha256}"
+        yield Problem(path, what, fix)
+    elif all(isinstance(text, str) for text in named) and named != (ours.name, ours.version):
+        yield Problem(path, f"names {named[0]} {named[1]}", f"that manifest is {ours.name} {ours.version}")

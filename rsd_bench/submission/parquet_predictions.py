@@ -14,23 +14,29 @@ from rsd_bench.submission.predictions import (
     Bounds,
     Predictions,
     chunked,
+    column_faults,
     joined,
-    need_columns,
     need_few_rows,
     need_short_texts,
+    too_many_rows,
 )
 from rsd_bench.submission.submission import COLUMNS
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Problem
 
 _BATCH_ROWS = 1 << 19
+_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_NUMBERS = (pa.types.is_floating, pa.types.is_integer)
 
 
 def read_parquet(path: Path, bounds: Bounds) -> Predictions:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        need_columns(path, names)
-        need_few_rows(path, file.metadata.num_rows, bounds)
-        need_types(path, file.schema_arrow)
+        lacking, besides = column_faults(path, names)
+        lacking += type_faults(path, file.schema_arrow)
+        if file.metadata.num_rows > bounds.rows:
+            lacking.append(too_many_rows(path, file.metadata.num_rows, bounds))
+        if lacking or file.metadata.num_columns > len(names):  # a nested column is more than one, and none of ours
+            raise InputError([*lacking, *besides])
     pages = _bounded_pages(path, bounds)
     coded = [name for at, name in enumerate(names) if at in pages.coded and name in TEXT_COLUMNS]
     chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
@@ -51,19 +57,19 @@ def read_parquet(path: Path, bounds: Bounds) -> Predictions:
                     chunks[name].append(texts if is_coded else texts.dictionary_encode())
             chunks["p_edge"].append(batch.column("p_edge").cast(pa.float64(), safe=False))
     text = {name: chunked(chunks[name]) for name in TEXT_COLUMNS}
-    return Predictions(path, text, joined(chunks["p_edge"]), first_line=1)
+    return Predictions(path, text, joined(chunks["p_edge"]), first_line=1, faults=tuple(besides))
 
 
-def need_types(path: Path, schema: pa.Schema) -> None:
-    """The columns that are there hold text, and p_edge numbers; InputError for the first that does not."""
-    for name in (name for name in TEXT_COLUMNS if name in schema.names):
+def type_faults(path: Path, schema: pa.Schema) -> list[Problem]:
+    """The columns that are there, once each, hold text, and p_edge numbers; a problem for each that does not."""
+    faults = []
+    for name in (name for name in COLUMNS if schema.names.count(name) == 1):
         kind = schema.field(name).type
-        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not any(test(inner) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
-            raise InputError.at(path, f"column {name!r} holds {str(kind)[:80]}, not text", FIX_COLUMNS)
-    kind = schema.field("p_edge").type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        raise InputError.at(path, f"column 'p_edge' holds {str(kind)[:80]}, not numbers", FIX_COLUMNS)
+        inner = kind.value_type if pa.types.is_dictionary(kind) and name in TEXT_COLUMNS else kind
+        tests, wanted = (_TEXTS, "text") if name in TEXT_COLUMNS else (_NUMBERS, "numbers")
+        if not any(test(inner) for test in tests):
+            faults.append(Problem(str(path), f"column {name!r} holds {str(kind)[:80]}, not {wanted}", FIX_COLUMNS))
+    return faults
 
 
 def _bounded_pages(path: Path, bounds: Bounds) -> Pages:

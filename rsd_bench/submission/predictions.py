@@ -21,6 +21,7 @@ from rsd_bench.types import InputError, Problem
 
 TEXT_COLUMNS = COLUMNS[:3]
 FIX_COLUMNS = f"columns: {', '.join(COLUMNS)}"
+_ODD_COLUMNS = 20  # that are named
 _ROW_BYTES = 256  # of a row without its texts, in any format
 _BYTES_PER_CHARACTER = 12  # JSON may write a character as two \\uXXXX
 
@@ -58,6 +59,8 @@ class Predictions:
     first_line: int
     lines: Sequence[int] | None = None  # where rows do not follow each other line by line
     p_text: pa.ChunkedArray | None = None  # p_edge as it was written, where that is text
+    faults: tuple[Problem, ...] = ()  # what its reader found, and read on
+    told: tuple[int, ...] = ()  # rows whose p_edge is among those faults
 
     def __len__(self) -> int:
         return len(self.p_edge)
@@ -87,12 +90,13 @@ def joined(chunks: list[pa.Array]) -> FloatArray:
     return np.concatenate(out) if out else np.empty(0)
 
 
-def need_columns(path: Path, names: list[str]) -> None:
-    wrong = [f"column {n!r} is missing" for n in COLUMNS if n not in names]
-    wrong += [f"column {n!r} is not asked for" for n in dict.fromkeys(names) if n not in COLUMNS]
-    wrong += [f"column {n!r} stands twice" for n in COLUMNS if names.count(n) > 1]
-    if wrong:
-        raise InputError([Problem(str(path), what, FIX_COLUMNS) for what in wrong])
+def column_faults(path: Path, names: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
+    """Columns without which no row can be read, and columns beside which the rows can."""
+    lacking = [f"column {n!r} is missing" for n in COLUMNS if n not in names]
+    besides = [f"column {n!r} is not asked for" for n in dict.fromkeys(names) if n not in COLUMNS]
+    lacking += [f"column {n!r} stands twice" for n in COLUMNS if names.count(n) > 1]
+    told = ([Problem(str(path), what, FIX_COLUMNS) for what in of] for of in (lacking, besides[:_ODD_COLUMNS]))
+    return next(told), next(told)
 
 
 def need_few_rows(path: Path, rows: int, bounds: Bounds) -> None:

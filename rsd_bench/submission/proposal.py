@@ -1,7 +1,8 @@
 """A pull request as data: `submit ci BASE HEAD` reads blobs below submissions/ and never checks out what was proposed.
 
-A proposal adds or changes the files of one submission, as plain files, and nothing else. Its blobs are read from git's
-object store, bounded in size before they are read; no hook, filter, attribute or code of the proposal ever runs.
+A proposal adds or changes the files of one submission, as plain files, and nothing else; what else it holds is told,
+and the files that a submission may have are looked at all the same. Its blobs are read from git's object store, bounded
+in size before they are read; no hook, filter, attribute or code of the proposal ever runs.
 
 A submission that the base branch has was scored where everybody sees it. Its words may be fixed (name, authors, url,
 description, hardware, README); what decides its scores may not, else decisions would be tuned on the test.
@@ -15,7 +16,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,7 +47,7 @@ class Replaced:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The one submission that is proposed, as a folder. `problems`: what it may not change of the one it replaces."""
+    """The one submission that is proposed, as a folder. `problems`: what no proposal may hold, or may not change."""
 
     folder: Path
     replaces: Replaced | None = None
@@ -87,17 +88,22 @@ def _commit(repository: Path, name: str) -> str:
 def proposed_submission(repository: Path, base: str, head: str) -> Iterator[Proposal]:
     """The one submission that `head` proposes over its common ancestor with `base`, in a temporary place.
 
-    InputError listing everything that a submission's pull request may not hold.
+    InputError where it proposes none, or more than one.
     """
     base_commit, head_commit = _commit(repository, base), _commit(repository, head)
     ancestor = _git(repository, "merge-base", base_commit, head_commit).decode().strip()
-    slug = _the_slug(list(_changes(repository, ancestor, head_commit)))
+    slug, problems = _the_slug(list(_changes(repository, ancestor, head_commit)))
+    proposed = _blobs(repository, head_commit, slug)
+    if not proposed:
+        gone = Problem(f"{_ROOT}/{slug}", "is removed", "ask a maintainer to remove a submission")
+        raise InputError([*problems, gone])
     with TemporaryDirectory(prefix="rsd-bench-") as root:
         folder = Path(root) / slug
         folder.mkdir()
-        proposed = _blobs(repository, head_commit, slug)
-        _write(repository, proposed, slug, folder)
-        yield _proposal(repository, folder, proposed, _blobs(repository, base_commit, slug))
+        told = {problem.where for problem in problems}
+        problems += (p for p in _write(repository, proposed, slug, folder) if p.where not in told)
+        proposal = _proposal(repository, folder, proposed, _blobs(repository, base_commit, slug))
+        yield replace(proposal, problems=(*problems, *proposal.problems))
 
 
 def _changes(repository: Path, old: str, new: str) -> Iterator[_Change]:
@@ -110,33 +116,33 @@ def _changes(repository: Path, old: str, new: str) -> Iterator[_Change]:
         yield _Change(mode, status, path.decode("utf-8", "backslashreplace"))
 
 
-def _the_slug(changes: list[_Change]) -> str:
-    """The one submission that the changes touch."""
+def _the_slug(changes: list[_Change]) -> tuple[str, list[Problem]]:
+    """The one submission that the changes touch, and what does not belong into its proposal."""
     problems, slugs = [], set()
     for change in changes:
         found = re.fullmatch(rf"{_ROOT}/([^/]+)/([^/]+)", change.path)
         if not found or not SLUG.fullmatch(found[1]):
             fix = f"change {_ROOT}/<slug>/ only; propose code apart"
             problems.append(Problem(change.path[:200], "is no file of a submission", fix))
-        elif change.status == "D":
-            slugs.add(found[1])
-        elif found[2] not in ALLOWED_FILES:
+            continue
+        slugs.add(found[1])
+        if change.status == "D":
+            continue
+        if found[2] not in ALLOWED_FILES:
             problems.append(
                 Problem(change.path[:200], "does not belong there", f"keep {', '.join(sorted(ALLOWED_FILES))}")
             )
         elif change.mode != _PLAIN:
             problems.append(Problem(change.path, f"has mode {change.mode}", "add it as a plain file (100644)"))
-        else:
-            slugs.add(found[1])
     if len(problems) > _SHOWN:
         problems[_SHOWN:] = [Problem(_ROOT, f"{len(problems) - _SHOWN} more files do not belong in a submission")]
     if len(slugs) > 1:
         problems.append(Problem(_ROOT, f"holds {len(slugs)} submissions", "propose one at a time"))
     if not changes:
         problems.append(Problem(_ROOT, "is unchanged", "add a submission"))
-    if problems:
+    if len(slugs) != 1:
         raise InputError(problems)
-    return slugs.pop()
+    return slugs.pop(), problems
 
 
 def _blobs(repository: Path, commit: str, slug: str) -> dict[str, _Blob]:
@@ -150,17 +156,20 @@ def _blobs(repository: Path, commit: str, slug: str) -> dict[str, _Blob]:
     return blobs
 
 
-def _write(repository: Path, blobs: dict[str, _Blob], slug: str, folder: Path) -> None:
-    """The submission's blobs as files of `folder`."""
-    if not blobs:
-        raise InputError.at(f"{_ROOT}/{slug}", "is removed", "ask a maintainer to remove a submission")
+def _write(repository: Path, blobs: dict[str, _Blob], slug: str, folder: Path) -> list[Problem]:
+    """The submission's blobs as files of `folder`; a problem for each that may not be one."""
+    problems = []
     for name, blob in blobs.items():
         where = f"{_ROOT}/{slug}/{name}"[:200]
         if blob.mode != _PLAIN or name not in ALLOWED_FILES:
-            raise InputError.at(where, "is no plain file of a submission", "remove it")
-        if int(blob.size) > _MAX_BYTES:
-            raise InputError.at(where, f"has {blob.size} bytes, more than {_MAX_BYTES}", "make it smaller")
-        (folder / name).write_bytes(_git(repository, "cat-file", "blob", blob.sha))
+            problems.append(Problem(where, "is no plain file of a submission", "remove it"))
+        elif int(blob.size) > _MAX_BYTES:
+            problems.append(Problem(where, f"has {blob.size} bytes, more than {_MAX_BYTES}", "make it smaller"))
+        else:
+            (folder / name).write_bytes(_git(repository, "cat-file", "blob", blob.sha))
+    if len(problems) > _SHOWN:
+        problems[_SHOWN:] = [Problem(f"{_ROOT}/{slug}", f"{len(problems) - _SHOWN} more files do not belong there")]
+    return problems
 
 
 def _proposal(repository: Path, folder: Path, proposed: dict[str, _Blob], scored: dict[str, _Blob]) -> Proposal:

@@ -11,9 +11,13 @@ _README_BYTES = 1 << 20
 
 
 def need_folder(folder: Path) -> None:
-    """InputError for what is no folder with the name of a submission."""
+    """InputError for what is no folder: then there is nothing to look at."""
     if folder.is_symlink() or not folder.is_dir():
         raise InputError.at(folder, "is not a folder", "make one: rsd-bench submit new SLUG --from FILE")
+
+
+def need_slug(folder: Path) -> None:
+    """InputError for a folder whose name no submission may have."""
     if not SLUG.fullmatch(folder.resolve().name):
         raise InputError.at(folder, "is no slug", "name it with 2 to 63 of a-z, 0-9 and -")
 

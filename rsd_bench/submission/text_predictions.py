@@ -5,10 +5,12 @@ Nothing is unpacked, so the size of the file, which was looked at, is the bound.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from rsd_bench.jsonl import read_rows
+from rsd_bench.jsonl import describe, read_rows
 from rsd_bench.schemas import validator
 from rsd_bench.submission.predictions import (
     FIX_COLUMNS,
@@ -25,8 +27,8 @@ from rsd_bench.submission.predictions import (
     Bounds,
     Predictions,
     chunked,
+    column_faults,
     joined,
-    need_columns,
     need_few_rows,
     need_short_texts,
     too_many_rows,
@@ -36,22 +38,50 @@ from rsd_bench.types import InputError, Problem
 
 _HEADING_BYTES = 1000  # of a CSV
 _BLOCK_BYTES = 16 << 20
-_FAULTY_ROWS = 20  # of JSON Lines, which are told one by one
+_FAULTY_ROWS = 20  # that are told one by one
 _COLUMN_SET = set(COLUMNS)
 #: A decimal number as people write it; what float() takes besides (nan, 1_0, other digits) is a mistake in a table.
 PLAIN_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def read_csv(path: Path, bounds: Bounds) -> Predictions:
+    """Lines with more or fewer cells than the heading are told and left out; the others are read."""
     _need_short_heading(path)
+    try:
+        return _read_csv(path, bounds, None)
+    except pa.ArrowInvalid:
+        _need_utf8(path)  # arrow's own way to tell of a line prints a traceback where it is not
+    odd: list[tuple[int, int, int]] = []
+    found = _read_csv(path, bounds, odd)
+    lines = np.asarray(found.lines)
+    at = np.array([number for number, _, _ in odd], np.intp) - 2  # counted from the heading, without empty lines
+    fix = "quote a cell that holds a comma"
+    told = [
+        Problem(f"{path}:{line}", f"cannot be read: has {cells} cells where the heading has {expected}", fix)
+        for line, (_, cells, expected) in zip(lines[at[:_FAULTY_ROWS]].tolist(), odd, strict=False)
+    ]
+    faults = (*found.faults, *told, *_more(path, len(odd)))
+    return replace(found, lines=np.delete(lines, at).tolist(), faults=faults)
+
+
+def _read_csv(path: Path, bounds: Bounds, odd: list[tuple[int, int, int]] | None) -> Predictions:
+    """odd: takes row, cells and cells expected of the lines that are left out; None leaves out none."""
+    found = [] if odd is None else odd
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        found.append((row.number, row.actual_columns, row.expected_columns))
+        return "skip"
+
     convert = pa_csv.ConvertOptions(column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=False)
-    parse = pa_csv.ParseOptions(newlines_in_values=False)
-    read = pa_csv.ReadOptions(block_size=_BLOCK_BYTES)
+    parse = pa_csv.ParseOptions(newlines_in_values=False, invalid_row_handler=None if odd is None else skip)
+    read = pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=odd is None)  # several cannot say which row it is
     chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
     numbers: list[pa.Array] = []
     rows = 0
     with pa_csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
-        need_columns(path, reader.schema.names)
+        lacking, besides = column_faults(path, reader.schema.names)
+        if lacking:
+            raise InputError([*lacking, *besides])
         for batch in reader:
             rows += len(batch)
             need_few_rows(path, rows, bounds)
@@ -63,7 +93,13 @@ def read_csv(path: Path, bounds: Bounds) -> Predictions:
             numbers.append(_parsed(batch.column("p_edge")))
     text = {name: chunked(chunks[name]) for name in COLUMNS}
     p_text = text.pop("p_edge")
-    return Predictions(path, text, joined(numbers), first_line=2, lines=_row_lines(path), p_text=p_text)
+    return Predictions(path, text, joined(numbers), 2, _row_lines(path), p_text, tuple(besides))
+
+
+def _more(path: Path, faulty: int) -> list[Problem]:
+    """The faulty rows beyond those that are told one by one, as a count."""
+    more = faulty - _FAULTY_ROWS
+    return [Problem(str(path), f"has {more} more such rows", "fix these first")] if more > 0 else []
 
 
 def _need_short_heading(path: Path) -> None:
@@ -72,6 +108,12 @@ def _need_short_heading(path: Path) -> None:
         start = file.read(_HEADING_BYTES + 1).lstrip(b"\xef\xbb\xbf\r\n")
     if len(re.split(rb"[\r\n]", start, maxsplit=1)[0]) >= _HEADING_BYTES:
         raise InputError.at(path, f"has a heading of {_HEADING_BYTES} bytes or more", FIX_COLUMNS)
+
+
+def _need_utf8(path: Path) -> None:
+    with path.open(encoding="utf-8") as lines:
+        for _ in lines:
+            pass
 
 
 def _row_lines(path: Path) -> Sequence[int]:
@@ -93,32 +135,48 @@ def _parsed(column: pa.Array) -> pa.Array:
 
 
 def read_jsonl(path: Path, bounds: Bounds) -> Predictions:
+    """A faulty row that still says which query it is for keeps its place, so that all can be held against the dataset.
+
+    InputError where lines that say no such thing are so many that reading ended at them.
+    """
     problems: list[Problem] = []
+    lost: list[Problem] = []
+
+    def lose(problem: Problem) -> None:
+        lost.append(problem)
+        problems.append(problem)
+
     texts: dict[str, list[str]] = {name: [] for name in TEXT_COLUMNS}
-    numbers, lines = array("d"), array("q")
+    numbers, lines, told = array("d"), array("q"), array("q")
     rules, fix = validator("predictions"), "see `rsd-bench schema predictions`"
-    for where, row in read_rows(path, rules, problems.append, _sound_row, fix=fix, most=_FAULTY_ROWS):
+    for where, row in read_rows(path, rules, lose, _names_its_query, fix=fix, most=_FAULTY_ROWS):
         if len(numbers) == bounds.rows:
-            problems.append(too_many_rows(path, len(numbers) + 1, bounds))
-            break
+            raise InputError([*problems, too_many_rows(path, len(numbers) + 1, bounds)])
+        sound = _sound_row(row)
+        if not sound:
+            told.append(len(numbers))
+            if len(told) <= _FAULTY_ROWS:
+                problems += (Problem(where, describe(fault), fix) for fault in rules.iter_errors(row))
         for name in TEXT_COLUMNS:
             texts[name].append(sys.intern(row[name]) if name != "query_id" else row[name])
-        numbers.append(row["p_edge"])
+        numbers.append(row["p_edge"] if sound else math.nan)
         lines.append(int(where.rpartition(":")[2]))
-    if problems:
+    problems += _more(path, len(told))
+    if lost and (len(lost) >= _FAULTY_ROWS or not lines):
         raise InputError(problems)
     columns = {name: pa.array(texts[name], pa.string()) for name in TEXT_COLUMNS}
     for column in columns.values():
         need_short_texts(path, column, bounds)
     text = {name: pa.chunked_array([column]) for name, column in columns.items()}
-    return Predictions(path, text, np.asarray(numbers, np.float64), first_line=1, lines=lines)
+    p = np.asarray(numbers, np.float64)
+    return Predictions(path, text, p, first_line=1, lines=lines, faults=tuple(problems), told=tuple(told))
 
 
-def _sound_row(row: Any) -> bool:
-    """Whether a row satisfies the schema at a glance; where not, the schema says why."""
-    if type(row) is not dict or row.keys() != _COLUMN_SET:
-        return False
-    p = row["p_edge"]
-    return (
-        all(type(row[name]) is str and row[name] for name in TEXT_COLUMNS) and type(p) in (int, float) and 0 <= p <= 1
-    )
+def _names_its_query(row: Any) -> bool:
+    return type(row) is dict and all(type(row.get(name)) is str and row[name] for name in TEXT_COLUMNS)
+
+
+def _sound_row(row: dict[str, Any]) -> bool:
+    """Whether a row that names its query satisfies the schema at a glance; where not, the schema says why."""
+    p: Any = row.get("p_edge")
+    return row.keys() == _COLUMN_SET and type(p) in (int, float) and 0 <= p <= 1

@@ -242,5 +242,5 @@ def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, toy_benchm
             "flip_prob": pytest.approx(scenario.mes / 100),
             "agreement_ceiling": pytest.approx(1 - scenario.mes / 100),
         }
-    assert b'"noise":{"fast_response"' in files["index.html"]
+    assert b'"noise":[["fast_response"' in files["index.html"]
     assert json.loads(build_board(folder, toy_benchmark, n_boot=BOOT)["leaderboard.json"])["noise"] is None

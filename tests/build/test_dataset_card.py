@@ -19,8 +19,10 @@ import pytest
 import yaml
 from conftest import RECIPE, run_cli
 from huggingface_hub import DatasetCard
+from markdown_it import MarkdownIt
 from toy_builds import list_files_again
 
+from rsd_bench.build import dataset_card
 from rsd_bench.build.card_facts import card_facts, column_meaning
 from rsd_bench.build.dataset_card import write_documents
 from rsd_bench.build.recipe import read_recipe
@@ -221,3 +223,72 @@ def test_export_of_eval_results(tmp_path: Path) -> None:
     assert unknown.returncode == 1
     assert "results: " in unknown.stderr and "statistics-logistic" in unknown.stderr
     assert run_cli("board", "export-eval-results", "x", "--dataset", "rsd-open", cwd=ROOT).returncode == 2
+
+
+HOSTILE = "N`|m\n\n# h <script>alert(1)</script> [y](javascript:z) <img src=x> ``$a$"
+
+
+def test_what_a_source_calls_itself_is_text_in_the_card(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # name, licence and notes of a source stood in the card as they were, <script> and all
+    def structure() -> tuple[list[str], list[str]]:
+        blocks = (
+            MarkdownIt("commonmark", {"html": True})
+            .enable("table")
+            .parse((folder / "README.md").read_text("utf-8").partition("---\n\n")[2])
+        )
+        inline = [child for block in blocks for child in block.children or []]
+        links = {child.attrs["href"] for child in inline if child.type == "link_open"}
+        raw = {child.content for child in inline if child.type == "html_inline"}
+        assert not links and raw <= {"<span>", "</span>"}, (links, raw)
+        code = [child.content for child in inline if child.type == "code_inline"]
+        return [block.type for block in blocks if block.type != "html_block"], code
+
+    manifest = read_manifest(folder)
+    noted = {name: replace(source, notes="n", commit="c", repository="r") for name, source in manifest.sources.items()}
+    audit = {"queries": 40, "sources": ["toy"], "all": {"1": 0.125}, "near": {"1": None}}
+    write_documents(folder, replace(manifest, sources=noted, flip_prob=audit))
+    plain, _ = structure()
+    one = " ".join(HOSTILE.split())
+    fields = dict.fromkeys(("name", "license", "repository", "commit", "notes", "score_rule"), HOSTILE)
+    sources = {HOSTILE: replace(manifest.sources["toy"], **fields)}
+    counted = dataset_card.dataset_figures(folder)
+    figures = replace(
+        counted,
+        domains={f"{HOSTILE} {i}": counts for i, counts in enumerate(counted.domains.values())},
+        edge_rates={f"{HOSTILE} {i}": rates for i, rates in enumerate(counted.edge_rates.values())},
+        histograms={HOSTILE: next(iter(counted.histograms.values()))},
+        judges=tuple(replace(judge, source=HOSTILE, name=HOSTILE) for judge in counted.judges),
+        statuses={f"{HOSTILE} {i}": n for i, n in enumerate(counted.statuses.values())},
+    )
+    monkeypatch.setattr(dataset_card, "dataset_figures", lambda folder: figures)
+    odd = replace(
+        manifest,
+        title=HOSTILE,
+        pair=replace(manifest.pair, small=HOSTILE, large=HOSTILE),
+        sources=sources,
+        latency_basis={HOSTILE: 1},
+        flip_prob=audit | {"sources": [HOSTILE]},
+    )
+    write_documents(folder, odd)
+    found, code = structure()
+    assert found == plain, "a text made a block, a row or a cell of its own"
+    assert code.count(one) >= 4, "the ids of both models, the source's, the basis"
+    assert "<script" not in (folder / PICTURE).read_text("utf-8")
+
+
+def test_a_link_of_a_card_is_what_it_looks_like(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE + '[card]\nurl = "https://github.com@evil.example"\n')
+    with pytest.raises(InputError, match=r"\[card\] url 'https://github.com@evil.example' is no https:// address"):
+        read_recipe(path)
+    manifest = read_manifest(folder)
+    for address, kept in {"https://github.com/a/b": True, "https://github.com@evil.example": False}.items():
+        sources = {name: replace(source, repository=address) for name, source in manifest.sources.items()}
+        write_documents(folder, replace(manifest, sources=sources))
+        assert (f", {address}" in (folder / "README.md").read_text("utf-8")) == kept
+    assert check_dataset(folder) == []
+    from conftest import ROOT
+
+    source = ("--source-url", "https://github.com@evil.example")
+    run = run_cli("board", "export-eval-results", "knn", "--dataset", "a/b", "--out", tmp_path, *source, cwd=ROOT)
+    assert run.returncode == 2 and "is no https://" in " ".join(run.stderr.replace("│", "").split())

@@ -25,10 +25,10 @@ import rsd_bench as rsd
 from rsd_bench.board import scored
 from rsd_bench.board.build_board import build_board, check_board, write_board
 from rsd_bench.board.flags import DECLARED
-from rsd_bench.board.render import csv_cell, escape_markdown
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.result import METRICS, Result
+from rsd_bench.inert_text import csv_cell, markdown_text
 from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.schemas import validator
 from rsd_bench.types import InputError
@@ -281,7 +281,7 @@ def test_text_of_a_submitter_is_inert(tmp_path: Path, toy_benchmark: Benchmark) 
     assert "](javascript" not in markdown
     cells = list(csv.DictReader(io.StringIO(files["leaderboard.csv"].decode())))
     assert cells[0]["name"] == f"'{nasty}"
-    assert escape_markdown("a|b\n<i>") == "a&#124;b &lt;i&gt;"
+    assert markdown_text("a|b\n<i>") == "a&#124;b &lt;i&gt;"
 
 
 FORMULAS = [
@@ -313,7 +313,7 @@ def test_no_cell_starts_a_formula(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a - b", "3 = 3", "a; b", "it's", "e-mail", "x;y=1"])
 def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert escape_markdown(text) == text
+    assert markdown_text(text) == text
     assert csv_cell(text) == text
 
 
@@ -339,10 +339,10 @@ LINKS = {
 @pytest.mark.parametrize("text", LINKS)
 def test_no_text_becomes_a_link_a_mention_or_a_formula(text: str) -> None:
     # GitHub looks for these after Markdown's escapes are undone, in a comment that the project's own bot posts
-    shown = html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escape_markdown(text)))
+    shown = html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown_text(text)))
     assert not re.search(LINKS[text], shown.replace("<span>$</span>", " ")), ascii(shown)
     assert "\n" not in shown
-    escape_markdown(text).encode()
+    markdown_text(text).encode()
 
 
 def test_compare_command(tmp_path: Path, submissions: Path, toy_dataset: Path, toy_benchmark: Benchmark) -> None:

@@ -2,7 +2,8 @@
 
 Template, style and scripts stand beside this module and are inlined. Data goes in as JSON inside a script element that
 is no script, with <, > and & escaped; the scripts only ever set text, never HTML; a content security policy allows
-nothing but the hashes of our own style and script. So no text of a submitter can run.
+nothing but the hashes of our own style and script. So no text of a submitter can run. What a dataset names (scenarios,
+tracks, domains) is never the key of an object there, but the first of a pair: it may be what all objects have.
 
 Figures are packed to keep 200 submissions under 1.5 MB: scores follow from the sufficient statistics (see what_if.py),
 threshold curves are short texts (see curves.py).
@@ -23,6 +24,7 @@ from rsd_bench.board.leaderboard import BoardRow, BoardSubmission, BoardTable, L
 from rsd_bench.board.shown_names import plain, shown_names
 from rsd_bench.config import DROP_AT_CA, EMBEDDED, IN_DOMAIN, TAU_GRID
 from rsd_bench.evaluation.result import json_data
+from rsd_bench.inert_text import html_text
 from rsd_bench.types import Interval, Problem, RoutingScore
 
 _FOLDER = Path(__file__).parent
@@ -41,7 +43,7 @@ def to_html(board: Leaderboard) -> bytes:
     title = f"{plain(board.dataset.name)} {plain(board.dataset.version)} leaderboard"
     page = (_FOLDER / "page.html").read_text("utf-8")
     for name, value in {
-        "TITLE": title.replace("&", "&amp;").replace("<", "&lt;"),
+        "TITLE": html_text(title),
         "POLICY": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'",
         "STYLE": style,
         "SCRIPT": script,
@@ -72,12 +74,12 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
         "versions": {"metrics": board.metrics_version, "package": board.package_version},
         "basis": list(board.latency_basis),
         "bootstrap": json_data(board.bootstrap),
-        "scenarios": json_data(board.scenarios),
+        "scenarios": _pairs(json_data(board.scenarios)),
         "home": IN_DOMAIN,
         "option": "" if board.dataset.name == EMBEDDED else " --data DATASET",
         "taus": list(TAU_GRID),
         "dropAt": DROP_AT_CA,
-        "noise": json_data(board.noise),
+        "noise": _pairs(json_data(board.noise or {})),
         "submissions": [_submission(s, names[s.slug]) for s in board.submissions],
         "refused": [
             {"slug": plain(r.slug), "problems": len(r.problems), "first": _first(r.problems)} for r in board.refused
@@ -120,17 +122,22 @@ def _table(table: BoardTable, position: Mapping[str, int]) -> dict[str, Any]:
             [f.domain, f.n, list(f.levels), f.large_latency, d.groups]
             for f, d in zip(table.frames, first.domains, strict=True)
         ],
-        "fixed": dict(table.fixed),
+        "fixed": _pairs(table.fixed),
         "oracles": _oracles(table.references),
-        "domainOracles": {domain: _oracles(rows) for domain, rows in table.domain_references.items()} if many else {},
-        "sensitivity": json_data(table.sensitivity),
+        "domainOracles": [[domain, _oracles(rows)] for domain, rows in table.domain_references.items()] if many else [],
+        "simplex": _pairs(table.sensitivity.simplex),
+        "mes": json_data(table.sensitivity.mes),
         "flags": flags,
         "rows": [_row(row, position[row.slug], flags, many) for row in table.rows],
     }
 
 
-def _oracles(references: Mapping[str, RoutingScore]) -> dict[str, list[float]]:
-    return {name: [r.apsp, r.ca, r.ail, r.rcs] for name, r in references.items() if name.endswith("oracle")}
+def _oracles(references: Mapping[str, RoutingScore]) -> list[Any]:
+    return [[name, [r.apsp, r.ca, r.ail, r.rcs]] for name, r in references.items() if name.endswith("oracle")]
+
+
+def _pairs(named: Mapping[str, Any]) -> list[Any]:
+    return [list(pair) for pair in named.items()]
 
 
 def _row(row: BoardRow, submission: int, flags: list[str], many: bool) -> list[Any]:

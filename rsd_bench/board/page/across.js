@@ -16,12 +16,12 @@ function drawCurve(row, weights) {
 
 // Up to 45 % of the tone over the card: text stays readable on every cell, in both themes.
 const shade = (gain, most) => Math.round(45 * Math.min(1, Math.abs(gain) / most)) + "%";
-const HEAT_ROWS = 40;
+const HEAT_ROWS = 40, TONES = new Map([["up", "gains"], ["down", "loses"]]);
 function drawHeat(state, order, actions) {
   const grid = board.tracks.map((track) => new Map(board.rows(track, state.scenario, "").map((r) => [r.slug, r])));
   const shown = order.slice(0, HEAT_ROWS), here = (i) => (board.tracks[i] === state.track ? " here" : "");
   const most = Math.max(0.01, ...shown.flatMap((r) => grid.map((m) => Math.abs(m.get(r.slug)?.gain || 0))));
-  const cell = (r, i) => (r ? el("td", { class: ({ up: "gains", down: "loses" }[tone(r)] || "") + here(i), "--k": shade(r.gain, most),
+  const cell = (r, i) => (r ? el("td", { class: (TONES.get(tone(r)) || "") + here(i), "--k": shade(r.gain, most),
     title: `${words(board.tracks[i])}: RCS ${number(r.rcs)}, gain ${signed(r.gain)} ${between(r.gainLow, r.gainHigh)}` }, signed(r.gain, 3)) : el("td", { class: "none" + here(i) }, "not entered"));
   const lines = shown.map((r) => el("tr", {}, el("th", { class: "name", scope: "row" }, opened(r, actions, "heat")), grid.map((m, i) => cell(m.get(r.slug), i))));
   const ramp = el("div", { class: "ramp" }, el("span", {}, signed(-most, 3)), el("i"), el("span", {}, signed(most, 3)));

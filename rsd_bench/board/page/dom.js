@@ -92,13 +92,13 @@ function readAlong(frame, label, points, ...children) {
     return text;
   };
   const leave = () => { line.setAttribute("visibility", "hidden"); hideTip(); };
-  const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity };
+  const KEYS = new Map([["ArrowRight", 1], ["ArrowUp", 1], ["ArrowLeft", -1], ["ArrowDown", -1], ["PageUp", 10], ["PageDown", -10], ["Home", -Infinity], ["End", Infinity]]);
   const node = svg("svg", { viewBox: `0 0 ${frame.w} ${frame.h}`, role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 0, "aria-valuemax": points.length - 1,
     onmousemove: (e) => {
       const [x] = pointed(e, node, frame), off = points.map((p) => Math.abs(p[0] - x));
       showTip(go(off.indexOf(Math.min(...off))), e.clientX, e.clientY);
     },
-    onkeydown: (e) => { if (e.key in KEYS) { e.preventDefault(); tipAt(line, go(at + KEYS[e.key])); } },
+    onkeydown: (e) => { if (KEYS.has(e.key)) { e.preventDefault(); tipAt(line, go(at + KEYS.get(e.key))); } },
     onfocus: () => { if (node.matches(":focus-visible")) tipAt(line, go(at)); }, onmouseleave: leave, onblur: leave }, ...children, line);
   go(0);
   leave();

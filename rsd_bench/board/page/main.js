@@ -1,9 +1,9 @@
 // The state of the page, kept in the address, and when which part is drawn again.
 (() => {
-  const d = board.data, scenarios = Object.keys(d.scenarios);
+  const d = board.data, scenarios = [...d.scenarios.keys()];
   const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "" };
   let state = { ...HOME };
-  const weights = () => d.scenarios[state.scenario], own = (w) => SLIDERS.map(([key]) => w[key]);
+  const weights = () => d.scenarios.get(state.scenario), own = (w) => SLIDERS.map(([key]) => w[key]);
 
   // What does not hold in this board, or with the rest of the state, falls back.
   function settled(next) {

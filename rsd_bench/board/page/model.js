@@ -1,5 +1,6 @@
 "use strict";
 // The board's data and formulas: the other half of page/__init__.py. `window.board` lets a test read the same figures.
+// What is looked up by name is a Map: a domain, a track or a router may be called "constructor".
 const board = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -15,12 +16,16 @@ const board = (() => {
     return { slug, name, submission, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean,
       flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics, domains, packed };
   }
+  data.scenarios = new Map(data.scenarios);
+  data.noise = new Map(data.noise);
   for (const t of data.tables) {
+    t.domainOracles = new Map(t.domainOracles.map(([domain, oracles]) => [domain, new Map(oracles)]));
+    for (const key of ["fixed", "oracles", "simplex"]) t[key] = new Map(t[key]);
     t.frames = t.frames.map(([domain, n, levels, large, groups]) => ({ domain, n, levels, large, groups }));
     t.rows = t.rows.map((row) => unpack(t, row));
   }
-  const tables = new Map(data.tables.map((t) => [t.track + "/" + t.scenario, t]));
-  const table = (track, scenario) => tables.get(track + "/" + scenario);
+  const at = (track, scenario) => JSON.stringify([track, scenario]), tables = new Map(data.tables.map((t) => [at(t.track, t.scenario), t]));
+  const table = (track, scenario) => tables.get(at(track, scenario));
   // The domains that can be looked at alone: none where the track is one domain.
   const domains = (track, scenario) => { const t = table(track, scenario); return t && t.frames.length > 1 ? t.frames : []; };
 
@@ -48,17 +53,17 @@ const board = (() => {
 
   // all-edge, all-cloud, label oracle, RCS oracle: of the whole track or one domain of it.
   function policies(track, scenario, domain) {
-    const t = table(track, scenario), w = data.scenarios[scenario];
+    const t = table(track, scenario), w = data.scenarios.get(scenario);
     if (!t) return [];
-    const oracles = (domain && t.domainOracles[domain]) || t.oracles;
-    return [...FIXED.map((policy) => ({ policy, ...whatIf(t, t.fixed[policy], domain, w) })),
-      ...ORACLES.map((policy) => { const [apsp, ca, ail, value] = oracles[policy]; return { policy, apsp, ca, ail, rcs: value }; })];
+    const oracles = t.domainOracles.get(domain) || t.oracles;
+    return [...FIXED.map((policy) => ({ policy, ...whatIf(t, t.fixed.get(policy), domain, w) })),
+      ...ORACLES.map((policy) => { const [apsp, ca, ail, value] = oracles.get(policy); return { policy, apsp, ca, ail, rcs: value }; })];
   }
   const bestFixed = ([edge, cloud]) => (edge.rcs > cloud.rcs ? edge : cloud);
 
   // One object a router. Inside a domain, what is only known of the whole track is null, and so are intervals of gains.
   function rows(track, scenario, domain) {
-    const t = table(track, scenario), w = data.scenarios[scenario];
+    const t = table(track, scenario), w = data.scenarios.get(scenario);
     if (!t) return [];
     const known = policies(track, scenario, domain), [edge, cloud, , oracle] = known, best = bestFixed(known).rcs;
     const part = domains(track, scenario).findIndex((f) => f.domain === domain);
@@ -72,7 +77,7 @@ const board = (() => {
   }
 
   // By name: fixed policies, then routers by slug. The first of those that tie leads (sensitivity.py).
-  const candidates = (t) => [...FIXED.map((name) => [`(${name})`, t.fixed[name]]),
+  const candidates = (t) => [...FIXED.map((name) => [`(${name})`, t.fixed.get(name)]),
     ...t.rows.map((r) => [r.slug, r.statistics]).sort((a, b) => (a[0] < b[0] ? -1 : 1))];
 
   const STEPS = 20;

@@ -29,7 +29,7 @@ function latencyBasis(d) {
 function drawNotes(d) {
   const link = (name) => el("a", { href: name }, name);
   const list = [`${capital(latencyBasis(d))}${d.basis.some((b) => b.startsWith("profile:")) ? "; a profile is not measured" : ""}. Router latencies are what their authors declare.`,
-    d.noise ? "Noise ceiling: from the judge audit of this dataset." : "No judge audit of this dataset yet, so the noise ceiling of its labels is unknown.",
+    d.noise.size ? "Noise ceiling: from the judge audit of this dataset." : "No judge audit of this dataset yet, so the noise ceiling of its labels is unknown.",
     ["The same data: ", link("leaderboard.csv"), ", ", link("leaderboard.json"), ", ", link("leaderboard.md"), ", results/. Rebuild: ", el("code", {}, "rsd-bench board build" + d.option), "."]];
   const refused = (r) => el("li", {}, bidi(r.slug), `: ${counted(r.problems, "problem")}`, r.first ? [", first ", bidi(r.first.what), "; to fix: ", bidi(r.first.fix)] : null);
   fill(byId("notes"), el("h2", {}, "How to read this page"), el("ul", {}, list.map((text) => el("li", {}, text))),

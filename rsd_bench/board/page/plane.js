@@ -1,5 +1,5 @@
 // Quality against latency: every router as a point, with what mixing and equal RCS look like.
-const LABELS = { "all-edge": ["start", 10, 18], "all-cloud": ["end", -10, 18], "rcs-oracle": ["start", 10, -7], "label-oracle": ["start", 10, 18] };
+const LABELS = new Map([["all-edge", ["start", 10, 18]], ["all-cloud", ["end", -10, 18]], ["rcs-oracle", ["start", 10, -7]], ["label-oracle", ["start", 10, 18]]]);
 const NEAR = 20; // pixels from the pointer within which a point answers
 
 const rowText = (r) => [r.name, `band ${r.band}, RCS ${number(r.rcs)} [${number(r.low)}, ${number(r.high)}]`,
@@ -45,12 +45,12 @@ function drawPlane(state, rows, policies, w, actions) {
     return found && apart(found, px, py) < NEAR ? found : null;
   };
   const leave = () => { hideTip(); light(""); };
-  const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
+  const step = new Map([["ArrowRight", 1], ["ArrowUp", 1], ["ArrowLeft", -1], ["ArrowDown", -1]]);
   const press = (dot) => (event) => {
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); actions.select(dot.r.slug, "plane"); }
-    if (!step[event.key]) return;
+    if (!step.has(event.key)) return;
     event.preventDefault();
-    const next = inOrder[(inOrder.indexOf(dot) + step[event.key] + inOrder.length) % inOrder.length];
+    const next = inOrder[(inOrder.indexOf(dot) + step.get(event.key) + inOrder.length) % inOrder.length];
     dot.node.setAttribute("tabindex", -1);
     next.node.setAttribute("tabindex", 0);
     next.node.focus();
@@ -71,7 +71,7 @@ function drawPlane(state, rows, policies, w, actions) {
   svg("path", { class: "mix", d: path([edge, cloud].map((p) => [x(p.ail), y(p.apsp)])) }),
   svg("path", { class: "front", d: path(frontier([...rows, edge, cloud]).map((p) => [x(p.ail), y(p.apsp)])) }),
   [...dots].reverse().map((dot) => dot.node),
-  shown.map((p) => { const [anchor, dx, dy] = LABELS[p.policy], cx = x(p.ail), cy = y(p.apsp); return svg("g", { class: "mark-of" },
+  shown.map((p) => { const [anchor, dx, dy] = LABELS.get(p.policy), cx = x(p.ail), cy = y(p.apsp); return svg("g", { class: "mark-of" },
     svg("rect", { class: "policy", x: cx - 4.5, y: cy - 4.5, width: 9, height: 9, transform: `rotate(45 ${cx} ${cy})` }),
     svg("text", { class: "policy-name", x: cx + dx, y: cy + dy, "text-anchor": anchor }, p.title || p.policy)); }));
   fill(node, drawing, el("div", { class: "key" }, el("span", { class: "k-front" }, "best mixtures of rows"), el("span", { class: "k-mix" }, "mixtures of all-edge and all-cloud"),

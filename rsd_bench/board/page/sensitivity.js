@@ -5,9 +5,11 @@ const POLICY = new Map([["(all-edge)", "var(--policy)"], ["(all-cloud)", "var(--
 const nameOf = (slug) => (slug.startsWith("(") ? slug.slice(1, -1) : board.data.submissions.find((s) => s.slug === slug).name);
 const keyed = (names, colour, text) => el("div", { class: "key" }, names.map((n) => el("span", { "--k": colour(n) }, bidi(nameOf(n)), text(n))));
 
+const leading = (shares) => [...shares].sort((a, b) => b[1] - a[1]).map(([name]) => name);
+
 // A colour a name, the same in both drawings of a view: routers in order of their share, then of the ranking.
 function colours(shares, rows) {
-  const leaders = Object.keys(shares).sort((a, b) => shares[b] - shares[a]), all = new Set([...leaders, ...rows.map((r) => r.slug)].filter((n) => !POLICY.has(n)));
+  const leaders = leading(shares), all = new Set([...leaders, ...rows.map((r) => r.slug)].filter((n) => !POLICY.has(n)));
   const at = new Map([...all].map((name, i) => [name, PALETTE[i] || "var(--soft)"]));
   return (name) => POLICY.get(name) || at.get(name);
 }
@@ -16,34 +18,34 @@ function drawSensitivity(state) {
   const t = board.table(state.track, state.scenario);
   for (const id of ["simplex", "mes"]) fill(byId(id));
   if (!t) return;
-  const rows = board.rows(state.track, state.scenario, "").sort(byRank), colour = colours(t.sensitivity.simplex, rows);
+  const rows = board.rows(state.track, state.scenario, "").sort(byRank), colour = colours(t.simplex, rows);
   const scope = state.domain ? `Whole track, not only ${words(state.domain)}. ` : "";
   drawSimplex(state, t, colour, scope);
   drawMes(state, t, rows, colour, scope);
 }
 
 function drawSimplex(state, t, colour, scope) {
-  const node = byId("simplex"), here = board.data.scenarios[state.scenario], shares = t.sensitivity.simplex;
+  const node = byId("simplex"), here = board.data.scenarios.get(state.scenario), shares = t.simplex;
   const { w } = framed(node), side = Math.min(w - 40, 430), h = side * 0.866 + 56, left = (w - side) / 2, r = side / 42;
   const at = (a, c) => [left + side * (c + a * 0.5), 28 + side * 0.866 * (1 - a)], mark = at(here.alpha, here.gamma);
-  const names = Object.keys(shares).sort((a, b) => shares[b] - shares[a]), fixed = names.filter((n) => POLICY.has(n)).reduce((a, n) => a + shares[n], 0);
+  const names = leading(shares), fixed = names.filter((n) => POLICY.has(n)).reduce((a, n) => a + shares.get(n), 0);
   const point = ([a, b, c, name]) => { const [cx, cy] = at(a, c); return svg("circle", { cx, cy, r, fill: colour(name),
     onmousemove: (e) => showTip(`α ${a}, β ${b}, γ ${c}\n${nameOf(name)} leads`, e.clientX, e.clientY), onmouseleave: hideTip }); };
-  fill(node, svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": "Leading policy over the weights: " + names.map((n) => `${nameOf(n)} ${percent(shares[n])}`).join(", ") },
+  fill(node, svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": "Leading policy over the weights: " + names.map((n) => `${nameOf(n)} ${percent(shares.get(n))}`).join(", ") },
     board.simplex(t, here.mes).map(point), svg("circle", { class: "ring", cx: mark[0], cy: mark[1], r: r * 1.5 }),
     svg("text", { class: "label", x: at(1, 0)[0], y: 14, "text-anchor": "middle" }, "α: solved"),
     svg("text", { class: "label", x: left, y: h - 4, "text-anchor": "start" }, "β: on the edge"),
     svg("text", { class: "label", x: left + side, y: h - 4, "text-anchor": "end" }, "γ: time saved")),
-  keyed(names.slice(0, 10), colour, (n) => " " + percent(shares[n])));
+  keyed(names.slice(0, 10), colour, (n) => " " + percent(shares.get(n))));
   byId("simplex-note").textContent = `${scope}MES stays ${here.mes}. The ring marks ${words(state.scenario)} (${here.alpha}, ${here.beta}, ${here.gamma}). In ${percent(fixed)} of the weights a fixed policy is at least as good as every router.`;
 }
 
 const MES_STEPS = Array.from({ length: 100 }, (_, i) => (i + 1) / 10);
 function drawMes(state, t, rows, colour, scope) {
-  const node = byId("mes"), here = board.data.scenarios[state.scenario], { winner, low, high } = t.sensitivity.mes;
+  const node = byId("mes"), here = board.data.scenarios.get(state.scenario), { winner, low, high } = t.mes;
   const fixed = board.bestFixed(board.policies(state.track, state.scenario, "")).policy, levels = [...new Set(t.frames.flatMap((f) => f.levels))].sort((a, b) => a - b);
   const chosen = [...rows].sort((a, b) => (b.slug === winner) - (a.slug === winner) || b.rcs - a.rcs).slice(0, 5);
-  const lines = [...chosen.map((r) => [r.slug, r.statistics]), [`(${fixed})`, t.fixed[fixed]]].map(([name, s]) => [name, MES_STEPS.map((mes) => board.whatIf(t, s, null, { ...here, mes }).rcs)]);
+  const lines = [...chosen.map((r) => [r.slug, r.statistics]), [`(${fixed})`, t.fixed.get(fixed)]].map(([name, s]) => [name, MES_STEPS.map((mes) => board.whatIf(t, s, null, { ...here, mes }).rcs)]);
   const all = lines.flatMap(([, v]) => v), frame = framed(node);
   const x = scale(0, 10, frame.left, frame.w - frame.right), y = scale(Math.min(...all), Math.max(...all), frame.h - frame.bottom, frame.top);
   // RCS is constant between levels of the scores and falls just above one.

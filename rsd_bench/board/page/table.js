@@ -59,9 +59,9 @@ function drawTable(state, rows, every, policies, actions) {
     return el("tr", { "data-slug": r.slug, class: (r.slug === state.router ? "chosen " : "") + (opens ? "opens" : ""), onmouseenter: () => light(r.slug), onmouseleave: () => light("") },
       COLUMNS.map((c) => cell(c, r)));
   }));
-  const plain = { band: () => "–", rcs: (p) => number(p.rcs), gain: (p) => signed(p.rcs - best), apsp: (p) => number(p.apsp, 3), ca: (p) => number(p.ca, 3), ail: (p) => number(p.ail, 2) };
+  const plain = new Map(Object.entries({ band: () => "–", rcs: (p) => number(p.rcs), gain: (p) => signed(p.rcs - best), apsp: (p) => number(p.apsp, 3), ca: (p) => number(p.ca, 3), ail: (p) => number(p.ail, 2) }));
   fill(document.querySelector("#rows .policies"), policies.map((p) => el("tr", {}, COLUMNS.map((c) => (c.key === "name"
-    ? el("th", { scope: "row", class: "name" }, p.policy, brief(p)) : el("td", { class: c.class, "data-key": c.key }, plain[c.key] ? plain[c.key](p) : ""))))));
+    ? el("th", { scope: "row", class: "name" }, p.policy, brief(p)) : el("td", { class: c.class, "data-key": c.key }, plain.has(c.key) ? plain.get(c.key)(p) : ""))))));
   document.querySelector("#ranking .scroll").classList.toggle("tall", rows.length > 30);
   byId("rows").classList.toggle("paired", known.length > 0);
 

@@ -8,18 +8,18 @@ function verdict(state, rows, fixed) {
   if (interval) return { shown, text: [`No router is shown to beat ${fixed.policy}: `, gain, interval] };
   return { shown, text: [shown.gain > 0 ? [bidi(shown.name), ` scores above ${fixed.policy}: `] : `No router scores above ${fixed.policy}: `, gain], more: "No interval of this gain is known, so it may be chance." };
 }
-const CONSTANT = { 0: " It sends every query to the large model.", 1: " It sends every query to the small model." };
+const CONSTANT = new Map([[0, " It sends every query to the large model."], [1, " It sends every query to the small model."]]);
 
 function drawHeadline(state, rows, policies) {
   const card = (title, value, text, kind = "") => el("div", { class: "card " + kind }, el("small", {}, title), el("b", {}, value), el("span", {}, text));
   const view = [words(state.scenario), words(state.track), words(state.domain)].filter(Boolean).join(" · ");
   if (!rows.length) return fill(byId("headline"), card(state.track ? view : "Routers", "No router yet", "The board fills with the first submission.", "verdict"));
-  const fixed = board.bestFixed(policies), oracle = policies[3], noise = board.data.noise?.[state.scenario];
+  const fixed = board.bestFixed(policies), oracle = policies[3], noise = board.data.noise.get(state.scenario);
   const { shown, text, more } = verdict(state, rows, fixed);
   const cost = `solves ${percent(shown.apsp)} of the queries at ${number(shown.ail, 2)} s each, ${percent(shown.ca)} of them on the edge`;
   const shared = rows.filter((r) => r.band === 1).length, headroom = oracle.rcs - fixed.rcs, covered = Math.max(...rows.map((r) => r.gain)) / headroom;
   fill(byId("headline"),
-    card(view, text, [bidi(shown.name), ` (RCS ${number(shown.rcs)}) ${cost}.`, CONSTANT[shown.ca], ` ${capital(fixed.policy)} (${number(fixed.rcs)}) solves ${percent(fixed.apsp)} at ${number(fixed.ail, 2)} s. `, more], "verdict"),
+    card(view, text, [bidi(shown.name), ` (RCS ${number(shown.rcs)}) ${cost}.`, CONSTANT.get(shown.ca), ` ${capital(fixed.policy)} (${number(fixed.rcs)}) solves ${percent(fixed.apsp)} at ${number(fixed.ail, 2)} s. `, more], "verdict"),
     card("First band", `${shared} of ${counted(rows.length)}`, shared > 1 ? "cannot be told apart from the first" : "is told apart from all others"),
     card("Headroom", signed(headroom), `from ${fixed.policy} to the oracle, ${number(oracle.rcs)}; ` + (covered > 0 && headroom > 0
       ? `${percent(covered)} of it covered${rows.some((r) => r.gainLow > 0) ? "" : ", which may be chance"}` : "none of it covered")),
@@ -30,7 +30,7 @@ function drawDetail(state, row, policies, close) {
   const node = byId("detail");
   node.hidden = !row;
   if (!row) return fill(node);
-  const s = row.submission, d = board.data, weights = d.scenarios[state.scenario], whole = state.domain ? " (whole track)" : "";
+  const s = row.submission, d = board.data, weights = d.scenarios.get(state.scenario), whole = state.domain ? " (whole track)" : "";
   const parts = board.table(state.track, state.scenario).frames.map((f) => ({ ...f, ...board.rows(state.track, state.scenario, f.domain).find((r) => r.slug === row.slug) }));
   const worst = parts.reduce((a, b) => (b.rcs < a.rcs || (b.rcs === a.rcs && b.domain < a.domain) ? b : a)), oracle = policies[3];
   const hardware = s.hardware === "not stated" ? "hardware not stated" : ["on ", bidi(s.hardware)];

@@ -32,7 +32,7 @@ function drawWhatIf(state) {
   }
   if (!t) return fill(byId("if-rows"));
   const rows = board.rows(state.track, state.scenario, state.domain), before = new Map(placed(rows).map((r) => [r.slug, r.place]));
-  const fixed = ["all-edge", "all-cloud"].map((name) => ({ slug: `(${name})`, name, fixed: true, ...board.whatIf(t, t.fixed[name], state.domain, w) }));
+  const fixed = ["all-edge", "all-cloud"].map((name) => ({ slug: `(${name})`, name, fixed: true, ...board.whatIf(t, t.fixed.get(name), state.domain, w) }));
   const floor = w.beta + w.gamma * (1 - fixed[0].ail / fixed[0].large);
   byId("if-refused").textContent = w.alpha <= floor ? `A scenario with these weights would be refused: α ${w.alpha.toFixed(2)} is not above ${floor.toFixed(2)}, so all-edge beats all-cloud whatever the answers are worth.` : "";
   const line = (r) => {

@@ -198,7 +198,7 @@ def test_sensitivity_is_that_of_python(visit: Any, built: Any) -> None:
     page = visit().page
     for table in built.board.tables:
         leads = page.evaluate(
-            "([t, s]) => board.simplex(board.table(t, s), board.data.scenarios[s].mes).map((p) => p[3])",
+            "([t, s]) => board.simplex(board.table(t, s), board.data.scenarios.get(s).mes).map((p) => p[3])",
             [table.track, table.scenario],
         )
         shares = {name: leads.count(name) / len(leads) for name in set(leads)}
@@ -211,7 +211,7 @@ def test_threshold_curve_is_that_of_the_result(visit: Any, built: Any) -> None:
     for score in result["scores"]:
         shown = page.evaluate(
             """([t, s]) => board.curve(board.rows(t, s, "").find((r) => r.slug === "router-2").packed,
-            board.data.scenarios[s])""",
+            board.data.scenarios.get(s))""",
             [score["track"], score["scenario"]],
         )
         for point, row in zip(shown, score["sweep"], strict=True):
@@ -234,7 +234,7 @@ def test_a_slow_router_of_an_odd_name_is_drawn_as_it_is(chromium: Any, tmp_path:
     result = json.loads((tmp_path / "board" / "results" / "slow.json").read_text())["scores"][0]
     curve = page.evaluate(
         """() => board.curve(board.rows("in-domain", "fast_response", "").find((r) => r.slug === "slow").packed,
-        board.data.scenarios.fast_response)"""
+        board.data.scenarios.get("fast_response"))"""
     )
     assert min(row["rcs"] for row in result["sweep"]) < 0
     for point, row in zip(curve, result["sweep"], strict=True):
