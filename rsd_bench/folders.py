@@ -1,13 +1,19 @@
-"""Folders that appear whole or not at all.
+"""Folders that appear whole or not at all, and files likewise; `kill -9` at any moment loses nothing.
 
-`new_folder(dest)` gives a hidden sibling to write into and renames it onto `dest` at the end. A killed process leaves
-only the sibling, which the next call for the same `dest` clears; a lock keeps two writers apart.
+`new_folder(dest)` gives a hidden sibling to write into, which takes the place of `dest` at the end: in one step where
+the system can exchange two folders (Linux, macOS), else by two renames. A process killed between those is made up for
+by whoever looks at `dest` next (`put_back`). What a killed process leaves besides is hidden, and cleared by the next
+writer: a sibling by `new_folder`, the unfinished copy of a file by `clear_unfinished`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import shutil
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +25,10 @@ from rsd_bench.types import InputError
 
 _REFUSES_OPEN_FILES = os.name == "nt"  # Windows replaces no file that somebody is reading
 _WAITS = (0.01, 0.05, 0.25, 1.0)  # seconds
+_HOST = re.sub(r"\W", "-", socket.gethostname())[:32]
+_UNFINISHED = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.\d+\.partial", re.DOTALL)
+_FORGOTTEN_S = 86_400  # after a day, the unfinished file of any machine
+_AT_CWD, _EXCHANGE, _SWAP = -100, 2, 2  # AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP
 
 
 @contextmanager
@@ -32,8 +42,8 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
     if dest.exists() and not (dest.is_dir() and not any(dest.iterdir())) and not (dest.is_dir() and may_replace(dest)):
         raise InputError.at(dest, "exists and was not written by this command", "name a new or an empty folder")
     dest.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = (dest.with_name(f".{dest.name}.{suffix}") for suffix in ("partial", "old"))
-    with lock_file(dest.with_name(f".{dest.name}.lock"), dest, "is being written by another process"):
+    partial, old = _beside(dest, "partial"), _beside(dest, "old")
+    with lock_file(_beside(dest, "lock"), dest, "is being written by another process"):
         if old.exists() and not dest.exists():  # killed between the two renames below
             old.rename(dest)
         for left in (partial, old):
@@ -41,9 +51,11 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
         partial.mkdir()
         try:
             yield partial
-            if dest.exists():
+            if not dest.exists():
+                partial.rename(dest)
+            elif not _exchanged(partial, dest):
                 dest.rename(old)
-            partial.rename(dest)
+                partial.rename(dest)
         finally:
             if old.exists() and not dest.exists():
                 old.rename(dest)
@@ -51,9 +63,37 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
                 shutil.rmtree(left, ignore_errors=True)
 
 
+def put_back(dest: Path) -> None:
+    """Give a folder its name again that a process set aside, which was killed before the new one took its place."""
+    old = _beside(dest, "old")
+    if dest.exists() or not old.exists():
+        return
+    with suppress(InputError), lock_file(_beside(dest, "lock"), dest, "is being written by another process"):
+        if old.exists() and not dest.exists():
+            old.rename(dest)
+
+
+def set_aside(parent: Path) -> list[Path]:
+    """The folders of `parent` for which `put_back` may have something to do."""
+    return [old.with_name(old.name[1:].removesuffix(".old")) for old in parent.glob(".*.old")]
+
+
+def _beside(dest: Path, suffix: str) -> Path:
+    return dest.with_name(f".{dest.name}.{suffix}") if dest.name else dest / f".{suffix}"
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two folders change places in one step; False where the system or the file system cannot."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "renameat2"):
+        return bool(library.renameat2(_AT_CWD, os.fsencode(one), _AT_CWD, os.fsencode(other), _EXCHANGE) == 0)
+    if sys.platform == "darwin" and hasattr(library := ctypes.CDLL(None), "renamex_np"):
+        return bool(library.renamex_np(os.fsencode(one), os.fsencode(other), _SWAP) == 0)
+    return False
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file whole: a reader sees the old bytes or the new ones."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    partial = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{threading.get_ident()}.partial")
     partial.write_bytes(data)
     for wait in _WAITS if _REFUSES_OPEN_FILES else ():
         with suppress(PermissionError):
@@ -61,3 +101,23 @@ def write_file(path: Path, data: bytes) -> None:
             return
         time.sleep(wait)
     partial.replace(path)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed in `write_file` left in a folder; not what a running one is writing."""
+    for path in folder.glob(".*.partial"):
+        if (found := _UNFINISHED.fullmatch(path.name)) and path.is_file():
+            with suppress(OSError):  # another process was quicker
+                ours = found["host"] == _HOST and os.name == "posix"
+                if (ours and not _runs(int(found["pid"]))) or time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                    path.unlink()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True

@@ -28,7 +28,7 @@ from rsd_bench.board.scored import Scored, files_sha256, score_folders
 from rsd_bench.config import MES_LEVELS, N_BOOT, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.result import Resampling
-from rsd_bench.folders import write_file
+from rsd_bench.folders import clear_unfinished, write_file
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
@@ -118,6 +118,8 @@ def write_board(files: dict[str, bytes], out: Path) -> None:
         what = f"would lose all {len(old['submissions'])} routers: {why}"
         raise InputError.at(out, what, f"{look}; an empty board goes to a new --out, or here once this one is removed")
     (out / RESULTS).mkdir(parents=True, exist_ok=True)
+    for folder in (out, out / RESULTS):
+        clear_unfinished(folder)
     for stale in set(committed) - set(files):
         if _read(committed[stale]).keys() >= {"slug", "scores"}:
             (out / stale).unlink()

@@ -5,11 +5,11 @@ The same recipe and store give the same bytes. A killed build leaves no folder t
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -51,9 +51,11 @@ def build_dataset(
     """
     with new_folder(out, may_replace=_is_dataset) as folder:
         if lite:
-            with TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.full.") as full:
-                _write_full(recipe, store, Path(full))
-                write_lite(Path(full), folder, features)
+            full = folder / ".full"  # inside: the next build clears what a killed one leaves
+            full.mkdir()
+            _write_full(recipe, store, full)
+            write_lite(full, folder, features)
+            shutil.rmtree(full)
         else:
             _write_full(recipe, store, folder)
         return read_manifest(folder)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.features.encoders import EncoderSpec, Half
-from rsd_bench.folders import write_file
+from rsd_bench.folders import clear_unfinished, write_file
 from rsd_bench.types import InputError
 
 
@@ -27,6 +27,7 @@ class VectorCache:
     def __init__(self, store: Path, spec: EncoderSpec) -> None:
         self._folder = store / "cache" / f"{spec.kind}-{spec.key}"
         self._folder.mkdir(parents=True, exist_ok=True)
+        clear_unfinished(self._folder)
         self._dimension = spec.dimension
         write_file(self._folder / "encoder.json", (json.dumps(spec.to_dict(), indent=1) + "\n").encode())
         self.known: dict[str, Half] = {}

@@ -34,7 +34,7 @@ from rsd_bench.dataset.query_statistics import (
     image_statistics,
     text_statistics,
 )
-from rsd_bench.folders import new_folder, write_file
+from rsd_bench.folders import clear_unfinished, new_folder, put_back, set_aside, write_file
 from rsd_bench.sources.damage import reading
 from rsd_bench.sources.source import Query, Response, Source
 from rsd_bench.sources.store_images import image_path
@@ -95,6 +95,8 @@ _THREADS = os.cpu_count() or 1
 
 def sources_in(store: Path) -> list[str]:
     """Names of the sources of a store, sorted. InputError where `store` is none."""
+    for dest in set_aside(store / "sources"):
+        put_back(dest)
     names = sorted(p.parent.name for p in store.glob("sources/*/source.json") if not p.parent.name.startswith("."))
     if not names:
         raise InputError.at(store, "is not a store with sources", "run `rsd-bench data import ... --out STORE` first")
@@ -128,6 +130,8 @@ def import_source(source: Source, store: Path, aliases: Mapping[str, str], probl
         return (folder / "source.json").is_file()
 
     _require_own_folder(store, name)
+    for images in store.glob("images/*"):
+        clear_unfinished(images)
     with new_folder(store / "sources" / name, may_replace=ours) as folder:
         ids, judged = _write_queries(source.queries, store, folder, name, problems.append), Counter[str]()
         rows = _checked(source.responses, ids, aliases, name, problems.append, judged)
