@@ -1,9 +1,9 @@
 """Folders that appear whole or not at all, and files likewise; `kill -9` at any moment loses nothing.
 
 `new_folder(dest)` gives a hidden sibling to write into, which takes the place of `dest` at the end: in one step where
-the system can exchange two folders (Linux, macOS), else by two renames. A process killed between those is made up for
-by whoever looks at `dest` next (`put_back`). What a killed process leaves besides is hidden, and cleared by the next
-writer: a sibling by `new_folder`, the unfinished copy of a file by `clear_unfinished`.
+the system can exchange two folders (Linux, macOS), else by two renames. What a killed process leaves is hidden: a
+sibling, which whoever looks at `dest` next puts back or clears (`settle`), or the unfinished copy of a file, which the
+next writer clears (`clear_unfinished`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from rsd_bench.locks import lock_file
@@ -43,11 +43,8 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
         raise InputError.at(dest, "exists and was not written by this command", "name a new or an empty folder")
     dest.parent.mkdir(parents=True, exist_ok=True)
     partial, old = _beside(dest, "partial"), _beside(dest, "old")
-    with lock_file(_beside(dest, "lock"), dest, "is being written by another process"):
-        if old.exists() and not dest.exists():  # killed between the two renames below
-            old.rename(dest)
-        for left in (partial, old):
-            shutil.rmtree(left, ignore_errors=True)
+    with _locked(dest):
+        _clear(dest)
         partial.mkdir()
         try:
             yield partial
@@ -57,25 +54,36 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
                 dest.rename(old)
                 partial.rename(dest)
         finally:
-            if old.exists() and not dest.exists():
-                old.rename(dest)
-            for left in (partial, old):
-                shutil.rmtree(left, ignore_errors=True)
+            _clear(dest)
 
 
-def put_back(dest: Path) -> None:
-    """Give a folder its name again that a process set aside, which was killed before the new one took its place."""
-    old = _beside(dest, "old")
-    if dest.exists() or not old.exists():
-        return
-    with suppress(InputError), lock_file(_beside(dest, "lock"), dest, "is being written by another process"):
-        if old.exists() and not dest.exists():
-            old.rename(dest)
+def settle(dest: Path) -> None:
+    """Make up for a process that was killed while it wrote `dest`: what it had set aside is put back, the rest cleared.
+
+    Nothing is done while a process writes `dest`, or where nothing may be written.
+    """
+    if _beside(dest, "old").exists() or _beside(dest, "partial").exists():
+        with suppress(InputError, OSError), _locked(dest):
+            _clear(dest)
 
 
-def set_aside(parent: Path) -> list[Path]:
-    """The folders of `parent` for which `put_back` may have something to do."""
-    return [old.with_name(old.name[1:].removesuffix(".old")) for old in parent.glob(".*.old")]
+def settle_all(parent: Path) -> None:
+    """`settle` every folder of `parent`."""
+    for left in (*parent.glob(".*.old"), *parent.glob(".*.partial")):
+        settle(left.with_name(left.stem[1:]))
+
+
+def _locked(dest: Path) -> AbstractContextManager[None]:
+    return lock_file(_beside(dest, "lock"), dest, "is being written by another process")
+
+
+def _clear(dest: Path) -> None:
+    """Leave `dest` alone beside its lock: as it was before the two renames, where only one of them was made."""
+    partial, old = _beside(dest, "partial"), _beside(dest, "old")
+    if old.exists() and not dest.exists():
+        old.rename(dest)
+    for left in (partial, old):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _beside(dest: Path, suffix: str) -> Path:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.splits import Track
-from rsd_bench.folders import put_back
+from rsd_bench.folders import settle
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION
 
@@ -222,7 +222,7 @@ def to_bytes(document: Mapping[str, Any]) -> bytes:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a dataset folder. InputError where there is none or its schema version is another."""
     path = folder / MANIFEST
-    put_back(folder)
+    settle(folder)
     try:
         document = json.loads(path.read_bytes())
         version = document["schema_version"]

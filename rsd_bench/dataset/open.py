@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rsd_bench.dataset.layout import CARD, LITE, MANIFEST
-from rsd_bench.folders import put_back
+from rsd_bench.folders import settle
 from rsd_bench.types import InputError
 
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$")
@@ -34,7 +34,7 @@ def dataset_folder(
     cannot be.
     """
     folder = LITE if path_or_repo is None else Path(path_or_repo).expanduser()
-    put_back(folder)
+    settle(folder)
     if folder.is_dir():
         if revision is not None:
             raise ValueError(f"revision: {folder} is a folder; only a Hub repository has revisions")

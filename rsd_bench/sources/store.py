@@ -34,7 +34,7 @@ from rsd_bench.dataset.query_statistics import (
     image_statistics,
     text_statistics,
 )
-from rsd_bench.folders import clear_unfinished, new_folder, put_back, set_aside, write_file
+from rsd_bench.folders import clear_unfinished, new_folder, settle_all, write_file
 from rsd_bench.sources.damage import reading
 from rsd_bench.sources.source import Query, Response, Source
 from rsd_bench.sources.store_images import image_path
@@ -95,8 +95,7 @@ _THREADS = os.cpu_count() or 1
 
 def sources_in(store: Path) -> list[str]:
     """Names of the sources of a store, sorted. InputError where `store` is none."""
-    for dest in set_aside(store / "sources"):
-        put_back(dest)
+    settle_all(store / "sources")
     names = sorted(p.parent.name for p in store.glob("sources/*/source.json") if not p.parent.name.startswith("."))
     if not names:
         raise InputError.at(store, "is not a store with sources", "run `rsd-bench data import ... --out STORE` first")

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: nothing is lost, nothing is left half done, and running again ends as if it had not happened.
+"""`kill -9` at any moment: nothing is lost, nothing is left half done, and the next run ends as if nothing had been.
 
 Between the two renames that put a folder in the place of another, neither stood there: the next command said that the
 store was none. A killed board left `.leaderboard.json.71.140.partial` behind for ever, a killed lite build a whole full
@@ -34,7 +34,7 @@ from rsd_bench.sources.store import source_info, sources_in
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL, no fork")
 
 MODULES = ("rsd_bench.build.build_dataset", "rsd_bench.board.build_board", "rsd_bench.sources.store", "datasets")
-KILLS = pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.heavy)])
+KILLS = pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.heavy)])
 PAIR = RECIPE.partition("[[")[0]
 
 
@@ -86,9 +86,9 @@ class Work:
     def moments(self, kills: int) -> list[int]:
         """Steps to be killed before: half of them the last renames and what follows, the others evenly spread."""
         renames = [i for i, step in enumerate(self.steps) if step.startswith(("os.rename", "shutil.rmtree"))]
-        last = renames[-(kills // 2) :]
-        spread = (i * len(self.steps) // (kills - len(last)) for i in range(kills - len(last)))
-        return sorted({*last, *spread})
+        last = renames[-(kills // 2 + 1) :]
+        rest = kills - len(last)
+        return sorted({*last, *((2 * i + 1) * len(self.steps) // (2 * rest) for i in range(rest))})
 
     def kill(self, whole: Callable[[dict[str, Any]], None], kills: int) -> None:
         """Kill the command again and again; after each kill look, and let it run to its end."""
@@ -143,7 +143,7 @@ def test_import(tmp_path: Path, killer: Killer, store: Path, kills: int) -> None
     work.kill(whole, kills)
 
 
-@pytest.mark.parametrize("edition", ["full", "lite"])
+@pytest.mark.parametrize("edition", ["full", pytest.param("lite", marks=pytest.mark.heavy)])
 @KILLS
 def test_build(tmp_path: Path, killer: Killer, store: Path, edition: str, kills: int) -> None:
     recipe, out = tmp_path / "recipe.toml", store.parent / "dataset"
@@ -170,7 +170,7 @@ def test_judge(killer: Killer, store: Path, kills: int) -> None:
     for row in rows[::2]:
         row |= {"status": "unscored", "score": None, "judge": None}
     pq.write_table(table.from_pylist(rows, table.schema), path)
-    work = Work(killer, store.parent, "judge", store, "--closed", "exact-match")
+    work = Work(killer, store.parent, "judge", store, "--judge", "exact-match")
 
     def whole(files: dict[str, Any]) -> None:
         work.old_or_new(files, "store/sources", "store/images")
@@ -232,7 +232,7 @@ def test_encode(tmp_path: Path, toy_dataset: Path, tiny_encoders: dict[str, Path
     features = tmp_path / "work" / "features"
     with Killer(tmp_path, *MODULES, "torch", "transformers") as killer:
         encoders = [part for kind in ("image", "text") for part in (f"--{kind}-encoder", tiny_encoders[kind])]
-        command = ("features", "encode", toy_dataset, "--out", features, *encoders, "--pooling")
+        command = ("features", "encode", toy_dataset, "--out", features, *encoders, "--image-pooling")
         succeeds(killer, *command, "cls")
         work = Work(killer, features.parent, *command, "mean")
         work.kill(lambda files: work.old_or_new(files, "features/features"), 20)

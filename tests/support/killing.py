@@ -112,7 +112,8 @@ def _serve(root: str, modules: list[str]) -> None:
             steps.write_bytes(b"")
             code = _run(root, json.loads(line), printed, steps)
             told = {"code": code, "out": printed.read_text("utf-8", "replace"), "steps": steps.read_text().splitlines()}
-            print(json.dumps(told), file=sys.stdout, flush=True)
+            sys.stdout.write(json.dumps(told) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
