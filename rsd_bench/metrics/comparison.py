@@ -9,7 +9,7 @@ import numpy as np
 from rsd_bench.config import N_BOOT, scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
-from rsd_bench.metrics.routing import Outcomes, check_scenario, metrics_of, routing_score, terms
+from rsd_bench.metrics.routing import DIFFERENCE_RANGES, Outcomes, check_scenario, metrics_of, routing_score, terms
 from rsd_bench.types import Comparison, Scenario
 
 
@@ -51,5 +51,8 @@ def compare(
     boot_a, boot_b = metrics_of(samples[:, :half], scenario), metrics_of(samples[:, half:], scenario)
     score_a, score_b = (routing_score(r, outcomes, scenario, t) for r, t in zip(routes, latencies, strict=True))
     a, b = score_a.to_dict(), score_b.to_dict()
-    differences = {name: interval(a[name] - b[name], boot_a[name] - boot_b[name]) for name in boot_a}
+    differences = {
+        name: interval(a[name] - b[name], boot_a[name] - boot_b[name], len(sums), within)
+        for name, within in DIFFERENCE_RANGES.items()
+    }
     return Comparison(n=n, n_groups=len(sums), n_boot=n_boot, seed=seed, a=score_a, b=score_b, **differences)

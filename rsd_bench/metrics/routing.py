@@ -6,6 +6,7 @@ judge scores in [0, 10], latencies are seconds. `docs/metrics.md` gives each def
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 #: Columns of `terms`: what a bootstrap has to sum, in this order.
 TERMS = ("n", "solved", "delivered", "on_small", "latency", "large_latency")
+
+#: What each metric can be, and the difference of two routers in it: no interval reaches beyond.
+_SHARE, _ANY = (0.0, 1.0), (-math.inf, math.inf)
+RANGES = {"apsp": _SHARE, "mean_score": _SHARE, "ca": _SHARE, "ail": (0.0, math.inf), "rcs": (-math.inf, 1.0)}
+DIFFERENCE_RANGES = {name: (-1.0, 1.0) if within == _SHARE else _ANY for name, within in RANGES.items()}
 
 
 @dataclass(frozen=True)

@@ -75,14 +75,16 @@ def summarise(
     both = np.hstack([np.mean(ours, axis=0), terms(fixed, outcomes, scenario.mes)])
     half = both.shape[1] // 2
     value, reference = (metrics_of(part.sum(axis=0), scenario) for part in (both[:, :half], both[:, half:]))
-    samples = resample_sums(group_sums(both, group_codes(data.groups, len(data))), n_boot, seed)
+    codes = group_codes(data.groups, len(data))
+    sums = group_sums(both, codes)
+    samples = resample_sums(sums, n_boot, seed)
     a, b = (metrics_of(part, scenario)["rcs"] for part in (samples[:, :half], samples[:, half:]))
     base = float(reference["rcs"])
     areas = [auroc(run.p_edge, data.labels) for run in runs]
     known = [area for area in areas if area is not None]
     return Summary(
         rcs=float(value["rcs"]),
-        gain=interval(float(value["rcs"]) - base, a - b),
+        gain=interval(float(value["rcs"]) - base, a - b, len(sums)),
         gain_share=(float(value["rcs"]) - base) / base,
         gain_by_seed=tuple(float(metrics_of(t.sum(axis=0), scenario)["rcs"]) - base for t in ours),
         auroc=float(np.mean(known)) if known else None,
