@@ -42,6 +42,8 @@ DEFAULT_PROFILE = "paper-bounds"
 ROUTER_LATENCY_S = 0.016  # stated of the router in arXiv 2510.27256; declared where nothing was measured
 IMAGE_ENCODER, TEXT_ENCODER = "google/vit-base-patch16-224", "google-bert/bert-base-uncased"
 ENCODER_BATCH = 16  # contents encoded at once
+NO_LATENCY_S = 1e-6  # no answer takes less: a shorter latency was not clocked, and RCS divides by the large model's
+MAX_UNCLOCKED = 0.1  # share of groups whose large model may have none: a resample of such alone has chance 1e-10
 MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked, against "profile:<name>"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from rsd_bench.config import N_BOOT, scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
+from rsd_bench.metrics.latency import check_latency
 from rsd_bench.metrics.routing import DIFFERENCE_RANGES, Outcomes, check_scenario, metrics_of, routing_score, terms
 from rsd_bench.types import Comparison, Scenario
 
@@ -44,6 +45,7 @@ def compare(
     codes = arrays.group_codes(groups, n)
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     check_scenario(scenario, outcomes)
+    check_latency(outcomes.large_latency, codes)
     both = np.hstack([terms(r, outcomes, scenario.mes, t) for r, t in zip(routes, latencies, strict=True)])
     sums = group_sums(both, codes)
     samples = resample_sums(sums, n_boot, seed)

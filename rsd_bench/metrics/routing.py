@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rsd_bench.config import (
     DEFAULT_PROFILE,
     DROP_AT_CA,
+    NO_LATENCY_S,
     SCORE_MAX,
     TAU_ALL_CLOUD,
     TAU_GRID,
@@ -57,7 +58,7 @@ class Outcomes:
         tiers = load_profile(DEFAULT_PROFILE).tiers
         fast = arrays.seconds(tiers["small"] if small_latency is None else small_latency, "small_latency", n)
         slow = arrays.seconds(tiers["large"] if large_latency is None else large_latency, "large_latency", n)
-        if not slow.sum() > 0:
+        if not slow.max() >= NO_LATENCY_S:
             raise ValueError("large_latency: is 0 for every query, so no latency can be saved against all-large")
         return cls(s, arrays.scores(large, "large", n), fast, slow)
 

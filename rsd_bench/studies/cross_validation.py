@@ -17,6 +17,7 @@ from rsd_bench.dataset.splits import fold_of
 from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
+from rsd_bench.metrics.latency import check_latency
 from rsd_bench.metrics.routing import best_fixed, metrics_of, terms
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
@@ -76,6 +77,7 @@ def summarise(
     half = both.shape[1] // 2
     value, reference = (metrics_of(part.sum(axis=0), scenario) for part in (both[:, :half], both[:, half:]))
     codes = group_codes(data.groups, len(data))
+    check_latency(outcomes.large_latency, codes)
     sums = group_sums(both, codes)
     samples = resample_sums(sums, n_boot, seed)
     a, b = (metrics_of(part, scenario)["rcs"] for part in (samples[:, :half], samples[:, half:]))
