@@ -30,7 +30,10 @@ N_BOOT = 10_000
 MIN_CELL = 20  # queries that a figure on private outcomes stands for at least
 NOISE_QUERIES = 5.0  # standard deviation, in queries, of the noise on a count of private outcomes
 SCORING_BUDGET = 10  # scorings on private outcomes per account
-MIN_GROUPS = 2  # a single group says nothing of the spread: no interval, one band
+INTERVAL = "percentile and Student, scaled for few groups"  # what `metrics.bootstrap.interval` makes
+PLAIN_INTERVAL = "percentile"  # how they were made before files said so
+MIN_GROUPS = 2  # a single group says nothing of the spread: no interval
+MIN_BAND_GROUPS = 10  # of fewer, bands split equal routers in more than 6 % of runs (benchmarks/coverage.py): one band
 N_BUNDLES = 5_000  # more groups than this are resampled in as many random bundles
 N_BOOT_BANDS = 2_000  # resamples that rank bands compare routers on: the first of N_BOOT
 SPLITS = ("train", "validation", "test")
@@ -47,6 +50,8 @@ LARGE_IMAGE_PIXELS = 16_000_000  # more than this are decoded one at a time
 ENCODER_PIXELS = 128_000_000  # of a batch, decoded at once: 0.5 GB
 MEASURED_BASES = ("measured", "reported")  # latency that somebody clocked
 PROFILE_BASIS = "profile:"  # of a modelled latency, before the profile's name
+NO_LATENCY_S = 1e-6  # no answer takes less: a shorter latency was not clocked, and RCS divides by the large model's
+MAX_UNCLOCKED = 0.1  # share of groups whose large model may have none: a resample of such alone has chance 1e-10
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class RoutingScore:
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its percentile bootstrap interval [low, high]."""
+    """A value with its 95 % bootstrap interval [low, high]; NaN bounds: none can be given."""
 
     value: float
     low: float

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["PYTHONWARNINGS"] = "error::RuntimeWarning"  # in commands too, as pyproject.toml has it of pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LITE = ROOT / "rsd_bench" / "editions" / "rsd-open-lite"

@@ -2,9 +2,10 @@
 
 Reasons, the first that explains every figure that moved: the data (another manifest), the metric (another metrics
 version), the submission (other probabilities, tau or router latency there), the field (others came, went or decide
-otherwise there: bands and sensitivity only), the resampling (n_boot or seed: bounds and bands that the field does not
-explain), else the code. A row that is gone is removed where its submission is, else it counts as moved: the code
-refuses or drops what it scored. What only the new board has was never published, so that it cannot have moved.
+otherwise there: bands and sensitivity only), the interval (made another way) or the resampling (n_boot or seed), both
+for bounds and bands that the field does not explain, else the code. A row that is gone is removed where its submission
+is, else it counts as moved: the code refuses or drops what it scored. What only the new board has was never published,
+so that it cannot have moved.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Move:
     track: str
     scenario: str
     slug: str
-    reason: str  # data, metric, resampling, submission, field, code, added, removed
+    reason: str  # data, metric, interval, resampling, submission, field, code, added, removed
     old: tuple[float, int] | None
     new: tuple[float, int] | None
     figures: tuple[str, ...] = ()  # which moved, as paths: rcs.low, domains.chart.band
@@ -113,7 +114,9 @@ def _reason(
     if field_moved:
         unexplained, reason = [figure for figure in unexplained if not _of_field(figure)], "field"
     if unexplained and old["bootstrap"] != new["bootstrap"]:
-        unexplained, reason = [figure for figure in unexplained if not _of_resampling(figure)], "resampling"
+        made = [board["bootstrap"].get("interval") for board in (old, new)]  # a board of before has no such key
+        reason = "interval" if made[0] != made[1] else "resampling"
+        unexplained = [figure for figure in unexplained if not _of_resampling(figure)]
     return reason if figures and not unexplained else "code"
 
 
@@ -129,7 +132,7 @@ def _of_field(figure: str) -> bool:
 
 
 def _of_resampling(figure: str) -> bool:
-    """Whether a figure depends on the draws of the bootstrap."""
+    """Whether a figure depends on the draws of the bootstrap, or on what is made of them."""
     return _name(figure) in ("low", "high", "band") and not figure.startswith("sensitivity.")
 
 

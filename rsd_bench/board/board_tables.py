@@ -17,7 +17,7 @@ from rsd_bench.board.sensitivity import sensitivity
 from rsd_bench.board.what_if import domain_frames, statistics_of
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, Part
-from rsd_bench.evaluation.result import rounded
+from rsd_bench.evaluation.result import DomainScore, EvalScore, rounded
 from rsd_bench.metrics.bootstrap import rank_bands
 from rsd_bench.metrics.routing import reference_scores
 from rsd_bench.types import Scenario
@@ -42,12 +42,12 @@ def _table(entered: Sequence[Scored], part: Part, track: str, scenario: Scenario
     scores = {slug: entry.score for slug, entry in entries.items()}
     statistics = {slug: entry.statistics for slug, entry in entries.items()}
     frames = domain_frames(part)
-    bands = _bands(entered, (track, scenario.name, None), [score.rcs.value for score in scores.values()])
+    bands = _bands(entered, (track, scenario.name, None), list(scores.values()))
     by_domain = [bands]
     if len(frames) > 1:
         of_domains = zip(*(score.domains for score in scores.values()), strict=True)
         by_domain = [
-            _bands(entered, (track, scenario.name, frame.domain), [score.rcs.value for score in of_domain])
+            _bands(entered, (track, scenario.name, frame.domain), of_domain)
             for frame, of_domain in zip(frames, of_domains, strict=True)
         ]
     fixed = {
@@ -82,8 +82,10 @@ def _table(entered: Sequence[Scored], part: Part, track: str, scenario: Scenario
     )
 
 
-def _bands(entered: Sequence[Scored], key: tuple[str, str, str | None], values: Sequence[float]) -> dict[str, int]:
+def _bands(
+    entered: Sequence[Scored], key: tuple[str, str, str | None], scores: Sequence[EvalScore | DomainScore]
+) -> dict[str, int]:
     """Rank band of each slug on a track and scenario, or within one domain of it, from paired samples."""
     samples = np.array([s.samples[key] for s in entered], np.float64)
-    bands = rank_bands(np.array(values), samples.T)
+    bands = rank_bands(np.array([score.rcs.value for score in scores]), samples.T, scores[0].groups)
     return {s.slug: int(band) for s, band in zip(entered, bands, strict=True)}

@@ -22,6 +22,7 @@ from rsd_bench.build.provenance import label_noise, live_provenance
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
 from rsd_bench.config import MES_LEVELS, SPLITS
+from rsd_bench.dataset.benchmark import Benchmark, latency_problems
 from rsd_bench.dataset.layout import (
     LITE_TABLES,
     ROWS_PER_GROUP,
@@ -71,6 +72,11 @@ def _is_dataset(folder: Path) -> bool:
 
 def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
     index = build_index(recipe, store)
+    tracks = _track_columns(index)
+    manifest = _manifest(index, label_noise(recipe, store, index.sources))
+    queries = Benchmark(Path(recipe.name), manifest, "", index.queries.assign(**tracks))
+    if problems := latency_problems(queries):  # before anything is written
+        raise InputError(problems)
     with SplitShards(folder / "pairs", arrow_schema("pairs"), ROWS_PER_GROUP["pairs"]) as shards:
         for source in index.sources:
             for split, row in _pairs(index, store, source):
@@ -81,8 +87,8 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
             for source in index.sources:
                 for split, rows in _long_rows(store, source, source_table, splits):
                     shards.write(split, rows)
-    _write_splits(index, folder)
-    write_documents(folder, _manifest(index, label_noise(recipe, store, index.sources)))
+    _write_splits(index, tracks, folder)
+    write_documents(folder, manifest)
 
 
 def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -134,9 +140,14 @@ def _long_rows(
         yield from parts.items()
 
 
-def _write_splits(index: Index, folder: Path) -> None:
+def _track_columns(index: Index) -> dict[str, Any]:
+    """The part of each query in each track."""
+    domains, splits = index.queries["domain"], index.queries["split"]
+    return {track.name: track_column(track, domains, splits) for track in index.tracks}
+
+
+def _write_splits(index: Index, tracks: dict[str, Any], folder: Path) -> None:
     queries = index.queries
-    tracks = {track.name: track_column(track, queries["domain"], queries["split"]) for track in index.tracks}
     columns = {"query_id": queries["query_id"], "split": queries["split"], **tracks}
     with SplitShards(folder / "splits", splits_schema(tracks), ROWS_PER_GROUP["splits"]) as shards:
         for values in zip(*columns.values(), strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rsd_bench.config import IN_DOMAIN
+from rsd_bench.config import IN_DOMAIN, NO_LATENCY_S, SPLITS
 from rsd_bench.dataset.check_figures import (
     LATENCIES,
     SCORES,
@@ -25,10 +25,12 @@ from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import Manifest, file_sha256, manifest_sha256, read_manifest
 from rsd_bench.dataset.tables import CHECK
 from rsd_bench.metrics.arrays import BoolArray, IntArray, group_codes
+from rsd_bench.metrics.latency import unclocked_groups
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.types import InputError, Problem
 
 _FIGURES = ["query_id", "group_id", "source", "domain", *SCORES, *LATENCIES, "latency_basis"]
+_NO_LATENCY = "the large model's latency is 0"
 _TABLES = ("pairs", "splits")  # what scoring reads
 _PRIVATE_FIX = f"{CHECK}; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
 
@@ -116,9 +118,13 @@ class Benchmark:
             self._parts[track, split] = self._part(track, split)
         return self._parts[track, split]
 
-    def _part(self, track: str, split: str) -> Part:
+    def rows(self, track: str, split: str) -> IntArray:
+        """Positions in `queries` of a part of a track."""
         column = self.queries["split" if track == IN_DOMAIN else track]
-        rows = np.flatnonzero((column == split).to_numpy(np.bool_, na_value=False))
+        return np.flatnonzero((column == split).to_numpy(np.bool_, na_value=False))
+
+    def _part(self, track: str, split: str) -> Part:
+        rows = self.rows(track, split)
         chosen = self.queries.iloc[rows]
         return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in (*SCORES, *LATENCIES))), rows)
 
@@ -133,17 +139,38 @@ def open_benchmark(folder: Path) -> Benchmark:
 
 def scoring_problems(benchmark: Benchmark) -> list[Problem]:
     """Why a dataset cannot score a router: a track without test queries or without latency."""
-    problems = []
+    problems = latency_problems(benchmark)
     for track in benchmark.tracks:
-        part = benchmark.part(track, "test")
-        if not len(part):
+        if not len(benchmark.part(track, "test")):
             fix = "add queries, or leave the track out of the recipe"
             problems.append(Problem(str(benchmark.folder), f"track {track!r} has no test query", fix))
-        for domain, inside in part.by_domain.items():
-            if not part.outcomes.large_latency[inside].any():  # NaN, where outcomes are private, is not 0
-                what = f"track {track!r}, domain {domain!r}: the large model's latency is 0 for every test query"
-                problems.append(Problem(str(benchmark.folder), what, "give its latencies, or name a latency profile"))
     return problems
+
+
+def latency_problems(benchmark: Benchmark) -> list[Problem]:
+    """Parts whose RCS divides by nothing: the large model's latency is 0, or may be in a resample of the test queries.
+
+    Test queries are resampled, as a track and by domain; training and validation queries are only summed.
+    """
+    found = []
+    for track in benchmark.tracks:
+        part = benchmark.part(track, "test")
+        latency, codes = part.outcomes.large_latency, part.group_codes
+        groups = {
+            f", domain {domain!r}": unclocked_groups(latency[inside], codes[inside])
+            for domain, inside in part.by_domain.items()
+        }
+        if not any(groups.values()):
+            groups = {"": unclocked_groups(latency, codes)}
+        found += [
+            f"track {track!r}{at}: {_NO_LATENCY} in {many} of test queries" for at, many in groups.items() if many
+        ]
+        for split in SPLITS[:2]:
+            seconds = benchmark.queries["large_latency_s"].to_numpy(np.float64)[benchmark.rows(track, split)]
+            if len(seconds) and seconds.max() < NO_LATENCY_S:
+                found.append(f"track {track!r}: {_NO_LATENCY} for every {split} query")
+    fix = "give its latencies, or name a latency profile"
+    return [Problem(str(benchmark.folder), what, fix) for what in found]
 
 
 def read_queries(folder: Path) -> Benchmark:

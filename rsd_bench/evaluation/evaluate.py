@@ -19,7 +19,6 @@ from rsd_bench.config import N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.evaluation.result import (
-    METRICS,
     Bootstrap,
     DatasetVersion,
     DomainScore,
@@ -35,6 +34,7 @@ from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_err
 from rsd_bench.metrics.comparison import compare
 from rsd_bench.metrics.label import label
 from rsd_bench.metrics.routing import (
+    RANGES,
     TERMS,
     apsp_drop,
     area_apsp_ca,
@@ -129,12 +129,15 @@ class _Cell:
         return metrics_of(self.samples[:, : len(TERMS)], self.scenario)
 
     def intervals(self) -> dict[str, Interval]:
-        return {name: interval(float(self.values[name]), self.resampled[name]) for name in METRICS}
+        return {
+            name: interval(float(self.values[name]), self.resampled[name], self.groups, within)
+            for name, within in RANGES.items()
+        }
 
     def gain(self) -> Interval:
         """RCS minus that of the fixed policy, paired."""
         fixed, resampled = (metrics_of(s[..., len(TERMS) :], self.scenario)["rcs"] for s in (self.sums, self.samples))
-        return interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled)
+        return interval(float(self.values["rcs"] - fixed), self.resampled["rcs"] - resampled, self.groups)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.config import CONFIDENCE, DROP_AT_CA
+from rsd_bench.config import CONFIDENCE, DROP_AT_CA, INTERVAL, PLAIN_INTERVAL
 from rsd_bench.submission.submission import DatasetVersion as DatasetVersion
 from rsd_bench.submission.submission import RouterLatency as DeclaredLatency
 from rsd_bench.types import Interval, RoutingScore
@@ -35,16 +35,17 @@ class RouterLatency(DeclaredLatency):
 
 @dataclass(frozen=True)
 class Resampling:
-    """How often and of what the bootstrap draws; n_boot 0: not at all."""
+    """How often and of what the bootstrap draws, n_boot 0: not at all; and how intervals follow from its samples."""
 
     n_boot: int
     seed: int
     unit: str = "group"
+    interval: str = INTERVAL
 
 
 @dataclass(frozen=True)
 class Bootstrap(Resampling):
-    """How intervals were made."""
+    """What a result says of its intervals."""
 
     confidence: float = CONFIDENCE
 
@@ -156,7 +157,7 @@ class Result:
             "dataset": DatasetVersion(**data["dataset"]),
             "latency_basis": tuple(data["latency_basis"]),
             "router_latency": _known(RouterLatency, data["router_latency"]),
-            "bootstrap": _known(Bootstrap, data["bootstrap"]),
+            "bootstrap": _known(Bootstrap, {"interval": PLAIN_INTERVAL, **data["bootstrap"]}),
             "scores": tuple(map(EvalScore.from_dict, data["scores"])),
         }
         return cls(**{**data, **typed})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import SCORE_MAX
+from rsd_bench.config import CONFIDENCE, SCORE_MAX
 from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.metrics.bootstrap import interval
 from rsd_bench.types import Interval
@@ -70,8 +70,18 @@ def verbosity_slope(difference: FloatArray, words: FloatArray) -> float | None:
     return float((centred * difference).sum() / spread) if spread > 0 else None
 
 
-def bootstrap(figure: Callable[[IntArray], float | None], groups: IntArray, n_boot: int, seed: int) -> Interval | None:
-    """`figure` of all items, with its percentile interval over resampled groups. figure: item positions -> value."""
+def bootstrap(
+    figure: Callable[[IntArray], float | None],
+    groups: IntArray,
+    n_boot: int,
+    seed: int,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval | None:
+    """`figure` of all items, with its interval over resampled groups; None where it is undefined.
+
+    figure: item positions -> value; within: what it can be. Where more resamples leave it undefined than a tail of the
+    interval holds, its bounds are NaN: the rest says nothing of the tails.
+    """
     value = figure(np.arange(len(groups)))
     if value is None:
         return None
@@ -82,7 +92,9 @@ def bootstrap(figure: Callable[[IntArray], float | None], groups: IntArray, n_bo
         picked = np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
         if (sample := figure(picked)) is not None:
             samples.append(sample)
-    return interval(value, np.array(samples)) if samples else None
+    if n_boot - len(samples) > n_boot * (1 - CONFIDENCE) / 2:
+        samples = []
+    return interval(value, np.array(samples), len(members), within)
 
 
 def repeat_variance(repeats: Sequence[FloatArray]) -> tuple[float, int] | None:

@@ -7,15 +7,16 @@ recipe's. An audit speaks of the scores it saw: new scores remove it.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsd_bench.config import MES_LEVELS
+from rsd_bench.config import INTERVAL, MES_LEVELS, SCORE_MAX
 from rsd_bench.folders import write_file
 from rsd_bench.judge.agreement import (
     NEAR,
@@ -29,7 +30,7 @@ from rsd_bench.judge.agreement import (
 )
 from rsd_bench.judge.human import HumanScore
 from rsd_bench.judge.prompt import mark_code
-from rsd_bench.metrics.arrays import FloatArray, group_codes
+from rsd_bench.metrics.arrays import FloatArray, IntArray, group_codes
 from rsd_bench.metrics.label import label
 from rsd_bench.sources.outcomes import AUDIT, rows_of, scored_by_us
 from rsd_bench.types import InputError, Interval
@@ -66,8 +67,13 @@ class Agreement:
     figures: dict[str, Interval | None]
 
     def to_dict(self) -> dict[str, Any]:
-        shown = {name: figure.to_dict() if figure else None for name, figure in self.figures.items()}
+        shown = {name: _plain(figure) if figure else None for name, figure in self.figures.items()}
         return {"answers": self.answers, "annotators": self.annotators, **shown}
+
+
+def _plain(interval: Interval) -> dict[str, float | None]:
+    """As JSON has it: null for a bound that cannot be given."""
+    return {name: None if math.isnan(bound) else bound for name, bound in interval.to_dict().items()}
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class Audit:
             "pair": {"small": self.pair[0], "large": self.pair[1]} if self.pair else None,
             "flip_prob": asdict(self.flips) if self.flips else None,
             "label_disagreement": asdict(self.disagreement) if self.disagreement else None,
-            "bootstrap": {"n_boot": self.n_boot, "seed": self.seed, "unit": "query"},
+            "bootstrap": {"n_boot": self.n_boot, "seed": self.seed, "unit": "query", "interval": INTERVAL},
             "rsd_bench": __version__,
         }
 
@@ -192,15 +198,15 @@ def _against_people(
     judge, mean = ratings[0], np.nanmean(ratings[1:], axis=0)
     words = np.array([answers[key].words for key in keys], np.float64)
     groups = group_codes([key[0] for key in keys], len(keys))
-    figures = {
-        "quadratic_kappa": lambda i: quadratic_kappa(judge[i], mean[i]),
-        "krippendorff_alpha": lambda i: krippendorff_alpha(ratings[:, i]),
-        "mean_absolute_error": lambda i: float(np.abs(judge[i] - mean[i]).mean()),
-        "bias": lambda i: float((judge[i] - mean[i]).mean()),
-        "rank_correlation": lambda i: rank_correlation(judge[i], mean[i]),
-        "verbosity_slope": lambda i: verbosity_slope(judge[i] - mean[i], words[i]),
+    figures: dict[str, tuple[Callable[[IntArray], float | None], tuple[float, float]]] = {
+        "quadratic_kappa": (lambda i: quadratic_kappa(judge[i], mean[i]), (-1, 1)),
+        "krippendorff_alpha": (lambda i: krippendorff_alpha(ratings[:, i]), (-math.inf, 1)),
+        "mean_absolute_error": (lambda i: float(np.abs(judge[i] - mean[i]).mean()), (0, SCORE_MAX)),
+        "bias": (lambda i: float((judge[i] - mean[i]).mean()), (-SCORE_MAX, SCORE_MAX)),
+        "rank_correlation": (lambda i: rank_correlation(judge[i], mean[i]), (-1, 1)),
+        "verbosity_slope": (lambda i: verbosity_slope(judge[i] - mean[i], words[i]), (-math.inf, math.inf)),
     }
-    intervals = {name: bootstrap(figure, groups, n_boot, seed) for name, figure in figures.items()}
+    intervals = {name: bootstrap(of, groups, n_boot, seed, within) for name, (of, within) in figures.items()}
     return Agreement(len(keys), len(people), intervals)
 
 

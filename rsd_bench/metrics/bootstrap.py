@@ -2,7 +2,8 @@
 
 The bootstrap resamples groups (queries that share an image or a seed question) with replacement and needs only the
 sums of each group, so its cost grows with groups, not queries. Above N_BUNDLES groups it resamples random bundles of
-them, so that its cost stops growing at all.
+them, so that its cost stops growing at all. Of few groups the percentiles of its samples lie too close together;
+intervals and bands are corrected for that, as far as `benchmarks/coverage.py` shows.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 from threadpoolctl import ThreadpoolController
 
-from rsd_bench.config import CONFIDENCE, MIN_GROUPS, N_BOOT, N_BUNDLES
+from rsd_bench.config import CONFIDENCE, MIN_BAND_GROUPS, MIN_GROUPS, N_BOOT, N_BUNDLES
 from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.types import Interval
 
-_DECIMALS = 12
+_TAIL = (1 - CONFIDENCE) / 2
+_Z = NormalDist().inv_cdf(1 - _TAIL)
+_ANY = (-math.inf, math.inf)
+_DECIMALS = 12  # of a bound: equal routers must differ by exactly 0, whatever the last bits of the BLAS
 _CHUNK_CELLS = 1 << 18  # draws held at once: small enough for the cache
 _DRAWN: dict[tuple[int, int, int], NDArray[np.uint16]] = {}
 _DRAWN_BYTES = 400 << 20
@@ -120,33 +126,55 @@ def _controller() -> ThreadpoolController:
 _ONE_THREAD = _OneBlasThread()
 
 
-def interval(value: float, samples: FloatArray) -> Interval:
-    """Percentile interval of bootstrap samples, shape (n_boot,)."""
-    low, high = _percentiles(samples)
-    return Interval(float(value), low, high)
+def interval(value: float, samples: FloatArray, groups: int, within: tuple[float, float] = _ANY) -> Interval:
+    """The 95 % interval of a figure from bootstrap samples (n_boot,) of `groups` groups. Every interval is made here.
 
-
-def _percentiles(samples: FloatArray) -> tuple[float, float]:
-    """Bounds of the interval without the last bits: equal routers must differ by exactly 0, whatever the BLAS.
-
-    NaN where nothing was resampled (n_boot 0, or too few groups).
+    Each bound is the farther one of two: the percentile of the samples, its distance from the value scaled by
+    sqrt(G / (G - 1)) t / z, and the value -+ sqrt(G / (G - 1)) t times the standard deviation of the samples, where t
+    and z are the Student (G - 1 degrees of freedom) and normal quantiles. The first is skewed as the samples are, the
+    second does not shrink where they take few values. Source of the factor: Hesterberg, The American Statistician 69
+    (2015), which spends it on the percentile's level; a level cannot reach beyond the range of a handful of groups.
+    within: what the figure can be. NaN where nothing was resampled (n_boot 0, or fewer than MIN_GROUPS groups).
     """
-    if not len(samples) or math.isnan(samples[0]):
-        return math.nan, math.nan
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.round(np.quantile(samples, (tail, 1 - tail)), _DECIMALS) + 0.0
-    return float(low), float(high)
+    value = float(value)
+    if groups < MIN_GROUPS or not len(samples):
+        return Interval(value, math.nan, math.nan)
+    deviate = few_groups_deviate(_Z, groups)
+    low, high = (value + deviate / _Z * (bound - value) for bound in np.quantile(_finite(samples), (_TAIL, 1 - _TAIL)))
+    half = deviate * samples.std()
+    bounds = np.clip((min(low, value - half), max(high, value + half)), *within)
+    return Interval(value, *(float(bound) for bound in np.round(bounds, _DECIMALS) + 0.0))
 
 
-def simultaneous_margins(samples: FloatArray) -> FloatArray:
+@lru_cache(maxsize=1024)
+def few_groups_deviate(z: float, groups: int) -> float:
+    """How many standard deviations of the bootstrap of G groups stand for `z` of the normal distribution.
+
+    The bootstrap's variance divides by G where that of a sample divides by G - 1, and its spread is itself estimated:
+    sqrt(G / (G - 1)) times the Student quantile, of G - 1 degrees of freedom, at the tail of z.
+    """
+    return float(-stdtrit(groups - 1, ndtr(-z)) * math.sqrt(groups / (groups - 1)))
+
+
+def _finite(samples: FloatArray) -> FloatArray:
+    """The samples. A single one that is no number would empty an interval, or put all routers into one band."""
+    if not np.isfinite(samples).all():
+        raise ValueError("a resample has no finite score: latencies were not checked by `check_latency`")
+    return samples
+
+
+def simultaneous_margins(samples: FloatArray, groups: int) -> FloatArray:
     """Half-widths of the 95 % intervals of all differences of R routers that hold at once, shape (R, R).
 
-    samples: paired bootstrap samples, (n_boot, R). The max-t method over all pairs: the bootstrap gives the standard
-    error of each difference and the 95 % quantile of the largest studentised deviation of any pair; where pairs are
-    very many, that quantile is read from fewer of the samples. A standard error below 1e-7 is rounding: its margin is
-    _SAME. Source: Romano & Wolf, Econometrica 73 (2005).
+    samples: paired bootstrap samples of `groups` groups, (n_boot, R). The max-t method over all pairs: the bootstrap
+    gives the standard error of each difference and the 95 % quantile of the largest studentised deviation of any pair,
+    which `few_groups_deviate` corrects; where pairs are very many, that quantile is read from fewer of the samples. A
+    standard error below 1e-7 is rounding: its margin is _SAME. Fewer than MIN_BAND_GROUPS groups tell nothing apart:
+    margins are infinite. Source: Romano & Wolf, Econometrica 73 (2005).
     """
-    each = np.ascontiguousarray(samples.T, np.float64)
+    if groups < MIN_BAND_GROUPS or not len(samples):
+        return np.full((samples.shape[1], samples.shape[1]), np.inf)
+    each = np.ascontiguousarray(_finite(samples).T, np.float64)
     centred = each - each.mean(axis=1, keepdims=True)
     n_routers, n_boot = centred.shape
     with _ONE_THREAD:
@@ -163,17 +191,18 @@ def simultaneous_margins(samples: FloatArray) -> FloatArray:
         np.abs(deviations, out=deviations)
         deviations *= scale[i : i + len(some), i:, None]
         np.maximum(largest, deviations.max(axis=(0, 1)), out=largest)
-    return np.asarray(np.maximum(np.quantile(largest, CONFIDENCE) * errors, _SAME))
+    deviate = few_groups_deviate(float(np.quantile(largest, CONFIDENCE)), groups)
+    return np.asarray(np.maximum(deviate * errors, _SAME))
 
 
-def rank_bands(values: FloatArray, samples: FloatArray) -> IntArray:
-    """Bands (1 = best) of R routers from their values (R,) and paired bootstrap samples (n_boot, R).
+def rank_bands(values: FloatArray, samples: FloatArray, groups: int) -> IntArray:
+    """Bands (1 = best) of R routers from their values (R,) and paired bootstrap samples (n_boot, R) of `groups` groups.
 
     Routers are taken from the highest value down. The first of a band leads it; whoever's paired interval against the
     leader contains 0 shares the band, the next one opens a new band. Intervals hold for all pairs of routers at once.
     """
     bands = np.zeros(len(values), dtype=np.int64)
-    margins = simultaneous_margins(samples)
+    margins = simultaneous_margins(samples, groups)
     leader, band = -1, 0
     for router in np.argsort(-values, kind="stable"):
         if leader < 0 or values[leader] - values[router] > margins[leader, router]:

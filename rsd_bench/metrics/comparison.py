@@ -9,7 +9,8 @@ import numpy as np
 from rsd_bench.config import N_BOOT, scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
-from rsd_bench.metrics.routing import Outcomes, check_scenario, metrics_of, routing_score, terms
+from rsd_bench.metrics.latency import check_latency
+from rsd_bench.metrics.routing import DIFFERENCE_RANGES, Outcomes, check_scenario, metrics_of, routing_score, terms
 from rsd_bench.types import Comparison, Scenario
 
 
@@ -44,6 +45,7 @@ def compare(
     codes = arrays.group_codes(groups, n)
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     check_scenario(scenario, outcomes)
+    check_latency(outcomes.large_latency, codes)
     both = np.hstack([terms(r, outcomes, scenario.mes, t) for r, t in zip(routes, latencies, strict=True)])
     sums = group_sums(both, codes)
     samples = resample_sums(sums, n_boot, seed)
@@ -51,5 +53,8 @@ def compare(
     boot_a, boot_b = metrics_of(samples[:, :half], scenario), metrics_of(samples[:, half:], scenario)
     score_a, score_b = (routing_score(r, outcomes, scenario, t) for r, t in zip(routes, latencies, strict=True))
     a, b = score_a.to_dict(), score_b.to_dict()
-    differences = {name: interval(a[name] - b[name], boot_a[name] - boot_b[name]) for name in boot_a}
+    differences = {
+        name: interval(a[name] - b[name], boot_a[name] - boot_b[name], len(sums), within)
+        for name, within in DIFFERENCE_RANGES.items()
+    }
     return Comparison(n=n, n_groups=len(sums), n_boot=n_boot, seed=seed, a=score_a, b=score_b, **differences)

@@ -2,6 +2,7 @@
 
 A source is never mixed: it uses its own latencies only where both models have one on every query, else the profile.
 Whatever it rests on, a latency is a number of seconds from 0 to `config.MAX_SECONDS`.
+RCS divides by the mean latency of the large model, in each resample anew: `unclocked_groups` says whether it may.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, LatencyProfile, load_profile
-from rsd_bench.metrics.arrays import BoolArray, FloatArray, outside
+from rsd_bench.config import MAX_SECONDS, MAX_UNCLOCKED, MEASURED_BASES, NO_LATENCY_S, LatencyProfile, load_profile
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray, outside
 from rsd_bench.types import InputError
 
 
@@ -89,3 +90,20 @@ def _modelled(
         sides.append(np.where(np.isnan(fitted), fallback.tiers[side.tier], fitted))
     basis = np.where(by_tokens, profile.basis, fallback.basis).astype(object)
     return sides[0], sides[1], basis
+
+
+def unclocked_groups(large_latency: FloatArray, codes: IntArray) -> str:
+    """ "3 of 5 groups" where so many have no latency of the large model that a resample may have none; else "".
+
+    codes: group of each query, >= 0. At most MAX_UNCLOCKED of the groups may be such, so none of fewer than ten. NaN,
+    as private outcomes have it, is not 0.
+    """
+    queries, seconds = np.bincount(codes), np.bincount(codes, large_latency)
+    groups, none = np.count_nonzero(queries), np.count_nonzero((queries > 0) & (seconds < NO_LATENCY_S))
+    return f"{none:,} of {groups:,} groups" if none > MAX_UNCLOCKED * groups else ""
+
+
+def check_latency(large_latency: FloatArray, codes: IntArray) -> None:
+    """Refuse latencies of which `unclocked_groups` warns (ValueError)."""
+    if found := unclocked_groups(large_latency, codes):
+        raise ValueError(f"large_latency: is 0 in {found}, so that a resample may save no latency; clock it")

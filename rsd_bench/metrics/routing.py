@@ -6,6 +6,7 @@ judge scores in [0, 10], latencies are seconds. `docs/metrics.md` gives each def
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from rsd_bench.config import (
     DEFAULT_PROFILE,
     DROP_AT_CA,
+    NO_LATENCY_S,
     SCORE_MAX,
     TAU_ALL_CLOUD,
     TAU_GRID,
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 
 #: Columns of `terms`: what a bootstrap has to sum, in this order.
 TERMS = ("n", "solved", "delivered", "on_small", "latency", "large_latency")
+
+#: What each metric can be, and the difference of two routers in it: no interval reaches beyond.
+_SHARE, _ANY = (0.0, 1.0), (-math.inf, math.inf)
+RANGES = {"apsp": _SHARE, "mean_score": _SHARE, "ca": _SHARE, "ail": (0.0, math.inf), "rcs": (-math.inf, 1.0)}
+DIFFERENCE_RANGES = {name: (-1.0, 1.0) if within == _SHARE else _ANY for name, within in RANGES.items()}
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Outcomes:
         tiers = load_profile(DEFAULT_PROFILE).tiers
         fast = arrays.seconds(tiers["small"] if small_latency is None else small_latency, "small_latency", n)
         slow = arrays.seconds(tiers["large"] if large_latency is None else large_latency, "large_latency", n)
-        if not slow.sum() > 0:
+        if not slow.max() >= NO_LATENCY_S:
             raise ValueError("large_latency: is 0 for every query, so no latency can be saved against all-large")
         return cls(s, arrays.scores(large, "large", n), fast, slow)
 

@@ -17,6 +17,7 @@ from rsd_bench.dataset.splits import fold_of
 from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
+from rsd_bench.metrics.latency import check_latency
 from rsd_bench.metrics.routing import best_fixed, metrics_of, terms
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
@@ -75,14 +76,17 @@ def summarise(
     both = np.hstack([np.mean(ours, axis=0), terms(fixed, outcomes, scenario.mes)])
     half = both.shape[1] // 2
     value, reference = (metrics_of(part.sum(axis=0), scenario) for part in (both[:, :half], both[:, half:]))
-    samples = resample_sums(group_sums(both, group_codes(data.groups, len(data))), n_boot, seed)
+    codes = group_codes(data.groups, len(data))
+    check_latency(outcomes.large_latency, codes)
+    sums = group_sums(both, codes)
+    samples = resample_sums(sums, n_boot, seed)
     a, b = (metrics_of(part, scenario)["rcs"] for part in (samples[:, :half], samples[:, half:]))
     base = float(reference["rcs"])
     areas = [auroc(run.p_edge, data.labels) for run in runs]
     known = [area for area in areas if area is not None]
     return Summary(
         rcs=float(value["rcs"]),
-        gain=interval(float(value["rcs"]) - base, a - b),
+        gain=interval(float(value["rcs"]) - base, a - b, len(sums)),
         gain_share=(float(value["rcs"]) - base) / base,
         gain_by_seed=tuple(float(metrics_of(t.sum(axis=0), scenario)["rcs"]) - base for t in ours),
         auroc=float(np.mean(known)) if known else None,

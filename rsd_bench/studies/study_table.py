@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.config import INTERVAL, PLAIN_INTERVAL
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.folders import write_file
 from rsd_bench.types import InputError
@@ -40,6 +41,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
     dataset: dict[str, str]
+    interval: str = INTERVAL  # how `low` and `high` were made
 
     def column(self, name: str) -> list[Any]:
         index = self.columns.index(name)
@@ -67,7 +69,7 @@ def read_table(path: Path) -> Table:
         data = json.loads(path.read_bytes())
         rows = tuple(tuple(row) for row in data.pop("rows"))
         listed: Any = {key: tuple(data.pop(key)) for key in ("columns", "digits", "notes")}
-        return Table(**data, **listed, rows=rows)
+        return Table(**{"interval": PLAIN_INTERVAL, **data}, **listed, rows=rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError.at(path, f"is no table of an experiment: {error!r}", "run its command again") from None
 
@@ -122,6 +124,8 @@ def render_page(out: Path) -> str:
         ]
         for note in table.notes:
             lines += ["", note]
+        if "low" in table.columns:
+            lines += ["", f"Intervals: {table.interval} ([metrics](metrics.md#uncertainty))."]
     return "\n".join(lines) + "\n"
 
 

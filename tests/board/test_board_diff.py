@@ -23,6 +23,7 @@ from sound_submissions import make, probabilities
 from rsd_bench.board import scored
 from rsd_bench.board.board_diff import TABLE, diff_boards, read_board
 from rsd_bench.board.build_board import build_board, write_board
+from rsd_bench.config import INTERVAL
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.types import InputError, Problem
 
@@ -93,6 +94,20 @@ def test_other_draws_explain_bounds_and_bands_only(board: dict[str, Any]) -> Non
         assert reasons(board, new) == {("router-1", "code")}
         new["bootstrap"] = new["bootstrap"] | {"n_boot": 120}
         assert reasons(board, new) == {("router-1", reason)}, path
+
+
+def test_intervals_made_another_way_explain_bounds_and_bands_only(board: dict[str, Any]) -> None:
+    # percentile intervals were too narrow with few groups; a board of before says nothing of how its own were made
+    assert board["bootstrap"]["interval"] == INTERVAL
+    for path, reason in (("gain.low", "interval"), ("band", "interval"), ("domains.0.rcs.high", "interval")):
+        old = change(board, path, lambda value: value + 1)
+        del old["bootstrap"]["interval"]
+        assert reasons(old, board) == {("router-1", reason)}, path
+        old["bootstrap"]["seed"] = 7
+        assert reasons(old, board) == {("router-1", reason)}, path
+    old = change(board, "gain.value")
+    del old["bootstrap"]["interval"]
+    assert reasons(old, board) == {("router-1", "code")}
 
 
 def test_draws_and_field_explain_together_what_neither_does_alone(board: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ import rsd_bench as rsd
 from rsd_bench.board import scored
 from rsd_bench.board.build_board import build_board, check_board, write_board
 from rsd_bench.board.flags import DECLARED
-from rsd_bench.config import SCENARIOS
+from rsd_bench.config import INTERVAL, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.result import METRICS, Result
 from rsd_bench.inert_text import csv_cell, markdown_text
@@ -115,6 +115,10 @@ def test_result_names_its_versions_and_is_byte_identical(
     typed = rsd.evaluate(folder, toy_dataset, n_boot=BOOT)
     assert typed.to_dict() == result
     assert Result.from_dict(result) == typed
+    assert result["bootstrap"]["interval"] == INTERVAL
+    before = {**result, "bootstrap": {k: v for k, v in result["bootstrap"].items() if k != "interval"}}
+    validator("result").validate(before)
+    assert Result.from_dict(before).bootstrap.interval == "percentile"  # a result of before does not say so itself
     frame = typed.to_frame()
     assert list(frame["scenario"]) == list(SCENARIOS)
     assert {"rcs", "rcs_low", "rcs_high", "auroc"} <= set(frame.columns)

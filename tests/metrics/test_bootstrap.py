@@ -1,7 +1,7 @@
 """Intervals are what ranks rest on: they must be reproducible, cover the truth, and respect groups.
 
 Boards elsewhere ranked routers whose differences no resample could tell apart, or resampled queries that share an image
-as if they were independent. Here the fast code meets a plain loop, and its intervals meet a simulated truth.
+as if they were independent. Here the fast code meets a plain loop; `test_coverage.py` meets a simulated truth.
 """
 
 import tracemalloc
@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rsd_bench as rsd
-from rsd_bench.config import MIN_GROUPS, N_BUNDLES
+from rsd_bench.config import MIN_BAND_GROUPS, MIN_GROUPS, N_BUNDLES
 from rsd_bench.metrics.arrays import group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, rank_bands, resample_sums, resampling_units
 
 quick = settings(deadline=None, max_examples=50, derandomize=True)
+MANY = 10**6  # groups of which no correction for few is left
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
 
 
@@ -108,7 +109,7 @@ def test_one_group_has_no_spread():
     assert found.difference > 0 and not found.separable
     assert np.isnan([found.low, found.high]).all()
     values, samples = np.array([0.9, 0.1]), np.full((50, 2), np.nan)
-    assert rank_bands(values, samples).tolist() == [1, 1]
+    assert rank_bands(values, samples, 1).tolist() == [1, 1]
 
 
 @quick
@@ -196,49 +197,52 @@ def test_a_clear_difference_is_separable_and_a_hair_is_not():
     assert not hair.separable and hair.difference > 0
 
 
-# --- coverage ------------------------------------------------------------------------------------------------------
-
-
-def covered(grouped, repeats=400, n_groups=120, size=4):
-    """Share of simulations whose interval of the APSP difference all-small minus all-large holds the truth, -0.2.
-
-    Queries of a group share their difficulty: the small model solves either nearly all of them or nearly none.
-    """
-    rng = np.random.default_rng(11)
-    n, hits = n_groups * size, 0
-    codes = np.repeat(np.arange(n_groups), size)
-    for seed in range(repeats):
-        solves = np.where(rng.random(n_groups) < 0.5, 0.95, 0.05)[codes]  # 0.5 on average
-        small, large = 10.0 * (rng.random(n) < solves), 10.0 * (rng.random(n) < 0.7)
-        groups = codes if grouped else None
-        found = rsd.compare(
-            np.ones(n),
-            np.zeros(n),
-            small=small,
-            large=large,
-            scenario="fast_response",
-            groups=groups,
-            n_boot=400,
-            seed=seed,
-        ).apsp
-        hits += found.low <= -0.2 <= found.high
-    return hits / repeats
-
-
-def test_interval_over_groups_covers_the_truth_95_percent_of_the_time():
-    assert 0.92 <= covered(grouped=True) <= 0.975  # 400 simulations: sd 1.1 %
-
-
-def test_resampling_single_queries_of_such_groups_would_claim_too_much():
-    assert covered(grouped=False, repeats=200) < 0.85
-
-
 # --- the interval and the bands ------------------------------------------------------------------------------------
 
 
-def test_interval_is_the_percentile_interval():
-    found = interval(0.5, np.arange(1001.0))
-    assert (found.value, found.low, found.high) == (0.5, pytest.approx(25), pytest.approx(975))
+def test_interval_of_many_groups_is_the_farther_of_percentile_and_student():
+    found = interval(500, np.arange(1001.0), MANY)  # a flat distribution: 1.96 standard deviations reach beyond it
+    half = 1.959964 * np.arange(1001.0).std()
+    assert (found.value, found.low, found.high) == (500, *(pytest.approx(500 + x, abs=1e-2) for x in (-half, half)))
+    skewed = np.random.default_rng(0).exponential(1, 100_001)
+    found = interval(1, skewed, MANY)
+    assert found.low == pytest.approx(1 - 1.959964 * skewed.std(), abs=1e-4)  # the percentile, 0.025, is nearer
+    assert found.high == pytest.approx(np.quantile(skewed, 0.975), abs=1e-4)  # 3.69; the other is 2.96
+    assert interval(1, skewed, MANY, (0, 3)).low == 0 and interval(1, skewed, MANY, (0, 3)).high == 3
+
+
+def test_interval_of_few_groups_is_that_of_student():
+    # the mean of five numbers: the textbook's interval is mean -+ 2.776 sd / sqrt(5), sd with divisor 4
+    values = np.array([3.0, 5.0, 4.0, 8.0, 5.0])
+    samples = resample_sums(values[:, None], 20_000)[:, 0] / 5
+    found = interval(values.mean(), samples, 5)
+    half = 2.776445 * values.std(ddof=1) / 5**0.5
+    assert found.value - found.low == pytest.approx(half, rel=0.02)
+    assert found.high - found.value >= half * 0.98  # skewed upwards: the scaled percentile may reach farther
+    bounds = [interval(values.mean(), samples, groups).high for groups in (2, 3, 5, 10, 50)]
+    assert bounds == sorted(bounds, reverse=True)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_no_interval_or_band_comes_from_a_resample_that_is_no_number(bad):
+    # one bad resample of 2,000 put all routers into band 1 and emptied intervals, with only a RuntimeWarning
+    samples = noise(2)
+    samples[7, 0] = bad
+    with pytest.raises(ValueError, match="a resample has no finite score"):
+        interval(0, samples[:, 0], 31)
+    with pytest.raises(ValueError, match="a resample has no finite score"):
+        rank_bands(np.array([10.0, 0.0]), samples, 31)
+
+
+def test_few_groups_claim_no_band_and_the_next_ones_a_careful_one():
+    # five groups split ten equal routers in more than half of all runs
+    values = np.array([100.0, 0.0])
+    samples = values + noise(2)
+    assert rank_bands(values, samples, MIN_BAND_GROUPS - 1).tolist() == [1, 1]
+    assert rank_bands(values, samples, MIN_BAND_GROUPS).tolist() == [1, 2]
+    near = np.array([3.0, 0.0])  # 2.12 standard deviations: enough for many groups (1.96), not for ten (2.26 x 1.05)
+    assert rank_bands(near, near + noise(2), MANY).tolist() == [1, 2]
+    assert rank_bands(near, near + noise(2), 10).tolist() == [1, 1]
 
 
 def noise(n_routers, n_boot=2000, seed=0):
@@ -247,19 +251,19 @@ def noise(n_routers, n_boot=2000, seed=0):
 
 def test_rank_bands_of_well_separated_routers_are_ranks():
     values = np.array([10.0, 30.0, 20.0])
-    assert rank_bands(values, values + noise(3)).tolist() == [3, 1, 2]
+    assert rank_bands(values, values + noise(3), MANY).tolist() == [3, 1, 2]
 
 
 def test_routers_that_no_interval_tells_apart_share_a_band():
     values = np.array([0.1, 0.3, 0.2])
-    assert rank_bands(values, values + noise(3)).tolist() == [1, 1, 1]
+    assert rank_bands(values, values + noise(3), MANY).tolist() == [1, 1, 1]
 
 
 def test_a_band_is_measured_against_its_leader_not_its_neighbour():
     # the paired sd of two such routers is 1.41, so 2.8 is what separates. 4 and 2 share a band and 2 and 0 would, but
     # 0 is told apart from the leader 4: neighbours chained together would make one band of everything
     values = np.array([4.0, 2.0, 0.0])
-    assert rank_bands(values, values + noise(3)).tolist() == [1, 1, 2]
+    assert rank_bands(values, values + noise(3), MANY).tolist() == [1, 1, 2]
 
 
 def test_bands_of_many_equal_routers_do_not_split_by_chance():
@@ -268,7 +272,7 @@ def test_bands_of_many_equal_routers_do_not_split_by_chance():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         values = rng.normal(0, 1, 60)
-        split += rank_bands(values, values + noise(60, n_boot=1000, seed=seed)).max() > 1
+        split += rank_bands(values, values + noise(60, n_boot=1000, seed=seed), MANY).max() > 1
     assert split <= 6  # 5 % of 40 are 2; seven or more would be a chance of 0.3 %
 
 
@@ -276,13 +280,13 @@ def test_bands_use_the_paired_difference():
     # both vary widely, but together: a tiny constant lead is certain
     shared = np.random.default_rng(0).normal(0, 5, (500, 1))
     values = np.array([0.01, 0.0])
-    assert rank_bands(values, values + shared).tolist() == [1, 2]
+    assert rank_bands(values, values + shared, MANY).tolist() == [1, 2]
 
 
 def test_equal_routers_share_a_band_and_one_router_leads_it():
     shared = np.random.default_rng(0).normal(0, 5, (500, 1))
-    assert rank_bands(np.zeros(3), np.repeat(shared, 3, axis=1)).tolist() == [1, 1, 1]
-    assert rank_bands(np.array([0.4]), shared).tolist() == [1]
+    assert rank_bands(np.zeros(3), np.repeat(shared, 3, axis=1), MANY).tolist() == [1, 1, 1]
+    assert rank_bands(np.array([0.4]), shared, MANY).tolist() == [1]
 
 
 @quick
@@ -290,12 +294,12 @@ def test_equal_routers_share_a_band_and_one_router_leads_it():
 def test_bands_fall_with_the_value_have_no_gaps_and_do_not_depend_on_order(values, random):
     values = np.array(values)
     samples = values + noise(len(values), n_boot=200)
-    bands = rank_bands(values, samples)
+    bands = rank_bands(values, samples, MANY)
     ordered = bands[np.argsort(-values, kind="stable")]
     assert ordered[0] == 1 and set(np.diff(ordered).tolist()) <= {0, 1}
     if len(set(values.tolist())) == len(values):
         order = np.array(random.sample(range(len(values)), len(values)))
-        assert (rank_bands(values[order], samples[:, order]) == bands[order]).all()
+        assert (rank_bands(values[order], samples[:, order], MANY) == bands[order]).all()
 
 
 # --- memory --------------------------------------------------------------------------------------------------------
