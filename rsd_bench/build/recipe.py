@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.build.card_facts import card_facts
-from rsd_bench.config import DEFAULT_PROFILE, IN_DOMAIN, load_profile, read_toml
+from rsd_bench.config import DEFAULT_PROFILE, load_profile, read_toml
+from rsd_bench.dataset.layout import is_track_name
 from rsd_bench.dataset.splits import Track
 from rsd_bench.types import InputError, Problem
 
 _VERSION = re.compile(r"^\d+\.\d+\.\d+$")
-_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks", "card"}
 
 
@@ -51,7 +52,7 @@ def read_recipe(path: Path) -> Recipe:
 
     for key in sorted(data.keys() - _KEYS):
         wrong(f"key {key!r} is unknown", f"use {', '.join(sorted(_KEYS))}")
-    if not (isinstance(data.get("name"), str) and _NAME.match(data["name"])):
+    if not (isinstance(data.get("name"), str) and _NAME.fullmatch(data["name"])):
         wrong(f"name is {data.get('name')!r}", 'name = "my-rsd" (small letters, digits, . _ -)')
     pair = data.get("pair")
     if not (isinstance(pair, dict) and all(isinstance(pair.get(t), str) and pair[t] for t in ("small", "large"))):
@@ -71,7 +72,7 @@ def read_recipe(path: Path) -> Recipe:
         wrong("[domains] must map a group to a list of source domains", 'chart = ["chart"]')
         domains = None
     for group in domains or {}:
-        if not _NAME.match(group):
+        if not _NAME.fullmatch(group):
             wrong(f"domain group {group!r} is no plain name", "use small letters, digits, . _ -")
     tracks = _tracks(data.get("tracks", []), wrong)
     card = data.get("card", {})
@@ -118,11 +119,14 @@ def _tracks(value: Any, wrong: Any) -> tuple[Track, ...]:
     for item in value:
         name = item.get("name") if isinstance(item, dict) else None
         if not (
-            isinstance(name, str) and _NAME.match(name) and _strings(item.get("train")) and _strings(item.get("test"))
+            isinstance(name, str)
+            and _NAME.fullmatch(name)
+            and _strings(item.get("train"))
+            and _strings(item.get("test"))
         ):
             what = f"track {name!r} needs a name of small letters, digits, . _ -, and lists train and test"
             wrong(what, 'name = "a-to-b", train = ["a"], test = ["b"]')
-        elif name in {IN_DOMAIN, "query_id", "split"} or name in {track.name for track in tracks}:
+        elif not is_track_name(name) or name in {track.name for track in tracks}:
             wrong(f"track name {name!r} is taken", "choose another")
         elif set(item["train"]) & set(item["test"]) or not item["train"] or not item["test"]:
             wrong(f"track {name!r} must train and test on different domains", "keep train and test apart, none empty")

@@ -43,6 +43,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a submission on every track and scenario it enters, with intervals."""
+    if private_outcomes == "":
+        raise typer.BadParameter("is empty: name the folder or repository", param_hint="--private-outcomes")
+    if private_outcomes is None and (author is not None or new_ledger):
+        raise typer.BadParameter("goes with --private-outcomes", param_hint="--author, --new-ledger")
     if private_outcomes:
         sources = [context.get_parameter_source(name) for name in ("n_boot", "seed")]
         if any(source and source.name == "COMMANDLINE" for source in sources):

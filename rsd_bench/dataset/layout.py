@@ -14,6 +14,7 @@ The lite edition is the same folder without images, texts and judgments.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from rsd_bench.config import MES_LEVELS, SPLITS
+from rsd_bench.config import IN_DOMAIN, MES_LEVELS, SPLITS
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, TEXT_NUMBERS
 from rsd_bench.metrics.label import LABEL_NAMES, label_column
 
@@ -46,6 +47,7 @@ LITE_TABLES = ("pairs", "outcomes", "splits")
 
 LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
 LATENCY = ("small_latency_s", "large_latency_s", "latency_basis")
+TRACK_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OUTCOME_COLUMNS = ("small_score", "large_score", *LATENCY, *LABELS)  # of pairs: null where outcomes are private
 ROWS_PER_GROUP = {"pairs": 100, "outcomes": 10_000, "judgments": 10_000, "splits": 10_000}
 
@@ -110,6 +112,12 @@ def features(table: str) -> Any:
         },
     }
     return Features(columns[table])
+
+
+def is_track_name(name: object) -> bool:
+    """Whether a track may be called so: its column stands beside those of `pairs` when a dataset is scored."""
+    taken = {"split", IN_DOMAIN, *arrow_schema("pairs").names}
+    return isinstance(name, str) and TRACK_NAME.fullmatch(name) is not None and name not in taken
 
 
 def arrow_schema(table: str, lite: bool = False) -> pa.Schema:

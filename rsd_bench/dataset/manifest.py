@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.dataset.layout import MANIFEST
+from rsd_bench.config import MES_LEVELS
+from rsd_bench.dataset.layout import MANIFEST, is_track_name
 from rsd_bench.dataset.splits import Track
 from rsd_bench.folders import settle
 from rsd_bench.types import InputError
@@ -151,9 +152,12 @@ class Manifest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
-        """KeyError, TypeError or AttributeError where it is no manifest."""
+        """ValueError, KeyError, TypeError or AttributeError where it is no manifest."""
         known = {key: value for key, value in data.items() if key in _KEYS}
         secret, files = data.get("private_outcomes"), data.get("files")
+        if odd := [name for name in data["tracks"] if not is_track_name(name)]:
+            raise ValueError(f"a track may not be called {odd[0]!r:.80}")
+        _check_flips(data.get("flip_prob"))
         known |= {
             "pair": ModelPair(**data["pair"]),
             "tracks": tuple(Track(name, tuple(t["train"]), tuple(t["test"])) for name, t in data["tracks"].items()),
@@ -168,6 +172,13 @@ class Manifest:
 
 
 _KEYS = tuple(item.name for item in fields(Manifest) if item.name not in ("others", "order"))
+
+
+def _check_flips(audit: Any) -> None:
+    """ValueError or another error where the shares of flipped labels by MES, which a board interpolates, are none."""
+    for mes, share in (audit["all"] if audit is not None else {}).items():
+        if int(mes) not in MES_LEVELS or not 0 <= share <= 1:
+            raise ValueError(f"flip_prob of MES {mes} is {share!r:.40}, no share")
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -239,7 +250,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError.at(path, what, "build the dataset again, or install the matching rsd-bench")
     try:
         return Manifest.from_dict(document)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.at(path, f"is not a dataset manifest: {error!r}", "build the dataset again") from None
 
 

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, SCORE_MAX, load_profile
-from rsd_bench.dataset.benchmark import Benchmark, read_queries
+from rsd_bench.dataset.benchmark import Benchmark, latency_problems, read_queries
 from rsd_bench.dataset.layout import LATENCY, MANIFEST, PRIVATE_SPLIT
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
@@ -89,7 +89,11 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
     # a submission may name the built folder: the private side alone may tell which that was
     named = replace(benchmark.manifest, derived_from=manifest.get("derived_from", benchmark.manifest.derived_from))
     digest = _digest(queries.iloc[test])
-    return replace(benchmark, manifest=named, queries=queries, private_sha256=digest, noise_key=key)
+    opened = replace(benchmark, manifest=named, queries=queries, private_sha256=digest, noise_key=key)
+    if latency_problems(opened):  # which name the domain
+        what = "lacks latency of the large model for so many test queries that none can be saved against it"
+        raise InputError.at(private, what, "give its latencies, or name a latency profile")
+    return opened
 
 
 def _clocked_sources(queries: pd.DataFrame) -> list[str]:

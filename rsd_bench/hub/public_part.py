@@ -108,10 +108,15 @@ def _public_source(entry: SourceEntry, judges: Mapping[str | None, bool]) -> Sou
     return replace(
         entry,
         score_rule=score_rule(entry.score_rule, ours, published=not all(judges.values())),
-        live={model: {k: v for k, v in told.items() if k not in _OF_ANSWERS} for model, told in live.items()} or None,
-        judging={judge: told for judge, told in judging.items() if judge in ours} or None,
+        live={model: _asked(told) for model, told in live.items()} or None,
+        judging={judge: _asked(told) for judge, told in judging.items() if judge in ours} or None,
         others={},
     )
+
+
+def _asked(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked of a model or a judge, without what only its answers tell."""
+    return {name: value for name, value in told.items() if name not in _OF_ANSWERS}
 
 
 def public_latencies(folder: Path, manifest: Manifest) -> pd.DataFrame:

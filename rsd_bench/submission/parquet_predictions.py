@@ -37,7 +37,8 @@ def read_parquet(path: Path, bounds: Bounds) -> Predictions:
             lacking.append(too_many_rows(path, file.metadata.num_rows, bounds))
         if lacking or file.metadata.num_columns > len(names):  # a nested column is more than one, and none of ours
             raise InputError([*lacking, *besides])
-    pages = _bounded_pages(path, bounds)
+        empty = file.metadata.num_rows == 0  # such a file may have no page, and none of it is read
+    pages = Pages(0, frozenset()) if empty else _bounded_pages(path, bounds)
     coded = [name for at, name in enumerate(names) if at in pages.coded and name in TEXT_COLUMNS]
     chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
     rows = 0
