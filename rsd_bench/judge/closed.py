@@ -19,16 +19,25 @@ from rsd_bench.judge.verdict import Verdict
 
 RIGHT, WRONG = 10.0, 0.0
 
-_FINAL = re.compile(r"\banswer\s*(?:is\b\s*:?|[:=])|\\boxed\s*\{", re.IGNORECASE)
+_FINAL = re.compile(r"\banswer\s*(?:is\b\s*:?|[:=\uff1a])|\\boxed\s*\{", re.IGNORECASE)
+_CLAUSE = re.compile(r"[,.;:!?(\n]|\b(?:so|thus|hence|therefore|but)\b", re.IGNORECASE)
+_WITHDRAWN = re.compile(
+    r"\b(?:wait|actually|correction|sorry|rather|scratch that|i mean|instead)\b|^\s*no\b", re.I | re.M
+)
 _CHOICE = re.compile(
-    r"\(?(?P<letter>[a-z])\)?(?:\s*(?P<mark>[.:)])\s+(?P<text>\S.*)|\s*[.:)])?\s*", re.IGNORECASE | re.DOTALL
+    r"(?:(?:option|choice)\s+)?[(\[]?(?P<letter>[a-z])[)\]]?"
+    r"(?:\s*(?P<mark>[.:)]|\s[-\u2013])\s+(?P<text>\S[^\n]*)(?P<more>.*)|\s*[.:),;!])?\s*",
+    re.IGNORECASE | re.DOTALL,
 )
 _DENIAL = re.compile(
-    r"\b(?:not|no|never|cannot|wrong|false|incorrect|neither|nor|none|un(?:likely|sure))\b|n['\u2019]t\b"
+    r"\b(?:not|no|never|cannot|wrong|false|incorrect|neither|nor|none|un(?:likely|sure)|doubt|if|unless|suppose|would)\b"
+    r"|n['\u2019]t\b",
+    re.IGNORECASE,
 )
 _MARK = re.compile(
     r"(?<![\w.'])(?:([A-Za-z])[.:)](?!\S)|\(([A-Za-z])\)|([B-HJ-Z]|A(?=\W*$))(?![\w.'-]))"
 )  # not "A cat", "I"
+_DECORATION = str.maketrans("", "", "\"'*`\u201c\u201d\u2018\u2019")
 _LETTER = re.compile(r"\(?([A-Za-z])\)?[.:)]?")
 _TEXT = re.compile(r"\\(?:text|math)\w*\s*\{([^{}]*)\}")
 
@@ -81,8 +90,12 @@ def _exact(reference: str, candidate: str, question: str = "") -> Verdict | None
     if final is None:
         return None
     if letter := _LETTER.fullmatch(reference.strip()):
-        given = _CHOICE.fullmatch(final)
-        if given is None or len({given["letter"].casefold(), *_choices(final)}) > 1:
+        given = _CHOICE.fullmatch(unicodedata.normalize("NFKC", final).translate(_DECORATION).strip())
+        if (
+            given is None
+            or _WITHDRAWN.search(given["more"] or "")
+            or len({given["letter"].casefold(), *_choices(final)}) > 1
+        ):
             return None
         if given["text"] and not _is_option(question, given):
             return None
@@ -99,7 +112,7 @@ def _is_option(question: str, given: re.Match[str]) -> bool:
     if re.search(r"(?<!\w)\(?a\)?\s*[.:)].*(?<!\w)\(?b\)?\s*[.:)]", folded):
         option = rf"(?<!\w)\(?{given['letter'].casefold()}\)?\s*[.:)]\)?\s*{re.escape(text)}(?!\w)"
         return bool(text) and re.search(option, folded) is not None
-    return given["mark"] != ":" and not _DENIAL.search(text)
+    return given["mark"] in (".", ")") and not _DENIAL.search(text)
 
 
 def _choices(text: str) -> Iterator[str]:
@@ -115,15 +128,26 @@ def normalise(text: str) -> str:
 
 
 def _final(text: str) -> str | None:
-    """What the candidate gives as its answer; None for a box that is not closed."""
+    """What the candidate gives as its answer.
+
+    None for a box that is not closed, boxes that differ, an answer that its own clause denies or supposes, and one that
+    is taken back below.
+    """
     text = _TEXT.sub(r"\1", text)
     marks = list(_FINAL.finditer(text))
     if not marks:
         return text.strip().strip("*` ")
-    rest = text[marks[-1].end() :]
-    if marks[-1].group().startswith("\\"):
-        return _boxed(rest)
-    return rest.strip().strip("*` ").split("\n")[0].strip().strip("*` ")
+    last = marks[-1]
+    before = text[marks[-2].end() if len(marks) > 1 else 0 : last.start()]
+    rest = text[last.end() :]
+    if _DENIAL.search(_CLAUSE.split(before)[-1]):
+        return None
+    if last.group().startswith("\\"):
+        boxes = {_boxed(text[mark.end() :]) for mark in marks if mark.group().startswith("\\")}
+        final = boxes.pop() if len(boxes) == 1 else None
+        return None if final is None or _WITHDRAWN.search(rest[len(final) :]) else final
+    final, _, below = rest.strip().strip("*` ").partition("\n")
+    return None if _WITHDRAWN.search(below) else final.strip().strip("*` ")
 
 
 def _boxed(rest: str) -> str | None:

@@ -33,6 +33,14 @@ WITH_UNITS = [
     ("7", "First 3, then 4. Answer: 7"), ("7", "I count 3 and 4, so the answer is 7."), ("7", "\\boxed{\\text{7}}"),
 ]  # fmt: skip
 
+PLAIN = [
+    ("5 meters", "5 m"), ("45 degrees", "45\u00b0"), ("25 degrees Celsius", "25\u00b0C"), ("5 m", "5 metres"), ("42", "(42)"),
+    ("42", "[42]"), ("1234", "1{,}234"), ("0.5", "\\frac12"), ("-3", "(-3)"), ("5", "5\u3002"), ("42", "42 square meters"),
+    ("42", "Answer\uff1a42"), ("42", "### Answer\n42"), ("2019", "The year is 2019"), ("2019", "In 2019"), ("5", "It's 5."),
+    ("2019", "Year: 2019"), ("5", "the answer should be 5"), ("3.14", "3.14 (approximately)"), ("42", "<answer>42</answer>"),
+    ("1000000", "1 \\times 10^6"), ("0.002", "2 \u00d7 10^{-3}"), ("5 ms", "5 ms"), ("6 feet", "6 ft"), ("3 hours", "3 h"),
+]  # fmt: skip
+
 WRONG = [
     ("42", "43"), ("42", "The answer is 41."), ("42", "-42"), ("42", "\u201342"), ("42", "4.2"), ("42", "420"),
     ("0", "0.001"), ("45%", "0.45%"), ("45%", "44 %"), ("42", "about 50"), ("42", "$43"), ("42", "43 cm"),
@@ -54,7 +62,7 @@ UNTOLD = [
         "42 million", "42bn", "42 B", "42\u2030", "42 per mille", "42 ppm", "42e", "42x", "x42", "x 42", "A42",
         "42nd", "42th", "the 42s", "42s", "42 pm", "42 and 43", "42, 43", "42 43", "42-43", "42 to 43", "42 or 43",
         "41 < 42", "42 (43)", "42 1/2", "42\u00bd", "42 and a half", "1,42", "42,5", "42.5.1", "0x42", "42:30",
-        "(42)", "[42]", "{42}", "|42|", "42/", "42 +", "42 = x + 1", "six times seven", "", "the number", "NaN",
+        "{42}", "|42|", "42/", "42 +", "42 = x + 1", "six times seven", "", "the number", "NaN",
         "infinity", "1e999", "42 mod 5", "42 base 8", "No. 42 is wrong", "the correct answer is not 42",
         "42 is wrong", "42 is not the answer", "everyone says 42", "42 remaining of", "42 missing",
         "\\overline{42}", "\\frac{42}", "\\frac{42}{0}", "42 \\cdot 2", "42\\pi", "42\u03c0", "42 \u00d7 10",
@@ -82,7 +90,7 @@ def test_there_are_three_hundred_cases_and_half_of_them_stay_scored() -> None:
     assert told + untold >= 300
 
 
-@pytest.mark.parametrize(("reference", "candidate"), [*RIGHT, *WITH_UNITS])
+@pytest.mark.parametrize(("reference", "candidate"), [*RIGHT, *WITH_UNITS, *PLAIN])
 def test_a_right_answer_is_scored_whatever_leads_to_it(reference: str, candidate: str) -> None:
     assert score_of(reference, candidate) == 10.0
 
@@ -103,6 +111,59 @@ def test_what_says_more_than_a_number_is_not_scored(reference: str, candidate: s
 ])  # fmt: skip
 def test_a_reference_that_is_no_plain_number_is_not_used(reference: str) -> None:
     assert not numeric().usable(reference)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is not \\boxed{42}",
+        "Not \\boxed{42}",
+        "The answer is 43 (not \\boxed{42})",
+        "The wrong answer is 42",
+        "I doubt the answer is 42",
+        "The answer is 42\nNo wait, it is 43",
+        "I would not say the answer is 42",
+        "If the answer is 42",
+        "\\boxed{43} or \\boxed{42}",
+    ],
+)
+def test_an_answer_that_is_denied_supposed_or_taken_back_is_none(text: str) -> None:
+    """Each was full marks: only what stands behind the last marker was looked at."""
+    assert score_of("42", text) is None
+    assert exact_match().decide("B", text.replace("42", "B").replace("43", "C"), "") is None
+
+
+def test_what_is_said_before_the_clause_of_the_answer_denies_nothing() -> None:
+    assert score_of("3", "There are not enough chairs for four, so the answer is 3.") == 10.0
+    assert score_of("3", "It is not black.\n\\boxed{3}\nThe cat sits on the left.") == 10.0
+
+
+@pytest.mark.parametrize(("reference", "candidate"), [
+    ("5 ms", "5 m"), ("5 m", "5 ms"), ("5 mW", "5 MW"), ("5 m", "5 M"), ("7", "1 week"), ("16", "1 lb"), ("2.54", "1 in"),
+    ("36", "10 m/s"), ("100", "212\u00b0F"), ("365", "1 year"),
+])  # fmt: skip
+def test_another_unit_is_neither_right_nor_wrong(reference: str, candidate: str) -> None:
+    """`5 m` was full marks for `5 ms`."""
+    judge = numeric(0.01)
+    assert not judge.usable(reference) or judge.decide(reference, candidate, "") is None
+
+
+@pytest.mark.parametrize("reference", [
+    "5 millions", "5 lakhs", "3 thousands", "5 dozens", "5 ppm", "5 tenths", "5\u03c0", "5 pi", "5x", "5 BC", "5 years ago",
+    "5 per mille", "5 MB",
+])  # fmt: skip
+def test_what_multiplies_is_no_unit_of_a_reference(reference: str) -> None:
+    """`5` was full marks for `5 millions`, and 5,000,000 none."""
+    assert not numeric().usable(reference)
+
+
+@pytest.mark.parametrize("candidate", [
+    '"B"', "'B'", "B,", "B!", "B;", "\uff22", "\uff08B\uff09", "[B]", "**B**. a cat", "Option B", "The answer is option B.",
+    "B. a cat\n\nThe cat is on the mat.", "B - a cat",
+])  # fmt: skip
+def test_a_letter_however_it_is_dressed(candidate: str) -> None:
+    verdict = exact_match().decide("B", candidate, QUESTION)
+    assert verdict is not None and verdict.score == 10.0
 
 
 QUESTION = "Which animal?\nA. a dog\nB. a cat\n(C) the U.S. flag\nD) none of these"
