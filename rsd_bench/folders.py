@@ -28,6 +28,7 @@ _WAITS = (0.01, 0.05, 0.25, 1.0)  # seconds
 _HOST = re.sub(r"\W", "-", socket.gethostname())[:32]
 _UNFINISHED = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.\d+\.partial", re.DOTALL)
 _FORGOTTEN_S = 86_400  # after a day, the unfinished file of any machine
+_SUFFIXES = ("old", "partial", "lock")  # of what may stand beside a folder
 _AT_CWD, _EXCHANGE, _SWAP = -100, 2, 2  # AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP
 
 
@@ -62,14 +63,14 @@ def settle(dest: Path) -> None:
 
     Nothing is done while a process writes `dest`, or where nothing may be written.
     """
-    if _beside(dest, "old").exists() or _beside(dest, "partial").exists():
+    if any(_beside(dest, suffix).exists() for suffix in _SUFFIXES):
         with suppress(InputError, OSError), _locked(dest):
             _clear(dest)
 
 
 def settle_all(parent: Path) -> None:
     """`settle` every folder of `parent`."""
-    for left in (*parent.glob(".*.old"), *parent.glob(".*.partial")):
+    for left in [left for suffix in _SUFFIXES for left in parent.glob(f".*.{suffix}")]:
         settle(left.with_name(left.stem[1:]))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -69,7 +70,9 @@ class Work:
         self.kept = folder.with_name("kept")
         shutil.copytree(folder, self.kept)
         self.before = snapshot(folder)
+        start = time.monotonic()
         self.steps = self.run()
+        self.seconds = time.monotonic() - start
         self.after = snapshot(folder)
         assert all(map(is_shown, self.after))
         assert self.after != self.before
@@ -202,7 +205,7 @@ def test_board(tmp_path: Path, killer: Killer, toy_dataset: Path, toy_benchmark:
 def test_live(killer: Killer, store: Path, command: str) -> None:
     """Killed before a step, and again and again while answers come in."""
     answers = "store/requests.sqlite"
-    with Loopback(0.05) as server:
+    with Loopback(0.1) as server:
         live = ("generate", store, "--model", f"live@{server.url}", "--out", store, "--concurrency", 1)
         if command == "judge":
             succeeds(killer, *live)
@@ -216,8 +219,8 @@ def test_live(killer: Killer, store: Path, command: str) -> None:
         work.kill(whole, 12)
         work.reset()
         known: set[Any] = set()
-        for tenth in range(4, 12):
-            work.killer.run(*work.command, after=tenth / 10)
+        for tenth in range(3, 11):
+            work.killer.run(*work.command, after=work.seconds * tenth / 10)
             files = snapshot(work.folder)
             whole(files)
             assert known <= set(files.get(answers, ()))  # no answer is lost to the next kill
@@ -246,7 +249,8 @@ def test_push(tmp_path: Path) -> None:
     with LoopbackHub(tmp_path / "hub") as hub:
 
         def pushed() -> dict[str, str]:
-            head = hub.repos["org/toy"].find("main") if "org/toy" in hub.repos else None
+            repo = hub.repos.get(("dataset", "org/toy"))
+            head = repo.find("main") if repo else None
             return {name: blob.oid for name, blob in head.files.items()} if head else {}
 
         with Killer(tmp_path / "data", *MODULES, env=environment(hub, tmp_path / "home")) as killer:
@@ -255,6 +259,7 @@ def test_push(tmp_path: Path) -> None:
             told = killer.run(*push)
             assert told["code"] == 0, told["out"]
             steps, whole = len(told["steps"]), pushed()
+            assert "manifest.json" in whole
             moments = [{"before": i * steps // 12} for i in range(12)]
             for moment in [*moments, *({"after": tenth / 4} for tenth in range(1, 9))]:
                 hub.reset()
@@ -263,7 +268,7 @@ def test_push(tmp_path: Path) -> None:
                 assert snapshot(dataset) == before
                 succeeds(killer, *push)
                 assert pushed() == whole, moment
-                assert hub.repos["org/toy"].find("v1.0.0")
+                assert hub.repo("org/toy").find("v1.0.0")
                 assert sorted(dataset.parent.iterdir()) == beside
 
 
