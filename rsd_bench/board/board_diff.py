@@ -2,10 +2,10 @@
 
 Reasons, the first that explains every figure that moved: the data (another manifest), the metric (another metrics
 version), the submission (other probabilities, tau or router latency there), the field (others came, went or decide
-otherwise there: bands and sensitivity only), the interval (made another way) or the resampling (n_boot or seed), both
-for bounds and bands that the field does not explain, else the code. A row that is gone is removed where its submission
-is, else it counts as moved: the code refuses or drops what it scored. What only the new board has was never published,
-so that it cannot have moved.
+otherwise there: bands, flags and sensitivity only), the interval (made another way) or the resampling (n_boot or seed),
+both for bounds, bands and flags that the field does not explain, else the code. A row that is gone is removed where its
+submission is, else it counts as moved: the code refuses or drops what it scored. What only the new board has was never
+published, so that it cannot have moved.
 """
 
 from __future__ import annotations
@@ -128,12 +128,12 @@ def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def _of_field(figure: str) -> bool:
     """Whether a figure of a row depends on the other rows."""
-    return _name(figure) == "band" or figure.startswith("sensitivity.")
+    return _name(figure) in ("band", "flags") or figure.startswith("sensitivity.")
 
 
 def _of_resampling(figure: str) -> bool:
     """Whether a figure depends on the draws of the bootstrap, or on what is made of them."""
-    return _name(figure) in ("low", "high", "band") and not figure.startswith("sensitivity.")
+    return _name(figure) in ("low", "high", "band", "flags") and not figure.startswith("sensitivity.")
 
 
 def _name(figure: str) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from rsd_bench.board.flags import decision_flags
+from rsd_bench.board.flags import table_flags
 from rsd_bench.board.leaderboard import BoardRow, BoardTable
 from rsd_bench.board.scored import Scored, processors
 from rsd_bench.board.sensitivity import sensitivity
@@ -40,6 +40,7 @@ def _table(entered: Sequence[Scored], part: Part, track: str, scenario: Scenario
     """One ranking: rows from the best band down, then reference policies without a rank."""
     entries = {s.slug: s.entries[track, scenario.name] for s in entered}
     scores = {slug: entry.score for slug, entry in entries.items()}
+    flags = table_flags(scores)
     statistics = {slug: entry.statistics for slug, entry in entries.items()}
     frames = domain_frames(part)
     bands = _bands(entered, (track, scenario.name, None), list(scores.values()))
@@ -65,7 +66,7 @@ def _table(entered: Sequence[Scored], part: Part, track: str, scenario: Scenario
                 score=scores[s.slug],
                 domain_bands=tuple(of_slug[s.slug] for of_slug in by_domain),
                 decisions_sha256=entries[s.slug].decisions_sha256,
-                flags=tuple(decision_flags(scores[s.slug])),
+                flags=tuple(flags[s.slug]),
                 statistics=statistics[s.slug],
                 curve=entries[s.slug].curve,
             )

@@ -19,7 +19,8 @@ import numpy as np
 import orjson
 
 from rsd_bench.board.board_tables import board_tables
-from rsd_bench.board.flags import DECLARED, duplicate_flags
+from rsd_bench.board.copies import alike
+from rsd_bench.board.flags import DECLARED, copy_flag
 from rsd_bench.board.json_lines import to_json
 from rsd_bench.board.leaderboard import BoardDataset, BoardSubmission, Leaderboard, NoiseCeiling, Refused
 from rsd_bench.board.page import to_html
@@ -175,13 +176,13 @@ def _text(text: str) -> str:
 
 def _submissions(accepted: list[Scored]) -> tuple[BoardSubmission, ...]:
     """Who submitted, with the flags of a submission as a whole."""
-    duplicates = duplicate_flags(
-        {s.slug: {key: entry.probabilities_sha256 for key, entry in s.entries.items()} for s in accepted}
-    )
+    digests = {s.slug: {key: entry.probabilities_sha256 for key, entry in s.entries.items()} for s in accepted}
+    copies = alike({s.slug: s.rankings for s in accepted}, digests)
     flagged = []
     for submission in (s.submission for s in accepted):
         declared = [DECLARED] if submission.router_latency.basis == "declared" else []
-        flagged.append(replace(submission, flags=(*duplicates.get(submission.slug, []), *declared)))
+        same = [copy_flag(copies[submission.slug])] if submission.slug in copies else []
+        flagged.append(replace(submission, flags=(*same, *declared)))
     return tuple(flagged)
 
 

@@ -2,8 +2,9 @@
 
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
 seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored` holds),
-`<key>.result.json` (the published result, only ever copied) and `<key>.npy` (float32 samples, one row a key); the first
-is written last and holds the second's SHA-256, since nothing that reads the second would see that it was cut short.
+`<key>.result.json` (the published result, only ever copied), `<key>.npy` (float32 samples, one row a key) and
+`<key>.orders.npy` (the rankings, end to end); the first is written last and holds the second's SHA-256, since nothing
+that reads the second would see that it was cut short.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import orjson
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from rsd_bench.board.copies import Ranking, Rankings
 from rsd_bench.board.curves import pack_curve
 from rsd_bench.board.json_lines import to_json
 from rsd_bench.board.leaderboard import BoardSubmission
@@ -61,13 +63,14 @@ class Entry:
 class Scored:
     """What the board keeps of a submission.
 
-    entries: by (track, scenario); samples: resampled RCS by (track, scenario, domain or None).
+    entries, rankings: by (track, scenario); samples: resampled RCS by (track, scenario, domain or None).
     """
 
     submission: BoardSubmission
     entries: Mapping[tuple[str, str], Entry]
     result_json: bytes  # results/<slug>.json
     samples: Mapping[tuple[str, str, str | None], NDArray[np.float32]]
+    rankings: Rankings
 
     @property
     def slug(self) -> str:
@@ -161,7 +164,8 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
     )
     to_json(json_data(listed))  # text that no file can hold is refused here, not when the board is written
     entries = {(score.track, score.scenario): _entry(submission, score, benchmark) for score in result.scores}
-    return Scored(listed, entries, to_json(result.to_dict()), samples)
+    rankings = {key: Ranking.of(p, submission.tau(*key)) for key, p in submission.p_edge.items()}
+    return Scored(listed, entries, to_json(result.to_dict()), samples, rankings)
 
 
 def _entry(submission: Submission, score: EvalScore, benchmark: Benchmark) -> Entry:
@@ -225,16 +229,24 @@ def _kept_file(cached: Path, key: str) -> Path:
 def _load(cached: Path, key: str) -> Scored | None:
     try:
         kept = orjson.loads(_kept_file(cached, key).read_bytes())
-        rows = np.load(cached / f"{key}.npy", allow_pickle=False)
+        rows, orders = (np.load(cached / f"{key}{of}.npy", allow_pickle=False) for of in ("", ".orders"))
         result_json = (cached / f"{key}.result.json").read_bytes()
         if hashlib.sha256(result_json).hexdigest() != kept["result_sha256"]:
             return None
         entries = [Entry.from_dict(entry) for entry in kept["entries"]]
+        ends = np.cumsum([entry.score.n for entry in entries])
+        split = np.split(orders, ends[:-1])
+        if len(orders) != ends[-1]:
+            return None
         return Scored(
             submission=BoardSubmission.from_dict(kept["submission"]),
             entries={(entry.score.track, entry.score.scenario): entry for entry in entries},
             result_json=result_json,
             samples=dict(zip(map(tuple, kept["sample_keys"]), rows, strict=True)),
+            rankings={
+                (entry.score.track, entry.score.scenario): Ranking(order, cut)
+                for entry, order, cut in zip(entries, split, kept["cuts"], strict=True)
+            },
         )
     except (OSError, EOFError, ValueError, TypeError, KeyError):
         return None  # absent or damaged: score anew
@@ -245,11 +257,14 @@ def _keep(cached: Path, key: str, scored: Scored) -> None:
         "submission": json_data(scored.submission),
         "entries": json_data(list(scored.entries.values())),
         "sample_keys": list(scored.samples),
+        "cuts": [scored.rankings[key].cut for key in scored.entries],
         "result_sha256": hashlib.sha256(scored.result_json).hexdigest(),
     }
     cached.mkdir(parents=True, exist_ok=True)
-    rows = cached / f".{key}.{os.getpid()}.npy"
-    np.save(rows, np.array(list(scored.samples.values())))
-    rows.replace(cached / f"{key}.npy")
+    orders = np.concatenate([scored.rankings[key].order for key in scored.entries])
+    for of, rows in {"": np.array(list(scored.samples.values())), ".orders": orders}.items():
+        partial = cached / f".{key}.{os.getpid()}.npy"
+        np.save(partial, rows)
+        partial.replace(cached / f"{key}{of}.npy")
     write_file(cached / f"{key}.result.json", scored.result_json)
     write_file(_kept_file(cached, key), orjson.dumps(kept))

@@ -124,7 +124,7 @@ def test_a_damaged_cache_is_scored_anew(
     assert len(scorings) == 10
 
 
-@pytest.mark.parametrize("suffix", [".json", ".npy", ".result.json"])
+@pytest.mark.parametrize("suffix", [".json", ".npy", ".orders.npy", ".result.json"])
 @pytest.mark.parametrize("damage", [lambda old: b"", lambda old: b"{", lambda old: old[: len(old) // 2]])
 def test_one_damaged_file_of_a_kept_score_is_enough(
     tmp_path: Path,

@@ -16,6 +16,7 @@ const GLOSSARY = [
   ["Area under APSP over CA", "APSP along the threshold curve, averaged over the share on the edge"],
   ["all-edge, all-cloud", "fixed policies: every query to the small or to the large model"],
   ["random", "a random share of the queries, as large as the router's CA, goes to the small model: the expected value"],
+  ["Flags", "what a reader should know of a row; one with a question mark asks its author, and is no verdict: two honest runs of one recipe may decide alike, and a router may be that good"],
   ["Oracles", "decide with the scores of both answers in hand, which no router has: the label oracle stays on the edge wherever the small model is enough, the RCS oracle takes the decision of higher RCS"]];
 
 // What stands behind the seconds; of a profile, the mean seconds of both models on the first track.
