@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from sound_submissions import make, probabilities
 
 from rsd_bench.board.board_diff import diff_boards
 from rsd_bench.board.build_board import build_board
@@ -31,7 +32,6 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.submission.submission import Submission
-from submissions import make, probabilities
 
 COMMITTED = sorted(path.stem for path in (ROOT / "leaderboard" / "results").glob("*.json"))
 Change = Callable[[FloatArray, float], tuple[FloatArray, float]]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import RECIPE, ROOT, Records, call_cli
+from sound_submissions import make
 from toy_builds import imported, list_files_again
 
 import rsd_bench as rsd
@@ -28,7 +29,6 @@ from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.metrics.latency import unclocked_groups
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.studies.cross_validation import Decided, summarise
-from submissions import make
 
 FIX = "give its latencies, or name a latency profile"
 
