@@ -117,12 +117,15 @@ def clear_unfinished(folder: Path) -> None:
     for path in folder.glob(".*.partial"):
         if (found := _UNFINISHED.fullmatch(path.name)) and path.is_file():
             with suppress(OSError):  # another process was quicker
-                ours = found["host"] == _HOST and os.name == "posix"
-                if (ours and not _runs(int(found["pid"]))) or time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                dead = found["host"] == _HOST and not _runs(int(found["pid"]))
+                if dead or time.time() - path.stat().st_mtime > _FORGOTTEN_S:
                     path.unlink()
 
 
 def _runs(pid: int) -> bool:
+    """Whether a process of this machine runs, or may: Windows knows no signal that only asks."""
+    if os.name != "posix":
+        return True
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -21,6 +21,7 @@ from rsd_bench.board.comment import Report
 from rsd_bench.board.page import to_html
 from rsd_bench.board.render import to_markdown, to_text
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.manifest import ModelPair
 from rsd_bench.evaluation.evaluate import score_submission
 from rsd_bench.submission.check_submission import open_submission
 
@@ -47,7 +48,7 @@ def test_names_of_a_dataset_are_text_in_the_markdown(built: Any) -> None:  # noq
     plain = structure(to_markdown(board))
     named = replace(
         board,
-        dataset=replace(board.dataset, name=HOSTILE, version=HOSTILE, pair=dict.fromkeys(("small", "large"), HOSTILE)),
+        dataset=replace(board.dataset, name=HOSTILE, version=HOSTILE, pair=ModelPair(HOSTILE, HOSTILE)),
         latency_basis=(HOSTILE,),
         tables=tuple(replace(t, track=HOSTILE, scenario=HOSTILE) for t in board.tables),
         noise={HOSTILE: next(iter(board.noise.values()))} if board.noise else None,

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chat_server import Loopback
-from conftest import RECIPE, Records, run_cli
+from conftest import LITE, RECIPE, Records, run_cli
 
 from rsd_bench.build.provenance import moved_models
+from rsd_bench.dataset.manifest import ModelPair, SourceEntry, read_manifest
 from rsd_bench.model_names import what_moved
 
 
@@ -35,14 +37,13 @@ def test_one_version_of_what_was_asked_is_no_news(served: list[str], says: str |
 
 
 def test_a_model_that_moved_between_two_sources_has_moved() -> None:
-    manifest = {
-        "pair": {"small": "s", "large": "l"},
-        "sources": {
-            "a": {"live": {"s": {"served_models": ["s-2026-01-01"]}, "unused": {"served_models": ["x"]}}},
-            "b": {"live": {"s": {"served_models": ["s-2026-02-01"]}}},
-            "imported": {},
-        },
+    imported = SourceEntry("n", "CC0", True, "", "", "", "", 1)
+    sources = {
+        "a": replace(imported, live={"s": {"served_models": ["s-2026-01-01"]}, "unused": {"served_models": ["x"]}}),
+        "b": replace(imported, live={"s": {"served_models": ["s-2026-02-01"]}}),
+        "imported": imported,
     }
+    manifest = replace(read_manifest(LITE), pair=ModelPair("s", "l"), sources=sources)
     assert [problem.where for problem in moved_models(manifest)] == ["s"]
 
 

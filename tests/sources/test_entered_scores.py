@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_builds import imported, responses, rewrite
 
+from rsd_bench.dataset.manifest import file_sha256, manifest_sha256
 from rsd_bench.dataset.private_outcomes import open_private_benchmark
 from rsd_bench.judge.human import read_human_scores
 from rsd_bench.judge.score_answers import Scored, _judged
@@ -109,6 +110,9 @@ def test_from_private_outcomes(tmp_path: Path, toy_dataset: Path) -> None:
             private / "outcomes" / path.name
         )
     rewrite(public, "pairs", lambda rows: [row.update(small_score=None, large_score=None) for row in rows])
+    files = {f"outcomes/{path.name}": {"sha256": file_sha256(path)} for path in (private / "outcomes").iterdir()}
+    (private / "manifest.json").write_text(json.dumps({"of_manifest": manifest_sha256(public), "files": files}))
+    (private / "noise.key").write_text("0" * 64)
     hidden = open_private_benchmark(public, private).part("in-domain", "test")
     assert len(hidden) and set(hidden.outcomes.small) == {7.0}
 
