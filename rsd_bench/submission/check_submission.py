@@ -34,10 +34,10 @@ def open_submission(folder: Path, benchmark: Benchmark) -> Submission:
 
 def open_submissions(folders: Sequence[Path], benchmark: Benchmark) -> list[Submission]:
     """Submissions that are in order; InputError listing every problem of each that is not."""
-    checked = [check_submission(folder, benchmark) for folder in folders]
-    if problems := list(dict.fromkeys(problem for _, found in checked for problem in found)):
+    checked = {folder: check_submission(folder, benchmark) for folder in dict.fromkeys(folders)}
+    if problems := [problem for _, found in checked.values() for problem in found]:
         raise InputError(problems)
-    return [submission for submission, _ in checked if submission is not None]
+    return [submission for folder in folders if (submission := checked[folder][0])]
 
 
 def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | None, list[Problem]]:
