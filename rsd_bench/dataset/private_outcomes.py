@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, SCORE_MAX, load_profile
 from rsd_bench.dataset.benchmark import Benchmark, latency_problems, read_queries
+from rsd_bench.dataset.check_figures import LATENCIES, SCORES
 from rsd_bench.dataset.layout import LATENCY, MANIFEST, PRIVATE_SPLIT
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
@@ -40,7 +41,6 @@ from rsd_bench.types import InputError
 NOISE_KEY, LEDGER = "noise.key", "ledger.jsonl"
 KEY_BYTES = 32
 _KEY = re.compile(rb"[0-9a-f]{%d}" % (2 * KEY_BYTES))
-_OUTCOME = ["small_score", "large_score", "small_latency_s", "large_latency_s"]
 _COLUMNS = ["query_id", "model", "score", "latency_s", "latency_basis", "output_tokens"]
 
 
@@ -146,5 +146,5 @@ def read_noise_key(text: bytes, where: object) -> bytes:
 
 def _digest(test: pd.DataFrame) -> str:
     """SHA-256 of the test outcomes themselves, whatever the files they came in look like."""
-    text = test[["query_id", *_OUTCOME]].to_csv(index=False, float_format="%r", lineterminator="\n")
+    text = test[["query_id", *SCORES, *LATENCIES]].to_csv(index=False, float_format="%r", lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Score the answers of a store: what the verdicts of a judge make of each outcome.
 
-The score is the mean of the verdicts; an outcome without any
-verdict is `unparseable`, or stays `unscored` where calls failed or are still to be made.
+The score is the mean of the verdicts; an outcome without any verdict is `unparseable`, or stays `unscored` where calls
+failed or are still to be made.
 
 A score of ours gives way to another judge's only when that one is done with the answer, and to the same judge's only
 when it has more verdicts: a run that was stopped, or only an estimate, takes no score away.
