@@ -20,7 +20,7 @@ from rsd_bench.dataset.manifest import SourceEntry, read_manifest, require_conte
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.sources.outcomes import rows_of
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.source import Query, Source, SourceInfo
+from rsd_bench.sources.source import Media, Query, Source, SourceInfo
 from rsd_bench.sources.store import import_source, source_info, sources_in
 from rsd_bench.sources.store_images import read_image
 from rsd_bench.types import InputError, Problem
@@ -100,7 +100,7 @@ def _from_store(store: Path, name: str) -> _Opened:
                 group=row["group"],
                 question=row["question"],
                 reference_answer=row["reference_answer"],
-                image=partial(read_image, store, row["image_sha256"]),
+                media=(Media("image", partial(read_image, store, row["image_sha256"])),),
             )
 
     return _Opened(info, read)
@@ -130,7 +130,7 @@ def _query(row: dict[str, Any], where: str) -> Query:
         group=row["group_id"],
         question=row["question"],
         reference_answer=row["reference_answer"],
-        image=lambda: data,
+        media=(Media("image", lambda: data),),
     )
 
 
@@ -158,7 +158,7 @@ def _digest_row(row: dict[str, Any]) -> bytes:
 
 
 def _digest_query(query: Query) -> bytes:
-    image = hashlib.sha256(query.image()).hexdigest()
+    image = hashlib.sha256(query.media[0].read()).hexdigest()
     return _digest(query.domain, query.question, query.reference_answer, image)
 
 

@@ -37,7 +37,7 @@ from rsd_bench.dataset.image_file import read_bounded
 from rsd_bench.jsonl import describe
 from rsd_bench.sources.ids import is_name, row_id, slug
 from rsd_bench.sources.named_images import image_in
-from rsd_bench.sources.source import Query, Source, SourceInfo
+from rsd_bench.sources.source import Media, Query, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -136,6 +136,7 @@ def _queries(place: _Place, source: str, fields: Mapping[str, Any], mapping: Pat
         texts = {name: _as_text(cells[name]) for name in ("id", "group", "reference_answer") if name in cells}
         domain = slug(_as_text(cells.get("domain", fields.get("constants", {}).get("domain"))))
         image = _image_reader(cells["image"], place)
+        name = _image_name(cells["image"])
         faults = []
         if not isinstance(question, str) or not question.strip():
             faults.append(f"{columns['question']} is not a text")
@@ -152,7 +153,7 @@ def _queries(place: _Place, source: str, fields: Mapping[str, Any], mapping: Pat
         query_id = f"{source}/{texts.get('id', number)}"
         group = f"{source}/{texts['group']}" if texts.get("group") else query_id
         reference = texts.get("reference_answer") or None
-        yield Query(where, query_id, domain, group, question.strip(), reference, image, _image_name(cells["image"]))
+        yield Query(where, query_id, domain, group, question.strip(), reference, (Media("image", image, name),))
 
 
 def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[dict[str, Any]]:

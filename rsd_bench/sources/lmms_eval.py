@@ -31,7 +31,7 @@ from rsd_bench.jsonl import read_rows
 from rsd_bench.sources.ids import slug
 from rsd_bench.sources.lmms_eval_metric import MetricChoice
 from rsd_bench.sources.named_images import image_at
-from rsd_bench.sources.source import Query, Response, Source, SourceInfo
+from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 
 _SAMPLES = re.compile(r"(?:(?P<run>.+?)_)?samples_(?P<task>.+?)(?:_(?P<late_run>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl")
@@ -234,7 +234,8 @@ def _queries(task: _Task, files: Mapping[str, Path]) -> Iterator[Query]:
     for key, path in files.items():
         doc, query_id, read = task.docs[key], f"{task.source}/{key}", partial(image_at, path, path.name)
         reference = doc.target.strip() or None
-        yield Query(doc.where, query_id, doc.domain, query_id, doc.question, reference, read, path.name)
+        media = (Media("image", read, path.name),)
+        yield Query(doc.where, query_id, doc.domain, query_id, doc.question, reference, media)
 
 
 def _responses(task: _Task, choice: MetricChoice, imported: set[str]) -> Iterator[Response]:

@@ -11,7 +11,7 @@ from typing import Any
 from rsd_bench.jsonl import describe, parse_json, read_rows
 from rsd_bench.schemas import validator
 from rsd_bench.sources.named_images import image_in
-from rsd_bench.sources.source import Judgment, Query, Response, Source, SourceInfo
+from rsd_bench.sources.source import Judgment, Media, Query, Response, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 
 _VOTE_SCORES = {"win": 10.0, "undecided": 5.0, "loss": 0.0}
@@ -70,8 +70,7 @@ def _queries(folder: Path, source: str, report: Report) -> Iterator[Query]:
             group=row.get("group", row["query_id"]),
             question=row["question"],
             reference_answer=row.get("reference_answer"),
-            image=partial(image_in, folder, row["image"]),
-            image_name=row["image"],
+            media=(Media("image", partial(image_in, folder, row["image"]), row["image"]),),
         )
 
 

@@ -6,15 +6,27 @@ and storage are done once, in `store`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rsd_bench.config import MAX_SECONDS, SCORE_MAX, is_latency
 from rsd_bench.metrics.arrays import entered
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Problem
 
 #: How an outcome ended. Only `ok` has a score.
 STATUSES = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", "error")
+#: What a query may hold beside its text, and the modality of one that holds nothing else.
+MEDIA_KINDS, TEXT = ("image", "audio", "video"), "text"
+
+
+def modality_of(kinds: Iterable[str]) -> str:
+    """The modality of a query with media of these kinds: "image", "image+audio", "text" where there are none."""
+    given = set(kinds)
+    return "+".join(kind for kind in MEDIA_KINDS if kind in given) or TEXT
+
+
+class SourceProblem(Problem):
+    """A fault of a source as a whole, which leaving out some of its rows does not mend."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +45,23 @@ class SourceInfo:
 
 
 @dataclass(frozen=True)
-class Query:
-    """A question about an image. `image` reads its original bytes (OSError where it cannot).
+class Media:
+    """One image, sound or video of a query: `read` gives its original bytes (OSError where it cannot).
 
-    image_name: what the source calls the image, for what is said of it; "" where it has no name.
+    name: what the source calls it, for what is said of it; "" where it has no name.
+    """
+
+    kind: str  # one of MEDIA_KINDS
+    read: Callable[[], bytes]
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question and what it is about: one or more media in the order in which a model sees them, or none.
+
+    modality: the kinds of media, joined by "+", or "text"; by default that of `media`. One that is stated with no
+        media says that the media are not to be had, which is no fault: the question and its outcomes still count.
     """
 
     where: str
@@ -45,8 +70,16 @@ class Query:
     group: str
     question: str
     reference_answer: str | None
-    image: Callable[[], bytes]
-    image_name: str = ""
+    media: tuple[Media, ...] = ()
+    modality: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.modality:
+            object.__setattr__(self, "modality", modality_of(media.kind for media in self.media))
+
+    @property
+    def media_available(self) -> bool:
+        return bool(self.media) or self.modality == TEXT
 
 
 @dataclass(frozen=True)
@@ -63,7 +96,7 @@ class Judgment:
 
 @dataclass(frozen=True)
 class Response:
-    """A model's outcome on a query. `score` None with a status other than ok; latency in seconds, energy in joules.
+    """A model's outcome on a query. `score` None with a status other than ok; seconds, US dollars and joules as given.
 
     Whatever enters a store, read or clocked, is one of these: its score is rounded as all scores are that enter, and a
     score outside of 0 to 10, or a latency that is none, is an InputError.
@@ -80,6 +113,8 @@ class Response:
     output_tokens: int | None = None
     latency_s: float | None = None
     latency_basis: str | None = None  # default: that of the source
+    first_token_s: float | None = None
+    cost_usd: float | None = None
     energy_j: float | None = None
     energy_basis: str | None = None
     judgments: tuple[Judgment, ...] = field(default=())
@@ -89,18 +124,32 @@ class Response:
             if not 0 <= self.score <= SCORE_MAX:
                 raise InputError.at(self.where, f"score {self.score} is not in [0, 10]", "give a score, or none")
             object.__setattr__(self, "score", entered(self.score))
-        if self.latency_s is not None and not is_latency(self.latency_s):
-            what = f"latency_s is {self.latency_s}, which is no latency"
-            raise InputError.at(self.where, what, f"give a number of seconds from 0 to {MAX_SECONDS:g}")
+        for field_name in ("latency_s", "first_token_s"):
+            seconds = getattr(self, field_name)
+            if seconds is not None and not is_latency(seconds):
+                what = f"{field_name} is {seconds}, which is no latency"
+                raise InputError.at(self.where, what, f"give a number of seconds from 0 to {MAX_SECONDS:g}")
+
+
+@dataclass(frozen=True)
+class VariantScores:
+    """A model's scores, 0-10, on the variants of one question: the queries of a group are some of those variants."""
+
+    where: str
+    group: str
+    model: str
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Source:
     """An opened source: its provenance and its rows, read as they are asked for, queries first.
 
-    Faults of a row go to the `report` the importer was given, and the row is left out of the iterators.
+    Faults of a row go to the `report` the importer was given, and the row is left out of the iterators; faults of the
+    source as a whole go there as SourceProblem, or are raised.
     """
 
     info: SourceInfo
     queries: Iterator[Query]
     responses: Iterator[Response]
+    variants: Iterator[VariantScores] = field(default_factory=lambda: iter(()))

@@ -182,8 +182,8 @@ def _write_queries(queries: Iterable[Query], store: Path, folder: Path, name: st
                 batch.append(row(query, future.result()))
             except (OSError, ValueError) as error:
                 what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                if isinstance(error, ValueError) and query.image_name:
-                    what = f"image {query.image_name!r} {what}"
+                if isinstance(error, ValueError) and query.media[0].name:
+                    what = f"image {query.media[0].name!r} {what}"
                 report(Problem(query.where, f"query {query.query_id!r}: {what}", "fix or leave out the query"))
             if len(batch) >= _BATCH:
                 writer.write_table(pa.Table.from_pylist(batch, QUERIES))
@@ -197,7 +197,7 @@ def _ahead(queries: Iterator[Query], store: Path) -> Iterator[tuple[Query, Futur
     with ThreadPoolExecutor(_THREADS) as pool:
 
         def start(query: Query) -> tuple[Query, Future[tuple[str, int, dict[str, float]]]]:
-            return query, pool.submit(store_image, store, query.image)
+            return query, pool.submit(store_image, store, query.media[0].read)
 
         waiting = [start(query) for query in islice(queries, 4 * _THREADS)]
         while waiting:

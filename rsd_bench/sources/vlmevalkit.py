@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsd_bench.sources.ids import is_name, row_id, slug
-from rsd_bench.sources.source import Query, Response, Source, SourceInfo
+from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo
 from rsd_bench.sources.spreadsheets import Row, columns_of, read_table, row_at
 from rsd_bench.sources.vlmevalkit_judge import JudgeFile, judge_name, read_judge_file
 from rsd_bench.types import InputError, Problem, Report
@@ -124,7 +124,7 @@ def _queries(tsv: Path, source: str, benchmark: _Benchmark, report: Report) -> I
             group=query_id,
             question=_question(cells),
             reference_answer=cells.get("answer", "").strip() or None,
-            image=_image_reader(tsv, holder, benchmark.columns.index("image")),
+            media=(Media("image", _image_reader(tsv, holder, benchmark.columns.index("image"))),),
         )
 
 
