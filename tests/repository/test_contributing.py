@@ -48,7 +48,7 @@ def write(root: Path, section: str) -> None:
             start = old.rindex("\n", 0, old.index(above)) + 1
             path.write_text(old[:start] + code + old[start:], "utf-8")
         else:
-            path.write_text(f"{old}\n\n{code}" if at_end else code, "utf-8")
+            path.write_text(f"{old}{code}" if at_end else code, "utf-8")
 
 
 @pytest.mark.parametrize("title", ["Add a baseline", "Add a source format"])

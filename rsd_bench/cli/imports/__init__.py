@@ -1,0 +1,1 @@
+"""The commands of `rsd-bench data import`: one module a format, and what they share in `run_import`."""

@@ -1,0 +1,46 @@
+"""`rsd-bench data import lmms-eval`: sample logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsd_bench.cli import panels
+from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.option_groups import grouped
+from rsd_bench.cli.output import AsJson
+from rsd_bench.types import Problem
+
+if TYPE_CHECKING:
+    from rsd_bench.sources.source import Source
+
+
+@grouped
+def import_lmms_eval(
+    logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="Folder with *_samples_*.jsonl.")],
+    out: Store,
+    licence: LicenceOptions,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the images, which the logs lack, named by doc_id or image path.",
+            rich_help_panel=panels.FILES,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="The metric to read as score, where logs hold several.", rich_help_panel=panels.CONTENT),
+    ] = None,
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import lmms-eval sample logs, one source per task."""
+    from rsd_bench.sources.lmms_eval import open_lmms_eval
+
+    def opened(report: Callable[[Problem], None]) -> list[Source]:
+        return open_lmms_eval(logdir, report, images=images, metric=metric)
+
+    run_import({str(logdir): licence.stated(opened)}, out, models, as_json)

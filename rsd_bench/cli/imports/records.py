@@ -1,0 +1,26 @@
+"""`rsd-bench data import records`: folders in this package's own format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsd_bench.cli.imports.run_import import Models, Opener, Store, run_import
+from rsd_bench.cli.output import AsJson
+
+
+def import_records(
+    folders: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Records folders.")],
+    out: Store,
+    models: Models = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import records folders: source.json, queries.jsonl, responses.jsonl, images/ (`rsd-bench schema records`)."""
+    from rsd_bench.sources.records_folder import open_records
+
+    def opener(folder: Path) -> Opener:
+        return lambda report: [open_records(folder, report)]
+
+    run_import({str(folder): opener(folder) for folder in folders}, out, models, as_json)
