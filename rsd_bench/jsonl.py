@@ -36,18 +36,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
+def _missing(name: str) -> None:
+    if name != "NaN":
+        _no_constant(name)
+
+
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
+_PYTHONS = json.JSONDecoder(parse_constant=_missing, parse_float=_finite, object_pairs_hook=_unique)
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, nan: bool = False) -> Any:
     """Strict JSON: no NaN or infinite number, no key twice, no runaway nesting, no half of a surrogate pair.
 
-    Raises ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
+    nan: NaN is None, as in files in which Python wrote it for a value that it did not have. Raises ValueError saying
+    what is wrong. What it returns can be printed, hashed and written as UTF-8.
     """
     try:
-        value = _DECODER.decode(text)
+        value = (_PYTHONS if nan else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:

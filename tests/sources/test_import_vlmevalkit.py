@@ -80,7 +80,7 @@ class Kit:
     def predict(self, rows: Sequence[Sequence[Any]], model: str = "small", suffix: str = ".xlsx") -> Path:
         path = self.folder / f"{model}_MiniBench{suffix}"
         write = write_xlsx if suffix == ".xlsx" else write_text
-        self.predictions[model] = write(path, [["index", "question", "prediction"], *([i, "q", p] for i, p in rows)])
+        self.predictions[model] = write(path, [["index", "question", "prediction"], *([i, None, p] for i, p in rows)])
         return path
 
     def judge(self, rows: Sequence[Sequence[Any]], *columns: str, model: str = "small") -> None:
