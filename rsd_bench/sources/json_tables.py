@@ -27,12 +27,13 @@ _SHAPES = 'a list of objects, or the columns that pandas writes: {"index": {"0":
 def json_rows(path: Path, report: Report) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield (where, cells by column) for each row; faults of a row, and of the file as a SourceProblem, to `report`."""
     found = _lines(path, report) if path.suffix.lower() == ".jsonl" else _whole(path, report)
-    rows = 0
+    rows, sound = 0, False
     try:
         for where, row in found:
             rows += 1
             if isinstance(row, dict):
                 yield where, {key: _cell(value) for key, value in row.items()}
+                sound = True
             elif row is not None:
                 report(Problem(where, "is no object", "give the row as an object: column names and values"))
     except OSError as error:
@@ -40,8 +41,9 @@ def json_rows(path: Path, report: Report) -> Iterator[tuple[str, dict[str, str]]
     except ValueError as error:
         report(SourceProblem(str(path), str(error), f"write {_SHAPES}"))
     else:
-        if not rows:
-            report(SourceProblem(str(path), "is empty", "export the file again"))
+        if not sound:
+            what = "has no row that can be read" if rows else "is empty"
+            report(SourceProblem(str(path), what, "export the file again"))
 
 
 def _lines(path: Path, report: Report) -> Iterator[tuple[str, Any]]:

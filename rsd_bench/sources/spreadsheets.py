@@ -101,7 +101,7 @@ def _cells(path: Path, required: Sequence[str], report: Report, naming: Naming) 
         rows = _text(path, _DELIMITERS[suffix], report)
     columns: list[str] | None = None
     roles: Mapping[str, str] = {}
-    empty = True
+    empty = unsound = True
     for where, cells, span in rows:
         if columns is None:
             columns = [column_name(cell) for cell in cells]
@@ -114,10 +114,12 @@ def _cells(path: Path, required: Sequence[str], report: Report, naming: Naming) 
             what = f"row has {len(cells)} cells, the header {len(columns)}"
             report(Problem(where, what, "fix the row; quote cells that hold a delimiter, a quote or a line break"))
             continue
+        unsound = False
         named = dict(zip(columns, cells, strict=True))
         yield Row(where, named | {role: named[column] for role, column in roles.items()}, span)
-    if columns is not None and empty:
-        report(SourceProblem(str(path), "has a header but no rows", "export the file again"))
+    if columns is not None and unsound:
+        what = "has a header but no rows" if empty else "has no row that can be read"
+        report(SourceProblem(str(path), what, "export the file again"))
 
 
 def _json(path: Path, required: Sequence[str], report: Report, naming: Naming) -> Iterator[Row]:
@@ -141,9 +143,11 @@ def _json(path: Path, required: Sequence[str], report: Report, naming: Naming) -
         yield Row(where, named | {role: named[column] for role, column in roles.items()})
     if first and not sound and lacking:
         _usable_header(*first, required, report, naming.fix)
-    else:
-        for problem in lacking:
-            report(problem)
+        return
+    for problem in lacking:
+        report(problem)
+    if first and not sound:
+        report(SourceProblem(str(path), "has no row that can be read", "export the file again"))
 
 
 def row_at(path: Path, span: tuple[int, int]) -> list[str]:

@@ -64,6 +64,9 @@ def open_vlmevalkit(
         read_tsv(tsv, benchmark, reading, report)
     else:
         read_predictions(predictions.values(), benchmark, reading, report)
+    if benchmark.faulty and not benchmark.questions:
+        where, what = str(tsv or next(iter(predictions.values()), "")), "has no row that can be read as a question"
+        report(SourceProblem(where, what, "fix the rows that are named"))
     files = {
         model: _judge_file(judges[model], path, benchmark, tsv is not None, reading, report)
         for model, path in predictions.items()
@@ -168,15 +171,20 @@ class _Answers:
         """The index and the response of each row that answers a question of the benchmark; rolls are questions here."""
         benchmark, report = self._benchmark, self._report
         naming, agreement = self._reading.columns.naming(), Agreement(path, benchmark)
-        answered: dict[str, Row] = {}
+        answered: dict[str, tuple[str, int]] = {}  # where, and a figure that differs where a row does
         changed: list[str] = []
         strangers: list[Row] = []
         for row in read_table(path, ("index", "prediction"), report if self._has_tsv else _unheard, naming):
             index, text = row_id(row.cells["index"]), row.cells["prediction"]
+            content = hash(frozenset(row.cells.items()))
             if index in answered:
-                self._twice(model, index, answered[index], row)
+                where, first = answered[index]
+                if content != first:
+                    what = f"outcome of {model!r} on {benchmark.query_id(index)!r} stands at {where} too"
+                    fix = "keep the one that was judged"
+                    report(SourceProblem(row.where, f"{what}, and the rows differ", fix))
                 continue
-            answered[index] = row
+            answered[index] = row.where, content
             verdict = file.verdicts.get(index)
             if verdict and verdict.prediction is not None and not same_text(text, verdict.prediction):
                 changed.append(verdict.where)
@@ -202,11 +210,6 @@ class _Answers:
         if not_answered := [v.where for index, v in file.verdicts.items() if index not in answered]:
             what = f"judges {len(not_answered)} answers that are not in {path}"
             report(Problem(not_answered[0], what, _THESE_PREDICTIONS))
-
-    def _twice(self, model: str, index: str, first: Row, row: Row) -> None:
-        if row.cells != first.cells:
-            what = f"outcome of {model!r} on {self._benchmark.query_id(index)!r} stands at {first.where} too"
-            self._report(SourceProblem(row.where, f"{what}, and the rows differ", "keep the one that was judged"))
 
     def _tell_strangers(self, rows: list[Row]) -> None:
         """Rows of no question: a fault of each, or of the file where no row says what its question is."""

@@ -20,7 +20,7 @@ from typing import Literal
 
 from rsd_bench.sources.ids import row_id, slug
 from rsd_bench.sources.source import Media, Query, SourceProblem
-from rsd_bench.sources.spreadsheets import Row
+from rsd_bench.sources.spreadsheets import Row, column_name
 from rsd_bench.sources.vlmevalkit_images import listed
 from rsd_bench.sources.vlmevalkit_names import AGREED, CATEGORIES, ColumnMap
 from rsd_bench.types import Problem, Report
@@ -43,6 +43,10 @@ class Reading:
     columns: ColumnMap = field(default_factory=ColumnMap)
     domain_column: str | None = None
     circular: Literal["first", "all"] = "first"
+
+    def __post_init__(self) -> None:
+        if self.domain_column is not None:
+            object.__setattr__(self, "domain_column", column_name(self.domain_column))
 
 
 @dataclass(frozen=True)

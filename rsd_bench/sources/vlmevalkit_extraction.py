@@ -10,8 +10,8 @@ MathVista's are such. The columns `answer` and `answer_type` say how `res` is co
     float          they are the same number; where a column `precision` says so, rounded to that many decimals
     list, text     they are the same list, or the same text
 
-What is no number, names no option or is empty is wrong. VLMEvalKit itself never counts a list: of a file with a list
-that was answered rightly, its `_score.csv` has one hit less.
+What is no number, or names no option, is wrong; an empty `res` is no verdict. VLMEvalKit itself never counts a list: of
+a file with a list that was answered rightly, its `_score.csv` has one hit less.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PUNCTUATION = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
 
 def is_hit(cells: Mapping[str, str]) -> bool:
     """Whether `res` is the answer. ValueError that says what is wrong with the row where it cannot be told."""
-    said, answer, kind = cells["res"].strip(), cells["answer"].strip(), cells["answer_type"].strip()
+    said, answer, kind = (cells.get(name, "").strip() for name in NEEDED)
     choices = [str(choice) for choice in listed(cells.get("choices", ""))]
     if cells.get("question_type", "").strip() == "multi_choice" or (not cells.get("question_type") and choices):
         return named_option(said, choices) == _right_option(cells, choices, answer)

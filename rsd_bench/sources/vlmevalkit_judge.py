@@ -12,15 +12,15 @@ have. How it becomes 0-10 (`JudgeFile.rule`):
                             (`vlmevalkit_extraction`)
 
 VLMEvalKit scores even where its judge failed: a random option is matched, or 0.0 stored, and only `log` tells. Such
-rows are `unparseable` without a score, as is a score of -1, its mark for a reply that no score could be read from. A
-row that is about another question than the benchmark's row of its index makes the whole file useless.
+rows are `unparseable` without a score, as is an empty `res`, and a score of -1, its mark for a reply that no score
+could be read from. A row that is about another question than the benchmark's row of its index spoils the whole file.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def read_judge_file(
     rows = _rows_by_index(path, report, naming)
     if not rows:
         return JudgeFile(judge)
-    column = _score_column(path, next(iter(rows.values())).cells.keys(), own_columns, report)
+    column = _score_column(path, set().union(*(row.cells for row in rows.values())), own_columns, report)
     if column is None:
         return JudgeFile(judge)
     numbers: dict[str, float] = {}
@@ -92,7 +92,8 @@ def read_judge_file(
             agreement.look(row, index)
         try:
             if column == "res":
-                numbers[index] = _extracted(row, agreement.filled(row, index) if agreement else row.cells)
+                cells = agreement.filled(row, index) if agreement else row.cells
+                numbers[index] = 0.0 if _judge_failed(row, column) else float(is_hit(cells))
             else:
                 numbers[index] = _stated(row, column)
         except ValueError as error:
@@ -146,13 +147,10 @@ def _stated(row: Row, column: str) -> float:
     return number
 
 
-def _extracted(row: Row, cells: Mapping[str, str]) -> float:
-    """1 where what the judge read out of the answer is the answer, else 0; 0 where it failed, which is no verdict."""
-    return 0.0 if _judge_failed(row) else float(is_hit(cells))
-
-
-def _judge_failed(row: Row) -> bool:
-    return _JUDGE_FAILED.search(row.cells.get("log", "")) is not None
+def _judge_failed(row: Row, column: str) -> bool:
+    """Whether the judge gave no verdict, whatever the row is scored."""
+    said_nothing = column == "res" and not row.cells.get("res", "").strip()
+    return said_nothing or _JUDGE_FAILED.search(row.cells.get("log", "")) is not None
 
 
 def _number(text: str) -> float | None:
@@ -184,7 +182,7 @@ def _full_marks(path: Path, column: str, benchmark: str, highest: float, report:
 
 def _verdict(row: Row, column: str, number: float, full: float, report: Report) -> Verdict | None:
     prediction = row.cells.get("prediction")
-    if _judge_failed(row) or (number == -1 and column not in ("hit", "judge")):
+    if _judge_failed(row, column) or (number == -1 and column not in ("hit", "judge")):
         return Verdict(row.where, "unparseable", None, prediction)
     if not 0 <= number <= full:
         report(Problem(row.where, f"{column} {number:g} lies outside 0-{full:g}", "judge the row again or delete it"))
