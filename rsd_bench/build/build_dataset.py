@@ -33,8 +33,8 @@ from rsd_bench.dataset.manifest import Manifest, ModelPair, SourceEntry, manifes
 from rsd_bench.features.feature_table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.label import label, label_column
-from rsd_bench.sources.store import batches_of
-from rsd_bench.sources.store_images import read_image
+from rsd_bench.sources.store_media import read_media
+from rsd_bench.sources.store_tables import batches_of
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 
@@ -111,7 +111,7 @@ def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[s
                 if query_id not in known:
                     continue
                 figure = known[query_id]
-                image = read_image(store, figure["image_sha256"])
+                image = read_media(store, "image", figure["image_sha256"])
                 bar.update()
                 yield (
                     figure["split"],

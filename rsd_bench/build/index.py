@@ -21,7 +21,7 @@ from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.sources.damage import reading
-from rsd_bench.sources.store import source_info, sources_in
+from rsd_bench.sources.store_tables import source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _QUERY_COLUMNS = ["query_id", "domain", "group", "image_sha256", "image_bytes"]

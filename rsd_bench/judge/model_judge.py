@@ -18,9 +18,8 @@ from rsd_bench.endpoints.calls import Endpoint, Request, make_request
 from rsd_bench.judge.prompt import JudgePrompt
 from rsd_bench.judge.texts import query_texts
 from rsd_bench.judge.verdict import NoVerdictError, Verdict, read_verdict
-from rsd_bench.sources.outcomes import JUDGE_PREFIX, rows_of, scored_by_us
-from rsd_bench.sources.store import sources_in
-from rsd_bench.sources.store_images import image_to_send
+from rsd_bench.sources.store_media import media_to_send
+from rsd_bench.sources.store_tables import JUDGE_PREFIX, rows_of, scored_by_us, sources_in
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 
@@ -91,7 +90,7 @@ class Scope:
 
     def image(self, sha256: str) -> bytes:
         """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        return image_to_send(self.store, sha256)
+        return media_to_send(self.store, "image", sha256)
 
 
 def open_scope(store: Path, sources: list[str] | None, models: list[str] | None) -> Scope:

@@ -30,7 +30,7 @@ from rsd_bench import folders
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.folders import clear_unfinished, new_folder, write_file
-from rsd_bench.sources.store import source_info, sources_in
+from rsd_bench.sources.store_tables import source_info, sources_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL, no fork")
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from rsd_bench.sources.hub_queries import open_hub
 from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_images import image_path
+from rsd_bench.sources.store_media import image_path
 from rsd_bench.types import InputError, Problem
 
 MAP = """

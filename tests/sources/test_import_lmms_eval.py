@@ -16,7 +16,7 @@ from PIL import Image
 
 from rsd_bench.sources.lmms_eval import open_lmms_eval
 from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_images import image_path
+from rsd_bench.sources.store_media import image_path
 from rsd_bench.types import InputError, Problem
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from rsd_bench.sources.source import Source
 from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_images import image_path
+from rsd_bench.sources.store_media import image_path
 from rsd_bench.sources.vlmevalkit import open_vlmevalkit
 from rsd_bench.types import InputError, Problem
 
