@@ -52,8 +52,9 @@ def read_plain_file(path: Path, most: int) -> bytes:
         return read_bounded(file, most)
 
 
-def read_bounded(stream: Any, most: int = MAX_IMAGE_BYTES) -> bytes:
-    """The bytes of a binary stream that holds a medium. OSError where there are more than `most`."""
+def read_bounded(stream: Any, most: int | None = None) -> bytes:
+    """The bytes of a binary stream. OSError where there are more than `most`, by default than an image may have."""
+    most = MAX_IMAGE_BYTES if most is None else most
     data: bytes = stream.read(most + 1)
     if len(data) > most:
         raise OSError(0, f"has more than {most:,} bytes; make it smaller")

@@ -135,7 +135,7 @@ def store(tmp_path: Path, killer: Killer) -> Path:
 @KILLS
 def test_import(tmp_path: Path, killer: Killer, store: Path, kills: int) -> None:
     second = Records(tmp_path / "second" / "toy", n=20).write()
-    work = Work(killer, store.parent, "data", "import", "records", second, "--out", store)
+    work = Work(killer, store.parent, "data", "import", "records", second, "--replace", "--out", store)
 
     def whole(files: dict[str, Any]) -> None:
         work.old_or_new(files, "store/sources")
