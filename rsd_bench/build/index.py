@@ -21,10 +21,11 @@ from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.sources.damage import reading
-from rsd_bench.sources.store_tables import source_info, sources_in
+from rsd_bench.sources.store_media import media_of
+from rsd_bench.sources.store_tables import BATCH, batches_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
-_QUERY_COLUMNS = ["query_id", "domain", "group", "image_sha256", "image_bytes"]
+_QUERY_COLUMNS = ["query_id", "domain", "group", "modality", "media", "image_sha256", "image_bytes"]
 _OUTCOME_COLUMNS = ["query_id", "model", "status", "score", "latency_s", "latency_basis", "output_tokens"]
 
 
@@ -59,7 +60,8 @@ def build_index(recipe: Recipe, store: Path) -> Index:
         scored = sorted({m for info in infos.values() for m, n in info["models"].items() if n})
         what = f"no query has a score of both {recipe.small!r} and {recipe.large!r}"
         raise InputError.at(store, what, f"scored models: {', '.join(scored) or 'none'}")
-    queries["group_id"] = leakage_groups(list(queries["group"]), list(queries["image_sha256"]))
+    contents = [[item["sha256"] for item in media] for media in queries["media"]]
+    queries["group_id"] = leakage_groups(list(queries["group"]), contents)
     queries["split"] = [split_of(group) for group in queries["group_id"]]
     queries = _with_domains(queries, recipe)
     queries = _with_latency(queries, recipe)
@@ -78,8 +80,8 @@ def _require_domains(recipe: Recipe, queries: pd.DataFrame) -> None:
 def _queries(store: Path, source: str, recipe: Recipe) -> pd.DataFrame:
     """Queries of a source with the pair's outcomes beside them (columns small_..., large_...), in file order."""
     folder = store / "sources" / source
-    with reading(path := folder / "queries.parquet"):
-        table = pq.read_table(path, columns=_QUERY_COLUMNS).to_pandas()
+    rows = [row for batch in batches_of(store, source, "queries", BATCH, _QUERY_COLUMNS) for row in batch.to_pylist()]
+    table = pd.DataFrame(({**row, "media": media_of(row)} for row in rows), columns=_QUERY_COLUMNS)
     table.insert(1, "source", source)
     wanted = pc.field("model").isin([recipe.small, recipe.large])
     with reading(path := folder / "responses.parquet"):
