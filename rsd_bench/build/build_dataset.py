@@ -77,7 +77,7 @@ def _is_dataset(folder: Path) -> bool:
 def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
     index = build_index(recipe, store)
     tracks = _track_columns(index)
-    manifest = _manifest(index, label_noise(recipe, store, index.sources), _optional_columns(index, store))
+    manifest = _manifest(index, label_noise(index.recipe, store, index.sources), _optional_columns(index, store))
     queries = Benchmark(Path(recipe.name), manifest, "", index.queries.assign(**tracks))
     if problems := latency_problems(queries):  # before anything is written
         raise InputError(problems)
@@ -231,6 +231,7 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
         card=card_facts(recipe.card, recipe.name),
         flip_prob=noise,
         optional_columns=optional or None,
+        left_out=index.left_out or None,
     )
 
 

@@ -117,6 +117,7 @@ class Manifest:
     card: Mapping[str, Any] | None = None  # the words of the card
     flip_prob: Mapping[str, Any] | None = None
     optional_columns: Mapping[str, tuple[str, ...]] | None = None  # of layout.OPTIONAL_COLUMNS, by table
+    left_out: Mapping[str, str] | None = None  # sources of the recipe without a query of the pair, and why
     repository: str | None = None
     derived_from: str | None = None
     features: Mapping[str, Any] | None = None
