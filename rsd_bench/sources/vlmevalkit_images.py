@@ -23,7 +23,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 from rsd_bench.sources.ids import row_id
-from rsd_bench.sources.named_images import image_in
+from rsd_bench.sources.named_media import image_in
 from rsd_bench.sources.source import Media
 from rsd_bench.sources.spreadsheets import row_at
 from rsd_bench.types import InputError

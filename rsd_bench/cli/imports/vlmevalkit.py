@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.imports.run_import import ImportOptions, LicenceOptions, run_import
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -93,7 +92,6 @@ def _named_files(values: list[str], option: str, model_of: Callable[[Path], str]
 
 @grouped
 def import_vlmevalkit(
-    out: Store,
     pred: Annotated[
         list[str],
         typer.Option(
@@ -103,6 +101,7 @@ def import_vlmevalkit(
             rich_help_panel=panels.FILES,
         ),
     ],
+    options: ImportOptions,
     reading: ReadingOptions,
     licence: LicenceOptions,
     tsv: Annotated[
@@ -127,8 +126,6 @@ def import_vlmevalkit(
         str | None,
         typer.Option(help="Source id; default: the benchmark's name.", rich_help_panel=panels.CONTENT),
     ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
 ) -> None:
     """Import predictions of VLMEvalKit; answers without a judge file stay unscored."""
     from rsd_bench.sources.vlmevalkit import open_vlmevalkit
@@ -141,4 +138,4 @@ def import_vlmevalkit(
         judges = _named_files(judge or [], "--judge", lambda path: judged_model(path, predictions))
         return [open_vlmevalkit(tsv, predictions, judges, source, report, reading.reading())]
 
-    run_import({str(tsv or pred[0]): licence.stated(opened)}, out, models, as_json)
+    run_import({str(tsv or pred[0]): licence.stated(opened)}, options)
