@@ -38,6 +38,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
+_LONGEST_INT = 400  # digits; a float has 309 at most
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -61,6 +62,18 @@ def parse_json(text: str) -> Any:
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
     return value
+
+
+def parse_loosely(text: str) -> Any:
+    """JSON whose single values may be none: NaN, a number that is too large (infinite), the last of equal keys.
+
+    For looking at the rest of what `parse_json` refused. Raises ValueError as it does where nothing can be made of it.
+    """
+    try:
+        value = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _LONGEST_INT else math.inf)
+    except (json.JSONDecodeError, RecursionError):
+        return parse_json(text)
+    return parse_json(text) if _too_deep(value) else value
 
 
 def _too_deep(value: Any) -> bool:
