@@ -28,6 +28,7 @@ _SUFFIXES = {
     "video": (".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"),
 }
 _KINDS = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
+_LONG = 200  # characters of names that an id need not repeat
 _DOC_FIELDS = ("image_path", "image", "img_path", "image_file", "file_name")
 
 
@@ -69,8 +70,10 @@ def group_of(source: str, names: tuple[str, ...]) -> str:
 
     Of a path of the machine of the log, or an address, its last two parts count: they are the same on the next machine.
     """
-    short = ["/".join(parts_of(name)[-2:]) if is_absolute(name) else name for name in names]
-    return f"{source}/{'+'.join(short)}" if names else ""
+    group = "+".join("/".join(parts_of(name)[-2:]) if is_absolute(name) else name for name in names)
+    if len(group) > _LONG:
+        group = hashlib.sha256(group.encode()).hexdigest()
+    return f"{source}/{group}" if names else ""
 
 
 @dataclass(frozen=True)

@@ -22,24 +22,27 @@ from rsd_bench.sources.ids import slug
 from rsd_bench.sources.lmms_eval_media import Wanted, doc_paths, media_names
 from rsd_bench.sources.lmms_eval_pairing import Doc
 
+_MOST = 2**53 - 1  # beyond it, a number need not be the one that was written
 ROW = Draft202012Validator(
     {
         "type": "object",
-        "properties": {"doc_id": {"type": ["integer", "string"]}, "doc": {"type": ["object", "null"]}},
+        "properties": {
+            "doc_id": {"type": ["integer", "string"], "minimum": -_MOST, "maximum": _MOST},
+            "doc": {"type": ["object", "null"]},
+        },
         "required": ["doc_id", "target"],
         "anyOf": [{"required": ["filtered_resps"]}, {"required": ["resps"]}],
     }
 )
 _FAILED = "[lmms_eval_request_failed"
 _LABELS = ("category", "question_id")
-_MOST_TOKENS = 2**53 - 1
 
 
 def is_sound(row: Any) -> bool:
     """A quick test that only rows of the schema pass."""
     return (
         isinstance(row, dict)
-        and type(row.get("doc_id")) in (int, str)
+        and (type(doc_id := row.get("doc_id")) is str or (type(doc_id) is int and abs(doc_id) <= _MOST))
         and isinstance(row.get("doc", {}), dict)
         and "target" in row
         and ("filtered_resps" in row or "resps" in row)
@@ -126,7 +129,7 @@ def read_cost(row: Mapping[str, Any]) -> Cost:
 
 def _tokens(counts: Mapping[str, Any], name: str) -> int | None:
     value = counts.get(name)
-    return value if type(value) is int and 0 < value <= _MOST_TOKENS else None
+    return value if type(value) is int and 0 < value <= _MOST else None
 
 
 def _seconds(counts: Mapping[str, Any], name: str) -> float | None:

@@ -106,6 +106,13 @@ def test_another_wording_needs_a_hash_of_its_own(tmp_path: Path) -> None:
         assert "no doc_hash proves" in refused(tmp_path / folder, rows, worded(rows))
 
 
+def test_a_hash_that_two_rows_of_a_log_share_proves_neither(tmp_path: Path) -> None:
+    rows = [row | {"doc_hash": f"{row['doc_id'] // 2}"} for row in ROWS]
+    for i in range(6):
+        other = [worded([row])[0] if row["doc_id"] == i else row for row in rows]
+        assert "no doc_hash proves" in refused(tmp_path / str(i), rows, other)
+
+
 def test_a_hash_that_proves_in_one_log_only_proves_nothing(tmp_path: Path) -> None:
     rows = hashed(ROWS)
     refused(tmp_path, rows, worded([row | {"doc_hash": rows[0]["doc_hash"]} for row in rows]))
@@ -122,6 +129,12 @@ def test_a_prompt_of_another_row_is_an_error_though_hashes_agree(tmp_path: Path)
     assert "word for word" in refused(tmp_path, rows, other)
 
 
+def test_a_prompt_of_a_row_that_the_other_log_lacks_is_seen_too(tmp_path: Path) -> None:
+    rows = hashed(ROWS)
+    fewer = [row | {"input": rows[5]["input"]} if row["doc_id"] == 1 else row for row in rows[:3]]
+    assert "its prompt is that of doc_id 5 there, word for word" in refused(tmp_path, rows, fewer)
+
+
 STANDING = [sample(i, input="Describe the image.", input_media=[f"{'ab'[i % 2]}/{i}.png"]) for i in range(4)]
 
 
@@ -134,6 +147,16 @@ def test_one_prompt_for_all_images_is_told_apart_by_their_names(tmp_path: Path) 
     refused(tmp_path / "fewer", several, STANDING)
     silent = [{k: v for k, v in row.items() if k != "input_media"} for row in STANDING]
     assert not read_pair(tmp_path / "silent", STANDING, silent).problems
+
+
+def test_one_prompt_and_target_for_all_images_is_told_apart_by_its_hash(tmp_path: Path) -> None:
+    rows = [sample(i, input="Describe the image.", doc_hash=f"of {i}") for i in range(4)]
+    assert not read_pair(tmp_path / "sound", rows, rows).problems
+    assert "its doc_hash is that of doc_id 1 there" in refused(
+        tmp_path / "swapped", rows, swapped(rows, 0, 1, "doc_id")
+    )
+    later = [row | {"doc_hash": f"of the next version's {row['doc_id']}"} for row in rows]
+    assert not read_pair(tmp_path / "version", rows, later).problems
 
 
 def test_media_of_two_machines_are_the_same_below_the_folder_that_holds_them(tmp_path: Path) -> None:
