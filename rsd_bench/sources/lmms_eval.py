@@ -92,13 +92,13 @@ def open_lmms_eval(
     sources = []
     for name, files in found.items():
         task = _Task(name, slug(name) or "lmms-eval", [_Log(file) for file in files])
-        higher = {k: v for file in files for k, v in file.of_task("higher_is_better", name).items()}
-        choice = MetricChoice(metric, frozenset(k for k, better in higher.items() if better is False))
+        choice = MetricChoice(metric)
         for log in task.logs:
             _scan(task, log, choice, report)
             _read_power(log, report)
         _compare(task, report)
-        rule = choice.settle(str(files[0].path), report)
+        higher = {k: v for file in files for k, v in file.of_task("higher_is_better", name).items()}
+        rule = choice.settle(str(files[0].path), higher, report)
         media = _media(task, images, len(found) == 1, report) if images is not None else {}
         if no_images:
             media = dict.fromkeys(task.asked, ())

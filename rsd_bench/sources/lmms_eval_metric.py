@@ -47,14 +47,13 @@ def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
 class MetricChoice:
     """The metric of a task. Feed it every sample with `note`, then `settle`; after that `score` gives 0-10 or None.
 
-    wanted: the user's choice. worse: metrics of which less is better.
+    wanted: the user's choice.
     """
 
     wanted: str | None
-    worse: Set[str] = frozenset()
     full: float = 1.0
     _seen: set[str] = field(default_factory=set)
-    _candidates: set[str] = field(default_factory=set)
+    _rivals: set[frozenset[frozenset[str]]] = field(default_factory=set)  # of a row, names of one number in one set
     _submissions: set[str] = field(default_factory=set)
     _outside: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # metric -> first row, value, count
     _used: frozenset[str] = frozenset()
@@ -67,21 +66,22 @@ class MetricChoice:
         metrics = metrics_of(row)
         self._seen |= metrics.keys()
         self._submissions |= set(filter(is_submission, row))
-        scores = {name: number for name, number in metrics.items() if name not in self.worse}
-        if len(set(scores.values())) > 1:
-            self._candidates |= scores.keys()
+        if len(numbers := set(metrics.values())) > 1:
+            names = (frozenset(n for n, number in metrics.items() if number == value) for value in numbers)
+            self._rivals.add(frozenset(names))
         for name, number in metrics.items():
             if not 0 <= number <= self.full:
                 first, value, count = self._outside.get(name, (where, number, 0))
                 self._outside[name] = (first, value, count + 1)
 
-    def settle(self, where: str, report: Report) -> str:
+    def settle(self, where: str, higher_is_better: Mapping[str, Any], report: Report) -> str:
         """Report what makes the choice impossible; return the score rule for SourceInfo."""
-        what, fix = self._refusal()
+        scores = {name for name in self._seen if higher_is_better.get(name) is not False}
+        what, fix = self._refusal(scores)
         if what:
             report(SourceProblem(where, what, fix))
             return "unscored"
-        used = {self.wanted} if self.wanted else self._seen - self.worse
+        used = {self.wanted} if self.wanted else scores
         for name in sorted(used & self._outside.keys()):
             first, value, count = self._outside[name]
             what = f"{name} is {value:g}, outside 0-{self.full:g} (so are {count} samples)"
@@ -93,9 +93,9 @@ class MetricChoice:
         sent = ", ".join(sorted(self._submissions))
         return f"{rule}; {sent} holds answers to be sent in, no scores" if sent else rule
 
-    def _refusal(self) -> tuple[str, str]:
+    def _refusal(self, scores: Set[str]) -> tuple[str, str]:
         """Why no metric can be the score though there are some, and what to do; "" where one can."""
-        choices = ", ".join(sorted(self._seen - self.worse)) or "none that is a score"
+        choices = ", ".join(sorted(scores)) or "none that is a score"
         choose = f"choose with --metric: {choices}"
         if not self.full:
             return f"--metric {self.wanted}/0 gives no full marks", 'give the highest value, as in "gpt_score/5"'
@@ -107,10 +107,11 @@ class MetricChoice:
                 choose,
             )
         used = {self.wanted} if self.wanted else self._seen
-        if used and used <= self.worse:
+        if used and not used & scores:
             return f"{', '.join(sorted(used))} is better when lower: it is no score", choose
-        if not self.wanted and self._candidates:
-            return f"samples have several metrics: {', '.join(sorted(self._candidates))}", choose
+        rivals = [[names & scores for names in row if names & scores] for row in self._rivals]
+        if not self.wanted and (several := {name for row in rivals if len(row) > 1 for names in row for name in names}):
+            return f"samples have several metrics: {', '.join(sorted(several))}", choose
         return "", ""
 
     def score(self, row: Mapping[str, Any]) -> tuple[str, float] | None:

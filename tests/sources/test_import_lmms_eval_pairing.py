@@ -152,7 +152,7 @@ def test_one_prompt_for_all_images_is_told_apart_by_their_names(tmp_path: Path) 
 def test_one_prompt_and_target_for_all_images_is_told_apart_by_its_hash(tmp_path: Path) -> None:
     rows = [sample(i, input="Describe the image.", doc_hash=f"of {i}") for i in range(4)]
     assert not read_pair(tmp_path / "sound", rows, rows).problems
-    assert "its doc_hash is that of doc_id 1 there" in refused(
+    assert "its doc_hash is that of doc_id 0 there" in refused(
         tmp_path / "swapped", rows, swapped(rows, 0, 1, "doc_id")
     )
     later = [row | {"doc_hash": f"of the next version's {row['doc_id']}"} for row in rows]
