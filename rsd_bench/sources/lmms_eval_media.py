@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rsd_bench.config import MAX_MEDIA_BYTES
 from rsd_bench.sources.lmms_eval_pairing import is_absolute, parts_of
-from rsd_bench.sources.named_images import image_at
+from rsd_bench.sources.named_media import image_at, media_at
 from rsd_bench.sources.source import Media
 
 _SUFFIXES = {
@@ -166,22 +164,8 @@ def _shown(folder: Path, files: list[Path]) -> str:
 
 def media_of(folder: Path, files: list[Path]) -> tuple[Media, ...]:
     """The files as media of a query, read when they are asked for."""
-    named = [(path, path.relative_to(folder).as_posix()) for path in files]
-    return tuple(Media(kind_of(path.name), partial(_read, path, name), name) for path, name in named)
-
-
-def _read(path: Path, name: str) -> bytes:
-    """The bytes of a file. OSError that calls it `name` where it cannot be read or is too large."""
-    kind = kind_of(path.name)
-    if kind == "image":
-        return image_at(path, name)
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise OSError(0, "is no plain file; put the file itself there")
-        with path.open("rb") as file:
-            data = file.read(MAX_MEDIA_BYTES + 1)
-    except OSError as error:
-        raise OSError(0, f"{kind} {name!r}: {error.strerror}") from None
-    if len(data) > MAX_MEDIA_BYTES:
-        raise OSError(0, f"{kind} {name!r}: has more than {MAX_MEDIA_BYTES:,} bytes; make it smaller")
-    return data
+    media = []
+    for path in files:
+        kind, name = kind_of(path.name), path.relative_to(folder).as_posix()
+        media.append(Media(kind, partial(image_at if kind == "image" else media_at, path, name), name))
+    return tuple(media)

@@ -16,7 +16,7 @@ from conftest import png
 from lmms_logs import Read, sample, write_log
 
 from rsd_bench import jsonl
-from rsd_bench.sources import lmms_eval_media
+from rsd_bench.sources import named_media
 from rsd_bench.sources.lmms_eval import open_lmms_eval
 from rsd_bench.sources.source import SourceProblem
 from rsd_bench.sources.store import import_source
@@ -177,12 +177,12 @@ def test_media_that_are_not_to_be_had_are_stated(tmp_path: Path) -> None:
 
 
 def test_a_sound_or_a_video_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lmms_eval_media, "MAX_MEDIA_BYTES", 5)
+    monkeypatch.setattr(named_media, "MAX_MEDIA_BYTES", 5)
     put(tmp_path / "images", "a.wav")
     (tmp_path / "images" / "d.mp4").mkdir()
     write_log(tmp_path / "logs", [sample(0, input_media=["a.wav"])])
     (query,) = Read(tmp_path / "logs", images=tmp_path / "images").queries
-    with pytest.raises(OSError, match=r"audio 'a.wav': has more than 5 bytes"):
+    with pytest.raises(OSError, match=r"'a.wav': has more than 5 bytes"):
         query.media[0].read()
 
 
