@@ -127,9 +127,7 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
             continue
         doc = read_doc(where, row)
         if not doc.question:
-            leave_out(
-                Problem(where, "has no prompt: neither input, arguments nor doc.question is text", "log it again")
-            )
+            leave_out(Problem(where, "has no prompt: neither input, arguments nor doc.question is text", _AGAIN))
             continue
         try:
             log.clocked += read_cost(row).latency_s is not None
@@ -139,8 +137,9 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
         question = task.prompts.setdefault(doc.question, doc.question)  # logs of many models share their prompts
         log.docs[key] = doc = replace(doc, question=question)
         choice.note(where, row)
-        if key not in task.asked:
-            task.asked[key] = _Asked(doc, domain_of(row, task.source), wanted_media(row))
+        asked = task.asked.setdefault(key, _Asked(doc, domain_of(row, task.source), wanted_media(row)))
+        if doc.media and not asked.wanted.names:  # older logs of the same task name none
+            asked.wanted = wanted_media(row)
 
 
 def _compare(task: _Task, report: Report) -> None:
@@ -169,7 +168,7 @@ def _read_power(log: _Log, report: Report) -> None:
 def _info(task: _Task, rule: str) -> SourceInfo:
     paths = [log.file.of_task("configs", task.name).get("dataset_path") for log in task.logs]
     repository = next((p for p in paths if isinstance(p, str) and _HUB_ID.fullmatch(p)), "")
-    notes = f"lmms-eval task {task.name}, logs of {len(task.logs)} models"
+    notes = f"lmms-eval task {task.name}"
     if task.rewordings:
         notes += f"; {task.rewordings} prompts were worded otherwise for another model"
     if any(log.clocked for log in task.logs):
@@ -197,8 +196,9 @@ def _media(task: _Task, images: Path, only_task: bool, report: Report) -> dict[s
     if found.unclear:
         report(SourceProblem(str(folder), found.unclear, "give the files the names in the log, all of them"))
     for key, what in found.missing.items():
-        fix = f"put one image there, named {key}.jpg or .png"
-        report(Problem(task.asked[key].doc.where, f"query {task.source}/{key}: {what}", fix))
+        where, wanted = task.asked[key].doc.where, task.asked[key].wanted
+        fix = f"put {'it there under that name, or ' if wanted.names else ''}one image there, named {key}.jpg or .png"
+        report(Problem(where, f"query {task.source}/{key}: {what}", fix))
     return {key: media_of(folder, files) for key, files in found.files.items()}
 
 
@@ -215,9 +215,8 @@ def _queries(task: _Task, media: Mapping[str, tuple[Media, ...]]) -> Iterator[Qu
 
 def _responses(task: _Task, choice: MetricChoice, imported: Set[str]) -> Iterator[Response]:
     for log in task.logs:
-        for where, row in read_rows(
-            log.file.path, ROW, lambda _: None, is_sound
-        ):  # faults were reported by the first pass
+        rows = read_rows(log.file.path, ROW, lambda _: None, is_sound)  # faults were reported by the first pass
+        for where, row in rows:
             key = key_of(row)
             if key not in imported or where in log.left_out:
                 continue

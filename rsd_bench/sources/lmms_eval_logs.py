@@ -21,7 +21,7 @@ from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import InputError, Report
 
 _SAMPLES = re.compile(
-    r"(?:(?P<run>.+?)_)?samples_(?P<task>.+?)(?:_(?P<late_run>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl(?:\.gz)?"
+    r"(?:(?P<run>.+?)_)?samples_(?P<task>[^.].*?)(?:_(?P<late_run>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl(?:\.gz)?"
 )
 _HUB_CACHE = re.compile(r"/models--(?:([^/]+?)--)?([^/]+)/snapshots/")  # a model that was loaded from there is a Hub's
 

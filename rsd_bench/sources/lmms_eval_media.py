@@ -97,16 +97,18 @@ def find_media(folder: Path, wanted: Mapping[str, Wanted]) -> Found:
     for path in sorted(folder.iterdir(), key=lambda p: p.name):
         by_stem.setdefault(path.stem, []).append(path)
     numbered = {key: by_stem[key] for key, want in wanted.items() if _is_alone(by_stem.get(key, ()), want)}
-    shortened: dict[Path, set[str]] = {}
+    names_of: dict[Path, set[str]] = {}
     named: dict[str, list[Path]] = {}
     for key, want in wanted.items():
-        files = [file for name in want.names or want.paths if (file := _named(folder, name, shortened))]
-        files = files if want.names else files[:1]
-        if files and len(files) == max(len(want.names), 1):
-            named[key] = files
-    for path, of in sorted(shortened.items()):
-        if len(of) > 1:
-            return Found({}, {}, f"{path.name} would be {' and '.join(sorted(of)[:3])}")
+        found = [(name, path) for name in want.names or want.paths if (path := _named(folder, name))]
+        found = found if want.names else found[:1]
+        if found and len(found) == max(len(want.names), 1):
+            named[key] = [path for _, path in found]
+            for name, path in found:
+                names_of.setdefault(path, set()).add(name)
+    for path, names in sorted(names_of.items()):
+        if len(names) > 1 and any(map(is_absolute, names)):
+            return Found({}, {}, f"{path.name} would be {' and '.join(sorted(names)[:3])}")
     by_name = all(key in named for key, want in wanted.items() if want.names)
     chosen = numbered if not by_name and len(numbered) == len(wanted) else numbered | named
     if not by_name and chosen is not numbered:
@@ -123,16 +125,11 @@ def _is_alone(files: Sequence[Path], want: Wanted) -> bool:
     return len(files) == 1 and len(want.names) <= 1
 
 
-def _named(folder: Path, name: str, shortened: dict[Path, set[str]]) -> Path | None:
-    """The file of that name; of a name that is no path in the folder, its last parts, noted in `shortened`."""
+def _named(folder: Path, name: str) -> Path | None:
+    """The file of that name; of a name that is no path in the folder, of its last parts, as many as there are."""
     parts = parts_of(name)
-    for start in range(1, len(parts)) if is_absolute(name) else (0,):
-        path = folder.joinpath(*parts[start:])
-        if _is_file(path) and _is_inside(path, folder):
-            if start:
-                shortened.setdefault(path, set()).add(name)
-            return path
-    return None
+    ends = (parts[start:] for start in range(1, len(parts))) if is_absolute(name) else (parts,)
+    return next((path for end in ends if _is_file(path := folder.joinpath(*end)) and _is_inside(path, folder)), None)
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

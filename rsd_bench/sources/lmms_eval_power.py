@@ -20,7 +20,7 @@ from rsd_bench.types import InputError
 
 #: The rails whose sum is the power of the module: AGX Orin, AGX Thor.
 _MODULES = ({"VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"}, {"VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"})
-_RAIL = re.compile(r"\b([A-Z][A-Z0-9_]+) (\d{1,9})mW/")
+_RAIL = re.compile(r"\b([A-Z][A-Z0-9_]+) (\d{1,7})mW/")
 _LOAD = re.compile(r"\bGR3D_FREQ (\d{1,3})%")
 _MAX_LINE = 1 << 16
 _LOG = "tegrastats"

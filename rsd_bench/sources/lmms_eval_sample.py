@@ -119,12 +119,10 @@ def read_cost(row: Mapping[str, Any]) -> Cost:
     counts = counts if isinstance(counts, dict) else {}
     before = _seconds(counts, "preprocess_seconds") or 0.0
     whole, first = _seconds(counts, "generation_seconds"), _seconds(counts, "time_to_first_token_seconds")
-    return Cost(
-        _tokens(counts, "input_tokens"),
-        _tokens(counts, "output_tokens"),
-        None if whole is None else before + whole,
-        None if first is None else before + first,
-    )
+    latency_s, first_token_s = (None if seconds is None else before + seconds for seconds in (whole, first))
+    if not all(is_latency(seconds or 0.0) for seconds in (latency_s, first_token_s)):
+        raise ValueError(f"token_counts add up to {max(latency_s or 0, first_token_s or 0):g} seconds")
+    return Cost(_tokens(counts, "input_tokens"), _tokens(counts, "output_tokens"), latency_s, first_token_s)
 
 
 def _tokens(counts: Mapping[str, Any], name: str) -> int | None:

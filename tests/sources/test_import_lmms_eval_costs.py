@@ -43,6 +43,13 @@ def test_seconds_that_are_none_cost_their_row(tmp_path: Path, name: str, seconds
     assert [r.query_id for r in read.responses] == ["pets/1"]
 
 
+def test_seconds_that_add_up_to_none_cost_their_row(tmp_path: Path) -> None:
+    path = write_log(tmp_path, [clocked(0, preprocess_seconds=9e8, generation_seconds=9e8), sample(1)])
+    read = Read(tmp_path)
+    assert f"{path}:1: token_counts add up to 1.8e+09 seconds" in read.told
+    assert len(read.responses) == 1
+
+
 def test_counts_that_are_none_are_left_out(tmp_path: Path) -> None:
     write_log(tmp_path, [clocked(0, input_tokens=-1, output_tokens=10**30), clocked(1, input_tokens="9")])
     assert [(r.input_tokens, r.output_tokens) for r in Read(tmp_path).responses] == [(None, None)] * 2

@@ -113,6 +113,19 @@ def test_names_of_another_machine_are_found_by_their_last_parts(tmp_path: Path) 
     assert "1.png would be /root/.cache/x/1.png and https://host/set/y/1.png" in read.told
 
 
+def test_a_path_of_the_document_is_one_of_several_ways_to_its_image(tmp_path: Path) -> None:
+    data = put(tmp_path / "images", "1.png")
+    write_log(tmp_path / "logs", [sample(0, doc={"image_path": "/a/x/1.png", "image": "/b/1.png"})])
+    assert shown(Read(tmp_path / "logs", images=tmp_path / "images")) == {"0": [data["1.png"]]}
+
+
+def test_a_log_that_names_media_speaks_for_one_that_does_not(tmp_path: Path) -> None:
+    data = put(tmp_path / "images", "x.png")
+    write_log(tmp_path / "logs", [sample(0)], "a")
+    write_log(tmp_path / "logs", [sample(0, input_media=["x.png"])], "b")
+    assert shown(Read(tmp_path / "logs", images=tmp_path / "images")) == {"0": [data["x.png"]]}
+
+
 def test_files_named_by_doc_id_are_not_taken_for_those_the_log_names(tmp_path: Path) -> None:
     """Image 1.png of the dataset is asked about in doc_id 0: in a folder named by doc_id, 1.png is another image."""
     write_log(tmp_path / "logs", [sample(i, input_media=[f"{i + 1}.png"]) for i in range(4)])

@@ -37,7 +37,10 @@ def import_lmms_eval(
     ] = False,
     metric: Annotated[
         str | None,
-        typer.Option(help="The metric to read as score, where logs hold several.", rich_help_panel=panels.CONTENT),
+        typer.Option(
+            help='The metric to read as score, where logs hold several; "NAME/5" states its full marks.',
+            rich_help_panel=panels.CONTENT,
+        ),
     ] = None,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
