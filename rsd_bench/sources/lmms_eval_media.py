@@ -100,12 +100,12 @@ def find_media(folder: Path, wanted: Mapping[str, Wanted]) -> Found:
     names_of: dict[Path, set[str]] = {}
     named: dict[str, list[Path]] = {}
     for key, want in wanted.items():
-        found = [(name, path) for name in want.names or want.paths if (path := _named(folder, name))]
+        found = [(name, file) for name in want.names or want.paths if (file := _named(folder, name))]
         found = found if want.names else found[:1]
         if found and len(found) == max(len(want.names), 1):
-            named[key] = [path for _, path in found]
-            for name, path in found:
-                names_of.setdefault(path, set()).add(name)
+            named[key] = [file for _, file in found]
+            for name, file in found:
+                names_of.setdefault(file, set()).add(name)
     for path, names in sorted(names_of.items()):
         if len(names) > 1 and any(map(is_absolute, names)):
             return Found({}, {}, f"{path.name} would be {' and '.join(sorted(names)[:3])}")
