@@ -66,6 +66,8 @@ def judged(kit: KitFolder, *cells: dict[str, Any]) -> None:
         (free("float", "0.5", "0.51", precision=1.0), True),
         (free("float", "0.5", "0.56", precision=1), False),
         (free("float", "0.5", "nan"), False),
+        (free("integer", "22", "9" * 400), False),
+        (free("integer", "22", "9" * 5000), False),
         (free("list", "[2014, 2016]", "[2014,2016]"), True),
         (free("list", "[2014, 2016]", "[2014, 2015]"), False),
         (free("text", "a cat", "a cat"), True),
@@ -89,6 +91,8 @@ def test_a_judge_that_read_nothing_gives_no_score(kit: KitFolder, cells: dict[st
     [
         (free("integer", "five", "5"), "answer 'five' is no integer"),
         (free("float", "five", "5"), "answer 'five' is no number"),
+        (free("float", "1e999", "1e999"), "answer '1e999' is no number"),
+        (free("float", "5", "5", precision="9" * 5000), "is no number of decimals"),
         (free("integer", None, "5"), "has no answer"),
         (free("word", "five", "five"), "answer_type 'word' is none of integer, float, list, text"),
         (free("float", "5", "5", precision="x"), "precision 'x' is no number of decimals"),
