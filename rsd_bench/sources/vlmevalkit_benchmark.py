@@ -11,6 +11,7 @@ question and the same options in another order. Rolls are no queries of their ow
 
 from __future__ import annotations
 
+import math
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from rsd_bench.sources.vlmevalkit_names import AGREED, CATEGORIES, ColumnMap
 from rsd_bench.types import Problem, Report
 
 ROLL = 1_000_000  # between the indexes of the rolls of a question; the kit's
+_LONGEST_INDEX = 18  # digits of an index that is a number
 FIX_ROW = "fix the row or leave it out"
 
 
@@ -151,7 +153,7 @@ def find_rolls(benchmark: Benchmark, circular: str, report: Report) -> None:
     questions = benchmark.questions
     further: dict[str, str] = {}
     for index in [*questions, *benchmark.faulty]:
-        if index.isdecimal() and int(index) >= ROLL:
+        if index.isdecimal() and len(index) <= _LONGEST_INDEX and int(index) >= ROLL:
             further[index] = str(int(index) % ROLL)
     rolls = {i: first for i, first in further.items() if i in questions and _is_roll(i, first, questions)}
     if not rolls:
@@ -196,7 +198,7 @@ def same_text(text: str, other: str) -> bool:
     if {a.lower(), b.lower()} < {"true", "false"} or (listed(a) and listed(b)):
         return a.lower() == b.lower() or (listed(a) == listed(b) != [])
     try:
-        return float(a) == float(b)
+        return math.isfinite(float(a)) and float(a) == float(b)
     except ValueError:
         return False
 

@@ -17,6 +17,7 @@ a file with a list that was answered rightly, its `_score.csv` has one hit less.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from string import ascii_uppercase
 
@@ -49,8 +50,8 @@ def is_hit(cells: Mapping[str, str]) -> bool:
         return _number(said, int) == _required(answer, int)
     if kind == "float":
         decimals = row_id(cells.get("precision", ""))
-        if decimals and not decimals.isdecimal():
-            raise ValueError(f"precision {decimals!r} is no number of decimals")
+        if decimals and not re.fullmatch("[0-9]{1,2}", decimals):
+            raise ValueError(f"precision {decimals[:20]!r} is no number of decimals")
         return _rounded(_number(said, float), decimals) == _rounded(_required(answer, float), decimals)
     if kind in ("list", "text"):
         return said == answer or listed(said) == listed(answer) != []
@@ -86,9 +87,9 @@ def _right_option(cells: Mapping[str, str], choices: list[str], answer: str) -> 
 def _number(text: str, kind: type[int] | type[float]) -> float | None:
     try:
         number = kind(row_id(text))
-    except ValueError:
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):  # an integer of more digits than any float has
         return None
-    return number if math.isfinite(number) else None
 
 
 def _required(text: str, kind: type[int] | type[float]) -> float:

@@ -153,9 +153,8 @@ def cell(row: dict[str, Any], column: str) -> str:
     return "" if absent(value) else str(value).strip()
 
 
-def key_of(row: dict[str, Any]) -> str:
-    text = cell(row, "index")
-    return text[: -len(text.partition(".")[1] + text.partition(".")[2])] if text.endswith(".0") else text
+def key_of(row: dict[str, Any], column: str = "index") -> str:
+    return cell(row, column).removesuffix(".0")
 
 
 def same(a: str, b: str) -> bool:
@@ -190,7 +189,7 @@ def held_against_questions(query: Query, tables: dict[str, Rows], context: str) 
 def images_of(rows: Rows, row: dict[str, Any]) -> Iterator[bytes]:
     text = cell(row, "image")
     if len(text) <= 64:
-        yield from images_of(rows, rows_of(rows, text)[0])
+        yield from images_of(rows, rows_of(rows, key_of(row, "image"))[0])
     else:
         for encoded in text.strip("[]").replace("'", "").split(", "):
             yield base64.b64decode(encoded)

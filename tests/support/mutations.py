@@ -17,7 +17,24 @@ Rows = list[Row]
 #: What a cell may turn into: other types, other spellings of numbers, and texts that tools take for nothing.
 ODD_VALUES = (
     *(None, float("nan"), "", "  ", "nan", "None", "N/A", 0, 1, -1, 7, 7.0, 2.5, 1e300, True, False),
-    *("0", "1", "1.0", "01", "1e3", "1,5", "-0", "A", "Z", "x" * 5000, "9" * 5000, "=1+1", "[]", "{}", "['a', 'b']", '["a"'),
+    *(
+        "0",
+        "1",
+        "1.0",
+        "01",
+        "1e3",
+        "1,5",
+        "-0",
+        "A",
+        "Z",
+        "x" * 5000,
+        "9" * 5000,
+        "=1+1",
+        "[]",
+        "{}",
+        "['a', 'b']",
+        '["a"',
+    ),
     *("two\nlines", "tab\there", 'a "quoted" word', "\u2028", "ünï", "机器", "\ufeff", "_x000D_", "'", "../x", "0x1"),
 )
 
