@@ -19,7 +19,7 @@ from rsd_bench.sources.ids import row_id
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MAX_COUNT = 2**53 - 1  # the largest whole number that every JSON reader keeps
-_TRUTH = {"true": 1.0, "false": 0.0}
+_TRUTH = {"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0}
 #: Full marks of each scale that a map may state; "true/false" holds truth values, as words or as 1 and 0.
 SCALES = {"0-1": 1.0, "0-10": 10.0, "0-100": 100.0, "true/false": 1.0}
 
@@ -65,10 +65,10 @@ def cell_count(value: Any) -> int:
 def cell_score(value: Any, scale: str) -> float:
     """A cell of a score column as a score, 0-10; `scale` is one of SCALES."""
     if scale == "true/false":
-        truth = _TRUTH.get(cell_text(value).lower())
-        number = truth if truth is not None else cell_number(value)
-        if number not in (0, 1):
+        truth = _TRUTH.get(row_id(cell_text(value)).lower())
+        if truth is None:
             raise ValueError(f"is {_shown(value)}, which is neither true nor false")
+        number = truth
     else:
         number = cell_number(value, 0, SCALES[scale])
     return number * SCORE_MAX / SCALES[scale]

@@ -19,6 +19,7 @@ _CHUNK = 1 << 16  # characters read at once, at first
 _MAX_VALUE = 64 << 20  # characters of a value; a row is text and figures
 _SCAN = json.JSONDecoder()
 _WHITE = " \t\n\r"
+_ENDS = (*_WHITE, *",:]}")  # what stands behind a value
 
 
 class JsonRecords:
@@ -98,7 +99,7 @@ class _Window:
         self._at += 1
 
     def value(self) -> Any:
-        """The next value. One that ends where the window does may go on behind it, so more is read then."""
+        """The next value. One that nothing ends within the window ("4" of 4.5) may go on behind it."""
         self.peek()
         size = _CHUNK
         while True:
@@ -106,7 +107,7 @@ class _Window:
                 end = _SCAN.raw_decode(self._text, self._at)[1]
             except (json.JSONDecodeError, RecursionError):
                 end = len(self._text)
-            if end < len(self._text) or not self._more(size):
+            if self._text[end : end + 1] in _ENDS or not self._more(size):
                 break
             size *= 2
             if len(self._text) > _MAX_VALUE:

@@ -63,12 +63,13 @@ def place_of(path: Path, place: int, by_line: bool) -> str:
 
 @dataclass
 class TableFile:
-    """A table. `columns`: the names that its rows had, complete once all have been read."""
+    """A table. columns: the names that its rows had, complete once all were read; unreadable: whether they were not."""
 
     path: Path
     kind: str
     records: str = ""
     columns: dict[str, None] = field(default_factory=dict)
+    unreadable: bool = False
 
     @property
     def by_line(self) -> bool:
@@ -87,8 +88,10 @@ class TableFile:
             what = f"cannot be read{f' behind row {number}' if number else ''}: {_one_line(error)}"
             fix = "name a readable file" if missing else "export or fetch the file again"
             report(SourceProblem(str(self.path), "no such file" if missing else what, fix))
+            self.unreadable = True
             return
         if not number:
+            self.unreadable = True
             report(SourceProblem(str(self.path), "has no rows", "export the file again, or leave it out"))
 
     def _read(self, report: Report, wanted: Wanted) -> Iterator[tuple[int, int, Mapping[str, Any]]]:

@@ -99,7 +99,7 @@ def id_of(row: TableRow, columns: Sequence[str], mapping: TableMap) -> str:
 
 
 def scan(queries: Queries, columns: Sequence[str], report: Report) -> bool:
-    """Read the files that describe the queries, once. False, and no query, where one of them lacks one of `columns`.
+    """Read the files that describe the queries, once. False, and no query, where one cannot be or lacks a column.
 
     Columns are looked for by name, so that one that is mistyped is not taken for one that is always empty.
     """
@@ -111,12 +111,11 @@ def scan(queries: Queries, columns: Sequence[str], report: Report) -> bool:
             for column in [column for column in missing if _found(row.cells, column)[0]]:
                 del missing[column]
             _describe(queries, index, row, found.append)
-        if missing and file.columns:
+        complete &= not (missing or file.unreadable)
+        if missing and not file.unreadable:
             report(_no_column(file, missing))
-            complete = False
-        else:
-            for problem in found:
-                report(problem)
+        for problem in found if not missing else ():
+            report(problem)
     if complete:
         _require_complete(queries, report)
     else:
@@ -132,9 +131,9 @@ def has_columns(file: TableFile, columns: Sequence[str], mapping: TableMap, repo
             del missing[column]
         if not missing and file.kind != "json" and file.kind != "jsonl":
             break  # the others have all of their columns in each row
-    if missing and file.columns:
+    if missing and not file.unreadable:
         report(_no_column(file, missing))
-    return bool(file.columns) and not missing
+    return not (missing or file.unreadable)
 
 
 def _no_column(file: TableFile, missing: Mapping[str, None]) -> SourceProblem:
