@@ -37,6 +37,7 @@ from rsd_bench.jsonl import describe
 from rsd_bench.schemas import validator
 from rsd_bench.sources.cells import cell_text
 from rsd_bench.sources.ids import is_name, slug
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.media_cells import MediaColumn, row_media
 from rsd_bench.sources.named_images import media_in, read_medium
 from rsd_bench.sources.source import MEDIA_KINDS, TEXT, Query, Source, SourceInfo, SourceProblem
@@ -182,7 +183,8 @@ def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[
             yield row | {name: _named(row[name], label) for name, label in named.items()}
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         what = " ".join(str(error).split())[:500]
-        report(SourceProblem(str(place), f"cannot be loaded: {what}", "fix repo, config, split or revision"))
+        hint = f"; {inspect_hint(place.local)} to see what it is" if place.local else ""
+        report(SourceProblem(str(place), f"cannot be loaded: {what}", f"fix repo, config, split or revision{hint}"))
 
 
 def _classes(feature: Any) -> Any:

@@ -124,3 +124,22 @@ class _Window:
         self._text, self._at = self._text[self._at :] + chunk, 0
         self._ended = not chunk
         return bool(chunk)
+
+
+def top_level(stream: IO[str]) -> Iterator[tuple[str, Any, bool]]:
+    """The parts of a document as they come: key, value, and whether it is one of a list under that key.
+
+    The key is "" where the document is a list itself.
+    """
+    window = _Window(stream)
+    if window.peek() == "[":
+        yield from (("", item, True) for item in window.items("[]"))
+        return
+    for key in window.items("{}"):
+        window.take(":")
+        if window.peek() == "[":
+            yield from ((key, item, True) for item in window.items("[]"))
+        else:
+            yield key, window.value(), False
+    if window.peek():
+        raise ValueError("holds more than one JSON document; call a file of JSON Lines .jsonl")

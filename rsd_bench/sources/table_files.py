@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.jsonl import parse_json
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.json_records import JsonRecords
 from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import InputError, Problem, Report
@@ -101,7 +102,8 @@ class TableFile:
             return self._json(report)
         return self._lines(report) if self.kind == "jsonl" else self._delimited(report)
 
-    def _open(self) -> IO[bytes]:
+    def open(self) -> IO[bytes]:
+        """The bytes of the file, unpacked."""
         if self.path.suffix.lower() == ".gz":
             return cast("IO[bytes]", gzip.open(self.path))
         return self.path.open("rb")
@@ -121,12 +123,12 @@ class TableFile:
     def _json(self, report: Report) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
         head: dict[str, Any] = {}
         if self.records:  # what stands beside the rows may stand behind them
-            with self._open() as stream:
+            with self.open() as stream:
                 document = JsonRecords(io.TextIOWrapper(stream, "utf-8-sig"), self.records)
                 for _ in document:
                     pass
                 head = {HEAD: document.beside}
-        with self._open() as stream:
+        with self.open() as stream:
             for number, row in enumerate(JsonRecords(io.TextIOWrapper(stream, "utf-8-sig"), self.records), 1):
                 if not isinstance(row, dict):
                     report(Problem(f"{self.path}: row {number}", "is no object", "give a row as {column: value}"))
@@ -138,7 +140,7 @@ class TableFile:
 
     def _lines(self, report: Report) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
         number = 0
-        with self._open() as stream:
+        with self.open() as stream:
             for line, raw in enumerate(_bounded_lines(stream), 1):
                 if not (text := raw.strip()):
                     continue
@@ -159,7 +161,7 @@ class TableFile:
         csv.field_size_limit(max(csv.field_size_limit(), _MAX_LINE))
         header: list[str] | None = None
         number = 0
-        with self._open() as stream:
+        with self.open() as stream:
             # Bytes that are not UTF-8 become lone surrogates, so that the fault is told of the row, not of the file.
             lines = (raw.decode("utf-8", "surrogateescape") for raw in _bounded_lines(stream))
             reader = csv.reader(lines, delimiter=_DELIMITERS[self.kind], strict=True)
@@ -239,7 +241,9 @@ def unpickling_fix(path: Path) -> str:
 def table_file(path: Path, records: str = "") -> TableFile:
     """The table at `path`. InputError where it is none of those that are read."""
     if path.is_dir():
-        raise InputError.at(path, "is a folder", "name its files; `rsd-bench data inspect` says what it is")
+        raise InputError.at(path, "is a folder", f"name its files; {inspect_hint(path)} to see what they are")
+    if path.exists() and not path.is_file():  # a pipe could be read once, and would be waited for
+        raise InputError.at(path, "is no plain file", "write it to a file: it is read three times")
     if is_pickle(path):
         raise InputError.at(path, "is a pickle, which is not read", unpickling_fix(path))
     name = path.name.lower()
@@ -247,5 +251,5 @@ def table_file(path: Path, records: str = "") -> TableFile:
     kind = KINDS.get(suffix)
     if kind is None or (kind == "parquet" and name.endswith(".gz")):
         known = ", ".join(KINDS)
-        raise InputError.at(path, f"is no table that is read: {known}", "run `rsd-bench data inspect` on it")
+        raise InputError.at(path, f"is no table that is read: {known}", f"{inspect_hint(path)} to see what it is")
     return TableFile(path, kind, records if kind == "json" else "")

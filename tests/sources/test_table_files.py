@@ -68,7 +68,7 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
 
 def test_a_folder_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     mapping = prepare(tmp_path, LONG)
-    assert "is a folder -> name its files; `rsd-bench data inspect` says" in read(tmp_path, mapping).said
+    assert "is a folder -> name its files; run `rsd-bench data inspect " in read(tmp_path, mapping).said
     assert "absent.csv: no such file" in read(tmp_path / "absent.csv", mapping).said
 
 

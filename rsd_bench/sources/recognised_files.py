@@ -1,0 +1,199 @@
+"""Files by the tool that wrote them, and what to type to import them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rsd_bench.sources.file_shapes import FileShape
+from rsd_bench.sources.table_files import unpickling_fix
+
+STORE = "--out store"
+_SHOWN_COLUMNS = 12
+_SHOWN_OTHERS = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what was looked at. importer: of `rsd-bench data import`, None where none reads it.
+
+    counts: rows, queries, models, scores, images and the like, as far as they were counted; at_least: there are more.
+    commands: to be typed as they are. notes: what to know beside that.
+    """
+
+    path: str
+    what: str
+    importer: str | None = None
+    commands: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    at_least: bool = False
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def quoted(*paths: Path) -> str:
+    """Paths as a shell takes them."""
+    return " ".join(shlex.quote(str(path)) for path in paths)
+
+
+def row_counts(shapes: Sequence[FileShape], rows: str) -> dict[str, int]:
+    """Rows, under that name, and scores of files."""
+    return {rows: sum(shape.rows for shape in shapes), "scores": sum(shape.scored for shape in shapes)}
+
+
+def parts_of(root: Path, shapes: Sequence[FileShape]) -> list[Part]:
+    """What files are, those that an importer reads first."""
+    by_kind: dict[str, list[FileShape]] = defaultdict(list)
+    for shape in shapes:
+        by_kind[shape.kind].append(shape)
+    parts = list(_vlmevalkit(by_kind))
+    for kind, tool in (("lmms-eval", "lmms-eval"), ("lm-eval", "lm-eval"), ("inspect", "inspect-ai")):
+        if found := by_kind[kind]:
+            parts.append(_logs(kind, tool, found, by_kind["aggregate"]))
+    parts += map(_table, by_kind["table"])
+    for shape in by_kind["records"]:
+        note = "name the folder with queries.jsonl, responses.jsonl and source.json"
+        counts = row_counts([shape], "rows")
+        parts.append(Part(str(shape.path), "a file of a records folder", counts=counts, notes=(note,)))
+    for shape in by_kind["workbook"]:
+        note = "save it as .csv and inspect that: a map says then which columns hold what"
+        parts.append(Part(str(shape.path), _columns("a workbook", shape), counts={"rows": shape.rows}, notes=(note,)))
+    for shape in by_kind["pickle"]:
+        parts.append(Part(str(shape.path), "a pickle, which is never opened", notes=(unpickling_fix(shape.path),)))
+    if images := by_kind["image"]:
+        parts.append(Part(str(root), "images", counts={"images": len(images)}, notes=("of whatever names them",)))
+    if (aggregates := by_kind["aggregate"]) and not parts:
+        note = "figures of whole runs: name the folder that holds the answers beside them"
+        parts.append(Part(str(root), "results of whole runs", counts={"files": len(aggregates)}, notes=(note,)))
+    if other := by_kind["other"]:
+        named = tuple(f"{shape.path.name}: {shape.note or 'of no kind known here'}" for shape in other[:_SHOWN_OTHERS])
+        parts.append(Part(str(root), "other files", counts={"files": len(other)}, notes=named))
+    return parts
+
+
+def _folder_of(shapes: Sequence[FileShape]) -> Path:
+    """The folder that holds all of some files."""
+    return Path(os.path.commonpath([shape.path.parent for shape in shapes]))
+
+
+def _logs(kind: str, tool: str, shapes: Sequence[FileShape], aggregates: Sequence[FileShape]) -> Part:
+    """Logs of one tool, whose importer takes their folder; inspect-ai's are files of their own."""
+    named = {shape.path.parent: shape.models for shape in aggregates if shape.models}
+    models = {model for shape in shapes for model in shape.models}
+    if kind != "inspect":
+        folders = {shape.path.parent for shape in shapes}
+        models |= {name for folder in folders for name in named.get(folder, {folder.resolve().name})}
+    whole = kind != "inspect" or len(shapes) > 1
+    where = _folder_of(shapes) if whole else shapes[0].path
+    counts = {"files": len(shapes)} | row_counts(shapes, "rows") | {"models": len(models)}
+    counts["images"] = sum(shape.images for shape in shapes)
+    notes = tuple(sorted({shape.note for shape in shapes if shape.note}))
+    if kind == "lmms-eval":
+        notes += ("the logs hold no images: add --images DIR, the folder where they are",)
+    command = f"rsd-bench data import {kind} {quoted(where)} {STORE}"
+    more = any(shape.more for shape in shapes)
+    return Part(str(where), f"sample logs of {tool}", kind, (command,), counts, tuple(sorted(models)), more, notes)
+
+
+def _vlmevalkit(by_kind: Mapping[str, Sequence[FileShape]]) -> Iterator[Part]:
+    """Files of VLMEvalKit, benchmark by benchmark: predictions and judge files by how their names begin."""
+    predictions, judges = by_kind["vlmevalkit-predictions"], by_kind["vlmevalkit-judge"]
+    benchmarks = {shape.path.stem.removesuffix("_local"): shape for shape in by_kind["vlmevalkit-benchmark"]}
+    alone = [judge for judge in judges if not any(_judges(judge, shape) for shape in predictions)]
+    by_set: dict[str, list[tuple[str, FileShape]]] = defaultdict(list)
+    for shape in (*predictions, *alone):  # a judge file repeats the predictions that it judges
+        model, benchmark = _model_and_set(shape, benchmarks)
+        by_set[benchmark].append((model, shape))
+    for benchmark in sorted({*by_set, *benchmarks}):
+        yield _benchmark(benchmark, benchmarks.get(benchmark), by_set.get(benchmark, []), judges)
+
+
+def _benchmark(
+    name: str, tsv: FileShape | None, answers: Sequence[tuple[str, FileShape]], judges: Sequence[FileShape]
+) -> Part:
+    options = [f"--tsv {quoted(tsv.path)}" if tsv else "--tsv DATA.tsv"]
+    scored = 0
+    for model, shape in answers:
+        judge = shape if shape.kind == "vlmevalkit-judge" else next((j for j in judges if _judges(j, shape)), None)
+        options.append(f"--pred {shlex.quote(f'{model}={shape.path}')}")
+        if judge:
+            options.append(f"--judge {shlex.quote(f'{model}={judge.path}')}")
+            scored += judge.scored
+    files = [shape for _, shape in answers] + ([tsv] if tsv else [])
+    counts = {
+        "queries": tsv.rows if tsv else max(shape.rows for shape in files),
+        "answers": sum(shape.rows for _, shape in answers),
+        "scores": scored,
+        "models": len(answers),
+        "images": tsv.images if tsv else 0,
+    }
+    notes: tuple[str, ...] = ()
+    if tsv is None:
+        notes = (f"the benchmark's own table, {name}.tsv with questions and images, is not here: DATA.tsv is to be it",)
+    if not answers:
+        notes = ("no predictions of a model are here",)
+    command = f"rsd-bench data import vlmevalkit {' '.join(options)} {STORE}"
+    models, more = tuple(sorted(model for model, _ in answers)), any(shape.more for shape in files)
+    commands = (command,) if answers else ()
+    what = f"VLMEvalKit files of {name}"
+    return Part(str(_folder_of(files)), what, "vlmevalkit", commands, counts, models, more, notes)
+
+
+def _judges(judge: FileShape, predictions: FileShape) -> bool:
+    """Whether a judge file is that of a prediction file: VLMEvalKit puts the judge's name behind that of the file."""
+    return judge.path.stem.startswith(f"{predictions.path.stem}_")
+
+
+def _model_and_set(shape: FileShape, benchmarks: Mapping[str, FileShape]) -> tuple[str, str]:
+    """Model and benchmark of a file MODEL_BENCHMARK: a benchmark that is here, else what stands behind the first _."""
+    stem = shape.path.stem
+    for name in sorted(benchmarks, key=len, reverse=True):
+        if f"_{name}_" in f"{stem}_":
+            return stem[: f"{stem}_".index(f"_{name}_")], name
+    model, _, benchmark = stem.partition("_")
+    return model, benchmark or stem
+
+
+def _table(shape: FileShape) -> Part:
+    """Any other table; one that looks like those of a known benchmark is told so."""
+    known = next((name for name, fits in _KNOWN_TABLES if fits(shape.columns)), None)
+    notes = ["MAP.toml says which columns hold what: docs/formats.md, `rsd-bench schema map`"]
+    if known:
+        notes = [f"docs/formats.md has the map for tables of {known}: save it as MAP.toml"]
+    elif {"id", "response"} <= shape.columns.keys() and "question" not in shape.columns:
+        notes.append("answers without their questions: [queries] in MAP.toml names the file that holds those")
+    if shape.note:
+        notes.append(shape.note)
+    command = f"rsd-bench data import table {quoted(shape.path)} --map MAP.toml {STORE}"
+    counts = row_counts([shape], "rows") | {"models": len(shape.models), "images": shape.images}
+    what = _columns(f"a table like those of {known}" if known else "a table", shape)
+    models = tuple(sorted(shape.models))
+    return Part(str(shape.path), what, "table", (command,), counts, models, shape.more, tuple(notes))
+
+
+def _columns(what: str, shape: FileShape) -> str:
+    names = [name for name in shape.columns if name]
+    more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+    return f"{what} with columns {', '.join(names[:_SHOWN_COLUMNS])}{more}"
+
+
+def _ends(columns: Mapping[str, None], *ends: str) -> bool:
+    return all(any(name.endswith(end) for name in columns) for end in ends)
+
+
+#: Outcome tables of other routing benchmarks, by their columns; each has a section in docs/formats.md.
+_KNOWN_TABLES: Sequence[tuple[str, Callable[[Mapping[str, None]], bool]]] = (
+    ("RouterBench", lambda columns: _ends(columns, "|model_response", "|total_cost")),
+    ("MMR-Bench", lambda columns: _ends(columns, "_correct", "_cost") and "question" in columns),
+    ("VL-RouterBench", lambda columns: {"sample_id", "model_id", "quality"} <= columns.keys()),
+    ("RouterArena", lambda columns: {"global_index", "llm_selected", "evaluation_result"} <= columns.keys()),
+    ("LLMRouterBench", lambda columns: {"head.model_name", "head.dataset_name", "origin_query"} <= columns.keys()),
+)
