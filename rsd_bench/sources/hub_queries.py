@@ -32,14 +32,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from rsd_bench.config import read_toml
+from rsd_bench.config import MAX_IMAGE_BYTES, MAX_MEDIA_BYTES, read_toml
+from rsd_bench.dataset.image_file import read_bounded
 from rsd_bench.jsonl import describe
 from rsd_bench.schemas import validator
 from rsd_bench.sources.cells import cell_text
 from rsd_bench.sources.ids import is_name, slug
 from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.media_cells import MediaColumn, row_media
-from rsd_bench.sources.named_images import media_in, read_medium
+from rsd_bench.sources.named_media import image_in, media_in
 from rsd_bench.sources.source import MEDIA_KINDS, TEXT, Query, Source, SourceInfo, SourceProblem
 from rsd_bench.types import InputError, Problem, Report
 
@@ -210,10 +211,10 @@ def _read(place: _Place, kind: str, path: str) -> bytes:
     """The bytes at a path that the dataset's own files gave; a row must not name any other file."""
     if place.local is not None:
         inside = place.local if place.local.is_dir() else place.local.parent
-        return media_in(inside, path, kind)
+        return image_in(inside, path) if kind == "image" else media_in(inside, path)
     if not path.rpartition("::")[2].startswith(f"hf://datasets/{place.repo}@"):
         raise OSError(0, f"{kind} {path!r} lies outside {place.repo}")
     from datasets.utils.file_utils import xopen
 
     with xopen(path, "rb") as stream:
-        return read_medium(stream, kind)
+        return read_bounded(stream, MAX_IMAGE_BYTES if kind == "image" else MAX_MEDIA_BYTES)

@@ -30,7 +30,7 @@ from jsonschema import Draft202012Validator
 from rsd_bench.jsonl import read_rows
 from rsd_bench.sources.ids import slug
 from rsd_bench.sources.lmms_eval_metric import MetricChoice
-from rsd_bench.sources.named_images import image_at
+from rsd_bench.sources.named_media import image_at
 from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 

@@ -71,7 +71,7 @@ def _records(folders: Sequence[Path]) -> Part:
 
 
 def _store(path: Path) -> Part:
-    from rsd_bench.sources.store import source_info, sources_in
+    from rsd_bench.sources.store_tables import source_info, sources_in
 
     infos = [source_info(path, name) for name in sources_in(path)]
     models = sorted({model for info in infos for model in info.get("models", ())})

@@ -16,7 +16,7 @@ from typing import Any
 from rsd_bench.sources.cells import cell_text
 from rsd_bench.sources.ids import slug
 from rsd_bench.sources.media_cells import MediaColumn
-from rsd_bench.sources.named_images import media_in
+from rsd_bench.sources.named_media import image_in, media_in, require_no_way_out
 from rsd_bench.sources.source import MEDIA_KINDS, Media, Query, SourceProblem
 from rsd_bench.sources.table_files import TableFile, TableRow, place_of, table_name
 from rsd_bench.sources.table_map import TableMap
@@ -270,4 +270,6 @@ def media_columns(mapping: TableMap) -> dict[str, MediaColumn]:
 def _read(mapping: TableMap, kind: str, path: str) -> bytes:
     if kind not in mapping.folders:
         raise OSError(0, f"{kind} {path!r} is a path, and the map names no folder of such files")
-    return media_in(mapping.folders[kind], path, kind)
+    folder = mapping.folders[kind]
+    require_no_way_out(folder, path)
+    return image_in(folder, path) if kind == "image" else media_in(folder, path)

@@ -123,13 +123,13 @@ def test_sound_and_video_beside_an_image(tmp_path: Path) -> None:
     assert (first.modality, second.modality) == ("image+audio", "image+audio+video")
     assert [medium.kind for medium in second.media] == list(MEDIA_KINDS)
     assert second.media[1].read() == b"RIFF"
-    with pytest.raises(OSError, match=r"video 'none\.mp4': No such file"):
+    with pytest.raises(OSError, match=r"'none\.mp4': No such file"):
         second.media[2].read()
 
 
 def test_a_sound_beyond_its_bound_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rsd_bench.sources.named_images.MAX_MEDIA_BYTES", 3)
+    monkeypatch.setattr("rsd_bench.sources.named_media.MAX_MEDIA_BYTES", 3)
     text = LONG.replace('images = "pictures"', 'sounds = "pictures"').replace("image =", "audio =")
     found = read(write(tmp_path / "t.csv", rows_of(1)), prepare(tmp_path, text))
-    with pytest.raises(OSError, match=r"audio '0\.png': has more than 3 bytes"):
+    with pytest.raises(OSError, match=r"'0\.png': has more than 3 bytes"):
         next(iter(found.queries.values())).media[0].read()

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.imports.run_import import ImportOptions, LicenceOptions, run_import
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 @grouped
 def import_lmms_eval(
     logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="Folder with *_samples_*.jsonl.")],
-    out: Store,
+    options: ImportOptions,
     licence: LicenceOptions,
     images: Annotated[
         Path | None,
@@ -34,8 +33,6 @@ def import_lmms_eval(
         str | None,
         typer.Option(help="The metric to read as score, where logs hold several.", rich_help_panel=panels.CONTENT),
     ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
     from rsd_bench.sources.lmms_eval import open_lmms_eval
@@ -43,4 +40,4 @@ def import_lmms_eval(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lmms_eval(logdir, report, images=images, metric=metric)
 
-    run_import({str(logdir): licence.stated(opened)}, out, models, as_json)
+    run_import({str(logdir): licence.stated(opened)}, options)

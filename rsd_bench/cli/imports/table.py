@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_bench.cli.imports.run_import import Models, Store, run_import
-from rsd_bench.cli.output import AsJson
+from rsd_bench.cli.imports.run_import import ImportOptions, run_import
+from rsd_bench.cli.option_groups import grouped
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
     from rsd_bench.sources.source import Source
 
 
+@grouped
 def import_table(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tables of one source, of one shape.")],
-    out: Store,
     mapping: Annotated[Path, typer.Option("--map", metavar="MAP.toml", help="Which columns hold what.")],
-    models: Models = None,
-    as_json: AsJson = False,
+    options: ImportOptions,
 ) -> None:
     """Import tables of outcomes (.csv, .tsv, .jsonl, .json, .parquet) through a map (`rsd-bench schema map`)."""
     from rsd_bench.sources.table import open_table
@@ -29,4 +28,4 @@ def import_table(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return [open_table(files, mapping, report)]
 
-    run_import({str(mapping): opened}, out, models, as_json)
+    run_import({str(mapping): opened}, options)
