@@ -147,7 +147,8 @@ def _document(path: Path) -> FileShape:
         beside = f"; beside it stand {', '.join(head)}" if head else ""
         shape.note = f'its rows stand in a list: records = "{rows.kind}"{beside}'
         shape.columns |= dict.fromkeys(f"head.{name}" for name in head)
-    shape.kind = _kind_of_columns(path, shape.columns)
+    else:
+        shape.kind = _kind_of_columns(path, shape.columns)
     return shape
 
 

@@ -16,6 +16,7 @@ from rsd_bench.sources.table_files import unpickling_fix
 STORE = "--out store"
 _SHOWN_COLUMNS = 12
 _SHOWN_OTHERS = 5
+_LISTED_FILES = 20
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ def parts_of(root: Path, shapes: Sequence[FileShape]) -> list[Part]:
     for kind, tool in (("lmms-eval", "lmms-eval"), ("lm-eval", "lm-eval"), ("inspect", "inspect-ai")):
         if found := by_kind[kind]:
             parts.append(_logs(kind, tool, found, by_kind["aggregate"]))
-    parts += map(_table, by_kind["table"])
+    alike: dict[tuple[str, ...], list[FileShape]] = defaultdict(list)
+    for shape in by_kind["table"]:
+        alike[tuple(shape.columns)].append(shape)
+    parts += map(_tables, alike.values())
     for shape in by_kind["records"]:
         note = "name the folder with queries.jsonl, responses.jsonl and source.json"
         counts = row_counts([shape], "rows")
@@ -162,21 +166,37 @@ def _model_and_set(shape: FileShape, benchmarks: Mapping[str, FileShape]) -> tup
     return model, benchmark or stem
 
 
-def _table(shape: FileShape) -> Part:
-    """Any other table; one that looks like those of a known benchmark is told so."""
-    known = next((name for name, fits in _KNOWN_TABLES if fits(shape.columns)), None)
+def _tables(shapes: Sequence[FileShape]) -> Part:
+    """Other tables of the same columns; those that look like the tables of a known benchmark are told so."""
+    columns = shapes[0].columns
+    known = next((name for name, fits in _KNOWN_TABLES if fits(columns)), None)
     notes = ["MAP.toml says which columns hold what: docs/formats.md, `rsd-bench schema map`"]
     if known:
         notes = [f"docs/formats.md has the map for tables of {known}: save it as MAP.toml"]
-    elif {"id", "response"} <= shape.columns.keys() and "question" not in shape.columns:
+    elif {"id", "response"} <= columns.keys() and "question" not in columns:
         notes.append("answers without their questions: [queries] in MAP.toml names the file that holds those")
-    if shape.note:
-        notes.append(shape.note)
-    command = f"rsd-bench data import table {quoted(shape.path)} --map MAP.toml {STORE}"
-    counts = row_counts([shape], "rows") | {"models": len(shape.models), "images": shape.images}
-    what = _columns(f"a table like those of {known}" if known else "a table", shape)
-    models = tuple(sorted(shape.models))
-    return Part(str(shape.path), what, "table", (command,), counts, models, shape.more, tuple(notes))
+    notes += sorted({shape.note for shape in shapes if shape.note})
+    paths = [shape.path for shape in shapes]
+    models = tuple(sorted({model for shape in shapes for model in shape.models}))
+    counts = {"files": len(shapes)} if len(shapes) > 1 else {}
+    counts |= row_counts(shapes, "rows") | {"models": len(models), "images": sum(shape.images for shape in shapes)}
+    what = "a table" if len(shapes) == 1 else "tables"
+    what = _columns(f"{what} like those of {known}" if known else what, shapes[0])
+    where = str(paths[0] if len(shapes) == 1 else _folder_of(shapes))
+    command = f"rsd-bench data import table {_named(paths)} --map MAP.toml {STORE}"
+    more = any(shape.more for shape in shapes)
+    return Part(where, what, "table", (command,), counts, models, more, tuple(notes))
+
+
+def _named(paths: Sequence[Path]) -> str:
+    """Files as a shell takes them: one by one, or, where they are many, by a pattern that fits them and no other."""
+    if len(paths) > _LISTED_FILES:
+        folder = Path(os.path.commonpath([path.parent for path in paths]))
+        depth = len(paths[0].relative_to(folder).parts)
+        pattern = "/".join(["*"] * depth) + paths[0].suffix
+        if {*folder.glob(pattern)} == {*paths}:
+            return f"{quoted(folder)}/{pattern}"
+    return quoted(*paths)
 
 
 def _columns(what: str, shape: FileShape) -> str:

@@ -151,6 +151,21 @@ def test_a_table_whose_command_runs_with_a_map(tmp_path: Path, name: str) -> Non
     assert run.returncode == 0, run.stderr
 
 
+def test_tables_of_the_same_columns_are_one_import(tmp_path: Path) -> None:
+    mapping = prepare(tmp_path, LONG)
+    home = tmp_path / "many tables"
+    home.mkdir()
+    for i in range(25):
+        write(home / f"{i}.csv", [row | {"qid": f"{i}-{row['qid']}"} for row in rows_of(1)])
+    part = one(home)
+    assert (part["counts"]["files"], part["counts"]["rows"]) == (25, 50)
+    assert part["commands"] == [f"rsd-bench data import table '{home}'/*.csv --map MAP.toml --out store"]
+    for i in range(22):
+        (home / f"{i}.csv").unlink()
+    arguments = [str(mapping) if argument == "MAP.toml" else argument for argument in typed(one(home))]
+    assert call_cli(*arguments[:-1], tmp_path / "store").returncode == 0
+
+
 def test_rows_within_a_document(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(json.dumps({"model_name": "m", "n": 1, "rows": widened(rows_of())}))
     part = one(tmp_path / "t.json")
