@@ -100,9 +100,10 @@ def _logs(kind: str, tool: str, shapes: Sequence[FileShape], aggregates: Sequenc
     counts = {"files": len(shapes)} | row_counts(shapes, "rows") | {"models": len(models)}
     counts["images"] = sum(shape.images for shape in shapes)
     notes = tuple(sorted({shape.note for shape in shapes if shape.note}))
+    options = f"--no-images {STORE}" if kind == "lmms-eval" else STORE
     if kind == "lmms-eval":
-        notes += ("the logs hold no images: add --images DIR, the folder where they are",)
-    command = f"rsd-bench data import {kind} {quoted(where)} {STORE}"
+        notes += ("the logs hold no images: where you have them, --images DIR instead of --no-images",)
+    command = f"rsd-bench data import {kind} {quoted(where)} {options}"
     more = any(shape.more for shape in shapes)
     return Part(str(where), f"sample logs of {tool}", kind, (command,), counts, tuple(sorted(models)), more, notes)
 
