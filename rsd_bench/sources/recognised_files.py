@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.sources.file_shapes import FileShape
+from rsd_bench.sources.ids import slug
 from rsd_bench.sources.table_files import unpickling_fix
 
 STORE = "--out store"
@@ -89,21 +90,21 @@ def _folder_of(shapes: Sequence[FileShape]) -> Path:
 
 
 def _logs(kind: str, tool: str, shapes: Sequence[FileShape], aggregates: Sequence[FileShape]) -> Part:
-    """Logs of one tool, whose importer takes their folder; inspect-ai's are files of their own."""
+    """Logs of one tool; lmms-eval's are imported by the folder, the others by name."""
     named = {shape.path.parent: shape.models for shape in aggregates if shape.models}
     models = {model for shape in shapes for model in shape.models}
     if kind != "inspect":
         folders = {shape.path.parent for shape in shapes}
         models |= {name for folder in folders for name in named.get(folder, {folder.resolve().name})}
-    whole = kind != "inspect" or len(shapes) > 1
-    where = _folder_of(shapes) if whole else shapes[0].path
     counts = {"files": len(shapes)} | row_counts(shapes, "rows") | {"models": len(models)}
     counts["images"] = sum(shape.images for shape in shapes)
     notes = tuple(sorted({shape.note for shape in shapes if shape.note}))
-    options = f"--no-images {STORE}" if kind == "lmms-eval" else STORE
+    where = shapes[0].path if len(shapes) == 1 else _folder_of(shapes)
+    files = _named([shape.path for shape in shapes if shape.rows] or [shape.path for shape in shapes])
     if kind == "lmms-eval":
+        files = f"{quoted(where)} --no-images"
         notes += ("the logs hold no images: where you have them, --images DIR instead of --no-images",)
-    command = f"rsd-bench data import {kind} {quoted(where)} {options}"
+    command = f"rsd-bench data import {kind} {files} {STORE}"
     more = any(shape.more for shape in shapes)
     return Part(str(where), f"sample logs of {tool}", kind, (command,), counts, tuple(sorted(models)), more, notes)
 
@@ -124,7 +125,13 @@ def _vlmevalkit(by_kind: Mapping[str, Sequence[FileShape]]) -> Iterator[Part]:
 def _benchmark(
     name: str, tsv: FileShape | None, answers: Sequence[tuple[str, FileShape]], judges: Sequence[FileShape]
 ) -> Part:
-    options = [f"--tsv {quoted(tsv.path)}" if tsv else "--tsv DATA.tsv"]
+    options = [f"--tsv {quoted(tsv.path)}"] if tsv else []
+    notes: tuple[str, ...] = () if answers else ("no predictions of a model are here",)
+    if tsv is None or "image" not in tsv.columns:
+        options.append("--no-images" if tsv else f"--no-images --source {slug(name) or 'vlmevalkit'}")
+        have = "the folder of its images" if tsv else f"{name}.tsv, which holds questions and images"
+        add = "--images DIR in place of --no-images" if tsv else "--tsv FILE in place of --no-images"
+        notes += (f"texts and outcomes alone: where you have {have}, {add}",)
     scored = 0
     for model, shape in answers:
         judge = shape if shape.kind == "vlmevalkit-judge" else next((j for j in judges if _judges(j, shape)), None)
@@ -140,11 +147,6 @@ def _benchmark(
         "models": len(answers),
         "images": tsv.images if tsv else 0,
     }
-    notes: tuple[str, ...] = ()
-    if tsv is None:
-        notes = (f"the benchmark's own table, {name}.tsv with questions and images, is not here: DATA.tsv is to be it",)
-    if not answers:
-        notes = ("no predictions of a model are here",)
     command = f"rsd-bench data import vlmevalkit {' '.join(options)} {STORE}"
     models, more = tuple(sorted(model for model, _ in answers)), any(shape.more for shape in files)
     commands = (command,) if answers else ()
@@ -176,6 +178,7 @@ def _tables(shapes: Sequence[FileShape]) -> Part:
         notes = [f"docs/formats.md has the map for tables of {known}: save it as MAP.toml"]
     elif {"id", "response"} <= columns.keys() and "question" not in columns:
         notes.append("answers without their questions: [queries] in MAP.toml names the file that holds those")
+        notes.append("of a VLMEvalKit benchmark: --pred FILE --columns index=id,prediction=response of its importer")
     notes += sorted({shape.note for shape in shapes if shape.note})
     paths = [shape.path for shape in shapes]
     models = tuple(sorted({model for shape in shapes for model in shape.models}))

@@ -117,9 +117,9 @@ def test_sample_logs_are_told_apart(tmp_path: Path) -> None:
     )
     lines(tmp_path / "h" / "samples_t_2026-01-01T00-00-00.jsonl", sample | {"prompt_hash": "x", "arguments": {}})
     lmms, lm = inspected(tmp_path)
-    assert (lmms["importer"], lmms["models"], lmms["path"]) == ("lmms-eval", ["m/1"], str(tmp_path / "logs" / "m__1"))
+    assert (lmms["importer"], lmms["models"], lmms["path"]) == ("lmms-eval", ["m/1"], typed(lmms)[3])
     assert lmms["counts"] == {"files": 1, "rows": 2, "scores": 2, "models": 1, "images": 1}
-    assert (lm["importer"], lm["path"], lm["models"]) == ("lm-eval", str(tmp_path / "h"), ["h"])
+    assert (lm["importer"], lm["path"], lm["models"]) == ("lm-eval", typed(lm)[3], ["h"])
 
 
 def test_inspect_logs_of_both_kinds(tmp_path: Path) -> None:
@@ -135,7 +135,10 @@ def test_inspect_logs_of_both_kinds(tmp_path: Path) -> None:
     part = one(tmp_path)
     assert (part["importer"], part["models"]) == ("inspect", ["openai/m"])
     assert part["counts"] == {"files": 2, "rows": 3, "scores": 2, "models": 1, "images": 1}
-    assert typed(part) == ["data", "import", "inspect", str(tmp_path), "--out", "store"]
+    (tmp_path / "c.json").write_text(json.dumps(header))  # a log without samples
+    part = one(tmp_path)
+    assert typed(part)[2:5] == ["inspect", str(tmp_path / "a.json"), str(tmp_path / "b.eval")]
+    assert any("the log holds no samples" in note for note in part["notes"])
     assert typed(one(tmp_path / "b.eval"))[3] == str(tmp_path / "b.eval")
 
 
@@ -242,5 +245,8 @@ def test_real_files(tmp_path: Path, records: Path) -> None:
     assert counts["lmms-eval", "lmms-eval"] == {"files": 3, "rows": 216, "scores": 216, "models": 3, "images": 16}
     assert counts["lm-eval", "lm-eval"]["rows"] == 10
     assert counts["inspect", "inspect-ai"]["models"] == 2
+    orin = one(files / "lmms-eval" / "jetson-orin")
+    run = call_cli(*typed(orin)[:-1], tmp_path / "store")
+    assert run.returncode == 0, run.stderr
     part = one(records)
     assert (part["what"], part["counts"]["queries"]) == ("11 records folders", 10_146)
