@@ -8,6 +8,8 @@ id, and a failed call that counted as an answer.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,56 @@ def test_through_the_command_into_a_store_5000_rows_in_seconds(tmp_path: Path) -
     stored = pq.read_table(tmp_path / "store" / "sources" / "quiz" / "responses.parquet").to_pylist()
     want = expected(rows_of(2500))
     assert all(row["score"] == pytest.approx(want[row["query_id"], row["model"]][0]) for row in stored)
+
+
+def test_models_come_one_by_one_and_bad_rows_can_be_left_out(tmp_path: Path) -> None:
+    """A second import took the place of the first; and one bad row kept all others out."""
+    text = LONG.replace('image = "picture"\n', "").replace('images = "pictures"', 'modality = "text"')
+    mapping, rows = prepare(tmp_path, text), rows_of(4)
+    rows[3]["right"] = 7
+    store = tmp_path / "store"
+    for at, model in enumerate(MODELS):
+        table = write(tmp_path / f"{at}.csv", [row for row in rows if row["who"] == model])
+        run = call_cli("data", "import", "table", table, "--map", mapping, "--out", store)
+        assert run.returncode == at, run.stderr
+    assert "right is '7', which is not in [0, 1]" in run.stderr
+    run = call_cli("data", "import", "table", table, "--map", mapping, "--out", store, "--skip-bad", "--json")
+    assert run.returncode == 0
+    (info,) = json.loads(run.stdout)["sources"]
+    assert (info["queries"], info["models"]) == (4, {MODELS[0]: 4, MODELS[1]: 3})
+    stored = pq.read_table(store / "sources" / "quiz" / "queries.parquet").to_pylist()
+    assert {row["modality"] for row in stored} == {"text"}
+    write(table, [row | {"ask": "Another?"} for row in rows_of(4) if row["who"] == MODELS[1]])
+    run = call_cli("data", "import", "table", table, "--map", mapping, "--out", store)
+    assert run.returncode == 1
+    assert "query 'quiz/q0': its question is 'Another?' here" in run.stderr
+
+
+@pytest.mark.heavy
+def test_200_000_rows_in_bounded_memory(tmp_path: Path) -> None:
+    """2.2 million outcomes of a table of 400 MB: what is kept of a query is its id and a digest."""
+    models = [f"org/model-{at}.5" for at in range(11)]
+    columns = ["id", "ask", "kind", *(f"{model}{end}" for model in models for end in ("_right", "|said", "_usd"))]
+    with (tmp_path / "t.csv").open("w") as table:
+        table.write(",".join(columns) + "\n")
+        for i in range(200_000):
+            cells = [f"{(i * (at + 3)) % 11 / 10},{'answer ' * 20},0.001" for at in range(len(models))]
+            table.write(f"q{i},{'What is it? ' * 20}{i},set{i % 9},{','.join(cells)}\n")
+    wide = WIDE.replace('image = "picture"\n', "").replace('images = "pictures"', 'modality = "text"')
+    for line in ('reference_answer = "truth"\n', 'latency_ms = "{model}_ms"\n'):
+        wide = wide.replace(line, "")
+    (tmp_path / "map.toml").write_text(wide.replace('id = "qid"', 'id = "id"'))
+    code = (
+        "import resource; from pathlib import Path; from rsd_bench.sources.table import open_table; told = [];"
+        "source = open_table([Path('t.csv')], Path('map.toml'), told.append);"
+        "n = sum(1 for _ in source.queries), sum(1 for _ in source.responses);"
+        "print(*n, len(told), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    queries, outcomes, problems, megabytes = map(int, done.stdout.split())
+    assert (queries, outcomes, problems) == (200_000, 2_200_000, 0)
+    assert megabytes < 300
 
 
 @pytest.mark.parametrize(
