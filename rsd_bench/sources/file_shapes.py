@@ -86,7 +86,7 @@ def _table(path: Path) -> FileShape:
         counted = FileShape(path, "table")
         light = [name for name in shape.columns if name in (*_MODEL_COLUMNS, *_SCORE_COLUMNS)]
         _count(counted, (row.cells for row in file.rows(problems.append, light.__contains__)))
-        shape.models, shape.scored, shape.more = counted.models, counted.scored, False
+        shape.models, shape.scored, shape.more = counted.models, counted.scored, counted.more
     else:
         _count(shape, (row.cells for row in file.rows(problems.append)))
         shape.columns |= file.columns

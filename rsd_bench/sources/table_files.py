@@ -30,7 +30,7 @@ HEAD = "head"  # in a row of a JSON file: what stands beside the list of rows
 KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _PICKLES = (".pkl", ".pickle", ".p", ".joblib", ".pt", ".pth")
-_BATCH = 1_000  # rows of Parquet in memory
+_BATCH, _BATCH_BYTES = 1_000, 16 << 20  # rows of Parquet in memory, and about how many bytes
 _MAX_LINE = 256 << 20  # bytes; an image in base64 stands in one cell
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _UNREADABLE = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException)
@@ -115,7 +115,7 @@ class TableFile:
             self.columns |= dict.fromkeys(names)
             if twice := sorted({name for name in names if names.count(name) > 1 and wanted(name)}):
                 raise ValueError(f"columns stand twice: {', '.join(twice)}")
-            for batch in file.iter_batches(_BATCH, columns=[name for name in names if wanted(name)]):
+            for batch in file.iter_batches(_batch(file), columns=[name for name in names if wanted(name)]):
                 for cells in batch.to_pylist():
                     number += 1
                     yield number, number, cells
@@ -188,6 +188,13 @@ class TableFile:
                     report(Problem(f"{self.path}:{place}", fault, fix))
                 else:
                     yield number, place, dict(zip(header, cells, strict=True))
+
+
+def _batch(file: pq.ParquetFile) -> int:
+    """How many rows of a Parquet file are read at once: fewer where they are heavy, as with images in them."""
+    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    heaviest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0.0)
+    return int(min(_BATCH, max(1, _BATCH_BYTES / max(heaviest, 1.0))))
 
 
 def _fault(cells: list[str], header: list[str] | None) -> str:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,11 +118,11 @@ def read_table_map(path: Path) -> TableMap:
     """Read and check a map. InputError naming every fault."""
     fields = read_toml(path)
     faults = [describe(fault) for fault in validator("map", "table").iter_errors(fields)]
-    faults = faults or [*_query_faults(fields), *_outcome_faults(fields)]
+    faults = faults or [*_query_faults(fields), *_outcome_faults(fields), *_file_faults(fields, path.parent)]
     if faults:
         raise InputError([Problem(str(path), fault, _FIX) for fault in faults])
     columns, outcomes = dict(fields["columns"]), dict(fields.get("outcomes", {}))
-    query_id, folder = _ids(columns.pop("id", ())), path.parent
+    query_id = _ids(columns.pop("id", ()))
     return TableMap(
         path=path,
         fields=fields,
@@ -132,8 +131,8 @@ def read_table_map(path: Path) -> TableMap:
         columns=columns,
         outcomes=outcomes,
         constants=fields.get("constants", {}),
-        folders={kind: folder / fields[key] for kind, key in _FOLDERS.items() if key in fields},
-        query_files=_query_files(folder, fields.get("queries", {}).get("files", ()), path),
+        folders={kind: path.parent / fields[key] for kind, key in _FOLDERS.items() if key in fields},
+        query_files=tuple(_query_files(path.parent, fields)),
         match={name: re.compile(pattern) for name, pattern in fields.get("match", {}).items()},
         labels={text.strip().casefold(): score for text, score in fields.get("labels", {}).items()},
         statuses={text.strip().casefold(): status for text, status in fields.get("statuses", {}).items()},
@@ -144,17 +143,28 @@ def _ids(given: str | list[str] | tuple[()]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _query_files(folder: Path, patterns: Iterable[str], mapping: Path) -> tuple[Path, ...]:
-    files: list[Path] = []
-    for pattern in patterns:
-        found = [folder / pattern]
-        if not found[0].is_file():
-            with suppress(NotImplementedError, ValueError):  # an absolute pattern
-                found = sorted(path for path in folder.glob(pattern) if path.is_file())
-        if not all(path.is_file() for path in found) or not found:
-            raise InputError.at(mapping, f"queries.files: no file {pattern!r} in {folder}", "name the queries' files")
-        files += [path for path in found if path not in files]
-    return tuple(files)
+def _file_faults(fields: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    for key in _FOLDERS.values():
+        if key in fields and not (folder / fields[key]).is_dir():
+            yield f"{key} {str(folder / fields[key])!r} is no folder"
+    for pattern in fields.get("queries", {}).get("files", ()):
+        if not _matching(folder, pattern):
+            yield f"queries.files: no file {pattern!r} in {folder}"
+
+
+def _query_files(folder: Path, fields: Mapping[str, Any]) -> list[Path]:
+    patterns = fields.get("queries", {}).get("files", ())
+    return list(dict.fromkeys(path for pattern in patterns for path in _matching(folder, pattern)))
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The file of that name, else those that a pattern fits."""
+    if (folder / pattern).is_file():
+        return [folder / pattern]
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file())
+    except (NotImplementedError, ValueError):  # an absolute pattern, or none
+        return []
 
 
 def _query_faults(fields: Mapping[str, Any]) -> Iterator[str]:

@@ -31,6 +31,11 @@ Fields = dict[str, Any]
 Readers = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 
+def _answer(value: Any) -> str | None:
+    """A text as it stands, white space included."""
+    return value if isinstance(value, str) else cell_text(value) or None
+
+
 def _ms(value: Any) -> float:
     return cell_number(value, 0, MAX_SECONDS * 1000) / 1000
 
@@ -118,7 +123,7 @@ def _readers(mapping: TableMap) -> Readers:
     return {
         "score": ("score", score or partial(cell_score, scale=mapping.fields.get("score_scale", ""))),
         "status": ("status", partial(cell_label, labels=mapping.statuses or _OWN_STATUSES)),
-        "response": ("response", cell_text),
+        "response": ("response", _answer),
         "judge": ("judge", cell_text),
         **_FIGURES,
     }

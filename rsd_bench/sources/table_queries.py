@@ -116,21 +116,27 @@ def scan(queries: Queries, columns: Sequence[str], report: Report) -> bool:
             report(_no_column(file, missing))
         for problem in found if not missing else ():
             report(problem)
-    if complete:
-        _require_complete(queries, report)
-    else:
+    if not complete:
         queries.described.clear()
-    return complete
+        return False
+    _require_complete(queries, report)
+    if not queries.described:
+        where = ", ".join(str(file.path) for file in queries.files)
+        report(SourceProblem(where, "gives no query: every row has a problem", "see what is told of the first ones"))
+    return True
 
 
 def has_columns(file: TableFile, columns: Sequence[str], mapping: TableMap, report: Report) -> bool:
     """Whether each of `columns` stands in a row of a file that describes no queries; else that is reported."""
     missing = dict.fromkeys(columns)
-    for row in file.rows(report, mapping.wanted):
+    found: list[Problem] = []  # those of rows are told when the outcomes are read
+    for row in file.rows(found.append, mapping.wanted):
         for column in [column for column in missing if _found(row.cells, column)[0]]:
             del missing[column]
         if not missing and file.kind != "json" and file.kind != "jsonl":
             break  # the others have all of their columns in each row
+    for problem in found if file.unreadable else ():
+        report(problem)
     if missing and not file.unreadable:
         report(_no_column(file, missing))
     return not (missing or file.unreadable)

@@ -133,5 +133,6 @@ def test_maps_are_read_alone(tmp_path: Path) -> None:
     for title in TABLES:
         for name, text in FILES.findall(SECTIONS[title]):
             if name.endswith(".toml") and "[queries]" not in text:
+                (tmp_path / "data").mkdir(exist_ok=True)
                 (tmp_path / name).write_text(text)
                 assert read_table_map(tmp_path / name).source

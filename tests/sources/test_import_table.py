@@ -247,6 +247,19 @@ def test_an_empty_cell_says_nothing(tmp_path: Path) -> None:
     assert {key[0] for key in found.outcomes} == {"quiz/q0", "quiz/q1"}
 
 
+def test_a_table_of_which_no_row_can_be_used_is_a_fault_of_its_own(tmp_path: Path) -> None:
+    """Left out one by one, they made an empty source."""
+    found = read(write(tmp_path / "t.csv", [row | {"ask": ""} for row in rows_of(2)]), prepare(tmp_path, LONG))
+    assert [problem.what for problem in found.of_source] == ["gives no query: every row has a problem"]
+
+
+def test_an_answer_stays_as_it_is(tmp_path: Path) -> None:
+    rows = [row | {"said": "  two\n"} for row in rows_of(1)]
+    for name in ("t.csv", "t.jsonl", "t.parquet"):
+        found = read(write(tmp_path / name, rows), prepare(tmp_path, LONG))
+        assert {outcome.response for outcome in found.outcomes.values()} == {"  two\n"}
+
+
 @pytest.mark.parametrize("mapping", [LONG, WIDE], ids=["long", "wide"])
 def test_an_outcome_that_stands_twice(tmp_path: Path, mapping: str) -> None:
     rows = rows_of() if mapping is LONG else widened(rows_of())
@@ -289,6 +302,9 @@ def test_queries_in_files_of_their_own(tmp_path: Path) -> None:
     assert found.problems == [] and found.outcomes.keys() == expected(rows).keys()
     found = read(write(tmp_path / "t.parquet", [*table, table[0] | {"sample": "q9"}]), tmp_path / "map.toml")
     assert "is about 'q9', which is no query of a.jsonl, b.jsonl" in found.said
+    rows = write(tmp_path / "t.jsonl", table).read_text() + "{\n"
+    (tmp_path / "t.jsonl").write_text(rows)
+    assert [problem.what[:8] for problem in read(tmp_path / "t.jsonl", tmp_path / "map.toml").problems] == ["not JSON"]
     prepare(tmp_path, mapping.replace("q/*", "none/*"))
     assert "queries.files: no file 'none/*.jsonl'" in read(tmp_path / "t.parquet", tmp_path / "map.toml").said
 

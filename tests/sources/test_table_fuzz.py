@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from tables import LONG, WIDE, Read, prepare, read, rows_of, widened, write
 
+from rsd_bench.sources.file_shapes import shape_of
+
 FORMATS = ("t.csv", "t.tsv", "t.jsonl", "t.json", "t.parquet")
 ODD = ("", "nan", "NaN", "inf", "-1", "2", "true", "[]", "{}", "0,7", "7.0", "x" * 300, "\u2028", "=1+1", "None")
 TYPED = (None, float("nan"), float("inf"), -1, 2, True, [], {}, [1, 2], {"a": 1}, 10**30, "", "text", 0.7)
@@ -119,7 +121,7 @@ def judge(found: Read, rows: Rows, wide: bool) -> None:
         keys = {(query.removeprefix("quiz/"), model) for query, model in found.outcomes}
         assert keys == {(query, model) for query, model, said, cell in scored if not wide or said or cell not in EMPTY}
     for outcome in found.outcomes.values():
-        key = outcome.query_id.removeprefix("quiz/"), outcome.model, outcome.response or ""
+        key = outcome.query_id.removeprefix("quiz/"), outcome.model, (outcome.response or "").strip()
         cells = [cell for *rest, cell in scored if tuple(rest) == key]
         if outcome.score is None:
             assert outcome.status == "unscored" and {*EMPTY} & set(cells)
@@ -157,6 +159,7 @@ def test_300_damaged_tables(tmp_path: Path, wide: bool) -> None:
         except Exception:  # pyarrow on a cut file
             rows = None
         found = read(path, mapping)
+        assert shape_of(path).kind in ("table", "other")  # what `data inspect` makes of it
         assert all(problem.where and problem.what and problem.fix for problem in found.problems)
         if rows is None:
             assert found.of_source, f"seed {seed}: {mutation.__name__} of {name}"

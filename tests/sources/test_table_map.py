@@ -17,7 +17,8 @@ from rsd_bench.types import InputError
 
 
 def faults(folder: Path, text: str) -> list[str]:
-    (folder / "map.toml").write_text(text, "utf-8")
+    """What is said of a map beside its pictures."""
+    prepare(folder, text)
     with pytest.raises(InputError) as error:
         read_table_map(folder / "map.toml")
     said = [str(problem) for problem in error.value.problems]
@@ -94,6 +95,13 @@ def test_a_fault_names_its_key(tmp_path: Path, old: str, new: str, told: str) ->
 )
 def test_a_fault_of_a_wide_map(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert any(told in line for line in faults(tmp_path, WIDE.replace(old, new, 1)))
+
+
+def test_a_folder_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    """It was told of each row: thousands of lines about one mistyped name."""
+    assert read_table_map(prepare(tmp_path, LONG)).folders
+    (said,) = faults(tmp_path, LONG.replace('"pictures"', '"picture"'))
+    assert f"images '{tmp_path / 'picture'}' is no folder" in said
 
 
 def test_models_that_nothing_names_must_be_listed(tmp_path: Path) -> None:
