@@ -159,7 +159,7 @@ def _read_profile(name: str) -> LatencyProfile:
 def _seconds(what: str, value: Any) -> float:
     """A figure of a profile, checked."""
     try:
-        if isinstance(value, bool) or not is_latency(seconds := float(value)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_latency(seconds := float(value)):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what} is {str(value)[:40]}, which is no latency") from None

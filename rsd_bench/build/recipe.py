@@ -15,7 +15,7 @@ from rsd_bench.dataset.layout import is_track_name
 from rsd_bench.dataset.splits import Track
 from rsd_bench.types import InputError, Problem
 
-_VERSION = re.compile(r"^\d+\.\d+\.\d+$")
+_VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks", "card"}
 
@@ -62,7 +62,7 @@ def read_recipe(path: Path) -> Recipe:
     for key in ("version", "title", "latency_profile"):
         if not isinstance(data.get(key, ""), str):
             wrong(f"{key} is not a string", f'{key} = "..."')
-    if isinstance(data.get("version"), str) and not _VERSION.match(data["version"]):
+    if isinstance(data.get("version"), str) and not _VERSION.fullmatch(data["version"]):
         wrong(f"version is {data['version']!r}", 'version = "1.0.0"')
     sources = data.get("sources")
     if sources is not None and not (_strings(sources) and sources and len(set(sources)) == len(sources)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_bench.cli import data_import, panels, publish
+from rsd_bench.cli import data_import, data_inspect, panels, publish
 from rsd_bench.cli.output import AsJson, fail, print_json, say, warn
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = panels.App("Import sources, build a dataset, check it, publish it.")
 app.add_typer(data_import.app, name="import")
+app.command("inspect")(data_inspect.inspect_path)
 app.command("diff")(publish.diff)
 app.command("push")(publish.push)
 

@@ -6,10 +6,12 @@ from rsd_bench.cli import panels
 from rsd_bench.cli.imports.hub import import_hub
 from rsd_bench.cli.imports.lmms_eval import import_lmms_eval
 from rsd_bench.cli.imports.records import import_records
+from rsd_bench.cli.imports.table import import_table
 from rsd_bench.cli.imports.vlmevalkit import import_vlmevalkit
 
 app = panels.App("Bring published answers or queries into a store.")
 app.command("records")(import_records)
 app.command("vlmevalkit")(import_vlmevalkit)
 app.command("lmms-eval")(import_lmms_eval)
+app.command("table")(import_table)
 app.command("hub")(import_hub)

@@ -84,6 +84,11 @@ class SchemaName(StrEnum):
     predictions = "predictions"
     result = "result"
     records = "records"
+    map = "map"
+    recipe = "recipe"
+    models = "models"
+    profile = "profile"
+    scenarios = "scenarios"
 
 
 @app.command("schema")

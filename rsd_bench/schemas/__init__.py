@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 #: What a text that `is_web_link` refuses is told to be.
 NO_WEB_LINK = "is no https:// address of a host with a dot, without user, blank or backslash, of up to 500 characters"
-NAMES = ("submission", "predictions", "result", "records")
+NAMES = ("submission", "predictions", "result", "records", "map", "recipe", "models", "profile", "scenarios")
 
 
 @lru_cache
@@ -23,9 +23,9 @@ def schema(name: str) -> dict[str, Any]:
 
 @lru_cache
 def validator(name: str, definition: str | None = None) -> Draft202012Validator:
-    """A validator of a whole schema, or of one of its `$defs`."""
+    """A validator of a whole schema, or of one of its `$defs`, which may refer to the others."""
     loaded = schema(name)
-    return Draft202012Validator(loaded["$defs"][definition] if definition else loaded)
+    return Draft202012Validator(loaded["$defs"][definition] | {"$defs": loaded["$defs"]} if definition else loaded)
 
 
 def is_web_link(text: str) -> bool:

@@ -9,7 +9,8 @@
 
     [columns]                         # what a query needs = the dataset's name for it
     question = "query"
-    image = "image"                   # an image column, or bytes; the original bytes are kept
+    image = "image"                   # an image column, bytes, or a list of them; the original bytes are kept
+    audio = "clip"                    # the same of sounds, and `video`; default: queries are text
     id = "question_id"                # default: the row number, from 1
     group = "image_id"                # default: the query itself
     reference_answer = "label"        # default: none
@@ -18,47 +19,31 @@
     [constants]
     domain = "chart"
 
-Rows are streamed. `datasets` is imported when a source is opened, not with this module.
+A row whose media cells are empty is a fault, unless `modality` says what it is: "text", or "image" (and so on) that is
+not to be had. Rows are streamed. `datasets` is imported when a source is opened, not with this module.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from rsd_bench.config import read_toml
+from rsd_bench.config import MAX_IMAGE_BYTES, MAX_MEDIA_BYTES, read_toml
 from rsd_bench.dataset.image_file import read_bounded
 from rsd_bench.jsonl import describe
-from rsd_bench.sources.ids import is_name, row_id, slug
-from rsd_bench.sources.named_media import image_in
-from rsd_bench.sources.source import Media, Query, Source, SourceInfo
+from rsd_bench.schemas import validator
+from rsd_bench.sources.cells import cell_text
+from rsd_bench.sources.ids import is_name, slug
+from rsd_bench.sources.inspect_hint import inspect_hint
+from rsd_bench.sources.media_cells import MediaColumn, row_media
+from rsd_bench.sources.named_media import image_in, media_in
+from rsd_bench.sources.source import MEDIA_KINDS, TEXT, Query, Source, SourceInfo, SourceProblem
 from rsd_bench.types import InputError, Problem, Report
 
-_TEXT = {"type": "string", "minLength": 1}
-_MAP = Draft202012Validator(
-    {
-        "type": "object",
-        "properties": {
-            **dict.fromkeys(("repo", "source", "config", "split", "revision", "license"), _TEXT),
-            "redistributable": {"type": "boolean"},
-            "columns": {
-                "type": "object",
-                "properties": dict.fromkeys(("question", "image", "id", "domain", "group", "reference_answer"), _TEXT),
-                "required": ["question", "image"],
-                "additionalProperties": False,
-            },
-            "constants": {"type": "object", "properties": {"domain": _TEXT}, "additionalProperties": False},
-        },
-        "required": ["split", "columns"],
-        "additionalProperties": False,
-    }
-)
 _FILES = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv", ".arrow": "arrow"}
 
 
@@ -99,7 +84,8 @@ def open_hub(repo: str, mapping: Path, report: Report) -> Source:
 def _read_map(path: Path) -> dict[str, Any]:
     fields = read_toml(path)
     problems = [
-        Problem(str(path), describe(fault), "see `rsd_bench.sources.hub_queries`") for fault in _MAP.iter_errors(fields)
+        Problem(str(path), describe(fault), "see `rsd-bench schema map`")
+        for fault in validator("map", "hub").iter_errors(fields)
     ]
     columns, constants = fields.get("columns"), fields.get("constants", {})
     if isinstance(columns, dict) and isinstance(constants, dict) and ("domain" in columns) == ("domain" in constants):
@@ -117,43 +103,56 @@ def _place(repo: str, fields: Mapping[str, Any], mapping: Path, report: Report) 
         return _Place(repo, None, Path(repo))
     name, _, revision = repo.partition("@")
     if fields.get("repo", name) != name:
-        report(Problem(str(mapping), f"is the map of {fields['repo']}, not of {name}", "name the dataset's own map"))
+        what = f"is the map of {fields['repo']}, not of {name}"
+        report(SourceProblem(str(mapping), what, "name the dataset's own map"))
     if revision and fields.get("revision", revision) != revision:
-        report(Problem(str(mapping), f"revision is {fields['revision']}, not {revision}", "name one revision"))
+        report(SourceProblem(str(mapping), f"revision is {fields['revision']}, not {revision}", "name one revision"))
     return _Place(name, revision or fields.get("revision"), None)
 
 
 def _queries(place: _Place, source: str, fields: Mapping[str, Any], mapping: Path, report: Report) -> Iterator[Query]:
     columns: dict[str, str] = fields["columns"]
+    media = [MediaColumn(kind, partial(_read, place, kind)) for kind in MEDIA_KINDS if kind in columns]
     for number, row in enumerate(_rows(place, fields, report), 1):
         if number == 1 and (missing := [c for c in columns.values() if c not in row]):
             what = f"{place} has no column {', '.join(sorted(set(missing)))}; it has {', '.join(row)}"
-            report(Problem(str(mapping), what, "fix [columns]"))
+            report(SourceProblem(str(mapping), what, "fix [columns]"))
             return
-        where = f"{place}[{fields['split']}]: row {number}"
-        cells = {name: row[column] for name, column in columns.items()}
-        question = cells["question"]
-        texts = {name: _as_text(cells[name]) for name in ("id", "group", "reference_answer") if name in cells}
-        domain = slug(_as_text(cells.get("domain", fields.get("constants", {}).get("domain"))))
-        image = _image_reader(cells["image"], place)
-        name = _image_name(cells["image"])
-        faults = []
-        if not isinstance(question, str) or not question.strip():
-            faults.append(f"{columns['question']} is not a text")
-        if isinstance(image, str):
-            faults.append(f"{columns['image']} {image}")
-        if domain is None:
-            faults.append(f"{columns.get('domain', 'domain')} gives no domain: it has no Latin letter or digit")
-        if texts.get("id") == "":
-            faults.append(f"{columns['id']} is empty")
-        for fault in faults:
-            report(Problem(where, fault, "name another column, or leave the row out of the split"))
-        if faults or isinstance(image, str) or domain is None:
-            continue
-        query_id = f"{source}/{texts.get('id', number)}"
-        group = f"{source}/{texts['group']}" if texts.get("group") else query_id
-        reference = texts.get("reference_answer") or None
-        yield Query(where, query_id, domain, group, question.strip(), reference, (Media("image", image, name),))
+        cells = {name: row.get(column) for name, column in columns.items()}
+        query = _query(f"{place}[{fields['split']}]: row {number}", number, cells, source, fields, media, report)
+        if query is not None:
+            yield query
+
+
+def _query(
+    where: str,
+    number: int,
+    cells: Mapping[str, Any],
+    source: str,
+    fields: Mapping[str, Any],
+    media_columns: Sequence[MediaColumn],
+    report: Report,
+) -> Query | None:
+    columns: dict[str, str] = fields["columns"]
+    stated = fields.get("modality", "" if media_columns else TEXT)
+    media, faults = row_media(media_columns, cells, columns, stated)
+    question = cells["question"]
+    texts = {name: cell_text(cells[name]) for name in ("id", "group", "reference_answer") if name in cells}
+    domain = slug(cell_text(cells.get("domain", fields.get("constants", {}).get("domain"))))
+    if not isinstance(question, str) or not question.strip():
+        faults.append(f"{columns['question']} is not a text")
+    if domain is None:
+        faults.append(f"{columns.get('domain', 'domain')} gives no domain: it has no Latin letter or digit")
+    if texts.get("id") == "":
+        faults.append(f"{columns['id']} is empty")
+    for fault in faults:
+        report(Problem(where, fault, "name another column, or leave the row out of the split"))
+    if faults or domain is None:
+        return None
+    query_id = f"{source}/{texts.get('id', number)}"
+    group = f"{source}/{texts['group']}" if texts.get("group") else query_id
+    reference = texts.get("reference_answer") or None
+    return Query(where, query_id, domain, group, question.strip(), reference, media, "" if media else stated)
 
 
 def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[dict[str, Any]]:
@@ -178,14 +177,15 @@ def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[
         stream = iter(rows.decode(False))  # a decoded image could only be encoded anew
         first = next(stream, None)
         if first is None:
-            report(Problem(f"{place}[{fields['split']}]", "has no rows", "name another split"))
+            report(SourceProblem(f"{place}[{fields['split']}]", "has no rows", "name another split"))
             return
         named = {name: label for name, label in classes.items() if label is not None}
         for row in chain([first], stream):
             yield row | {name: _named(row[name], label) for name, label in named.items()}
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         what = " ".join(str(error).split())[:500]
-        report(Problem(str(place), f"cannot be loaded: {what}", "fix repo, config, split or revision"))
+        hint = f"; {inspect_hint(place.local)} to see what it is" if place.local else ""
+        report(SourceProblem(str(place), f"cannot be loaded: {what}", f"fix repo, config, split or revision{hint}"))
 
 
 def _classes(feature: Any) -> Any:
@@ -207,49 +207,14 @@ def _named(value: Any, label: Any) -> Any:
     return None if value == -1 else value
 
 
-def _as_text(value: Any) -> str:
-    """A cell as text: None and an empty list are "", a list of one its item, other structures JSON."""
-    if isinstance(value, list) and len(value) < 2:
-        value = value[0] if value else None
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return row_id(str(value))
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _image_reader(value: Any, place: _Place) -> Callable[[], bytes] | str:
-    """A reader of the original bytes, or what is wrong with the cell."""
-    if isinstance(value, list):
-        if len(value) > 1:
-            return f"holds {len(value)} images; a query has one"
-        value = value[0] if value else None
-    if isinstance(value, dict) and {"bytes", "path"} & value.keys():
-        data, path = value.get("bytes"), value.get("path")
-    else:
-        data, path = value, None
-    if isinstance(data, bytes):
-        return lambda: data
-    if isinstance(path, str) and path and data is None:
-        return lambda: _read(path, place)
-    return "holds no image" if data is None else f"is no image column but {type(data).__name__}"
-
-
-def _image_name(value: Any) -> str:
-    """The path that an image cell gives, else ""."""
-    value = value[0] if isinstance(value, list) else value
-    path = value.get("path") if isinstance(value, dict) else None
-    return path if isinstance(path, str) else ""
-
-
-def _read(path: str, place: _Place) -> bytes:
+def _read(place: _Place, kind: str, path: str) -> bytes:
     """The bytes at a path that the dataset's own files gave; a row must not name any other file."""
     if place.local is not None:
         inside = place.local if place.local.is_dir() else place.local.parent
-        return image_in(inside, path)
+        return image_in(inside, path) if kind == "image" else media_in(inside, path)
     if not path.rpartition("::")[2].startswith(f"hf://datasets/{place.repo}@"):
-        raise OSError(0, f"image {path!r} lies outside {place.repo}")
+        raise OSError(0, f"{kind} {path!r} lies outside {place.repo}")
     from datasets.utils.file_utils import xopen
 
     with xopen(path, "rb") as stream:
-        return read_bounded(stream)
+        return read_bounded(stream, MAX_IMAGE_BYTES if kind == "image" else MAX_MEDIA_BYTES)

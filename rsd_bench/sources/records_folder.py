@@ -11,6 +11,7 @@ from typing import Any
 from rsd_bench.jsonl import describe, parse_json, read_rows
 from rsd_bench.metrics.arrays import entered
 from rsd_bench.schemas import validator
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.named_media import image_in, media_in, require_no_way_out
 from rsd_bench.sources.source import (
     TEXT,
@@ -26,13 +27,17 @@ from rsd_bench.sources.source import (
 )
 from rsd_bench.types import InputError, Problem, Report
 
+_FILES = ("source.json", "queries.jsonl", "responses.jsonl")
 _VOTE_SCORES = {"win": 10.0, "undecided": 5.0, "loss": 0.0}
 
 
 def open_records(folder: Path, report: Report) -> Source:
     """Open a records folder. Raises InputError where it is no such folder; faults of rows go to `report`."""
     if not folder.is_dir():
-        raise InputError.at(folder, "is not a folder", "name a folder with source.json, queries.jsonl, responses.jsonl")
+        raise InputError.at(folder, "is not a folder", f"name a records folder, or {inspect_hint(folder)} to see")
+    if not any((folder / name).exists() for name in _FILES):
+        what = f"is no records folder: it has none of {', '.join(_FILES)}"
+        raise InputError.at(folder, what, f"{inspect_hint(folder)} to see which importer reads it")
     info = _read_info(folder, report)
     return Source(info, _queries(folder, info.source, report), _responses(folder, report), _variants(folder, report))
 

@@ -20,6 +20,7 @@ from conftest import call_cli
 from PIL import Image
 
 from rsd_bench.sources.hub_queries import open_hub
+from rsd_bench.sources.source import Query
 from rsd_bench.sources.store import Policy, import_source
 from rsd_bench.sources.store_media import image_path
 from rsd_bench.types import InputError, Problem
@@ -152,6 +153,53 @@ def test_a_single_file_and_bytes_without_a_feature(hub: Hub, tmp_path: Path) -> 
         assert [row["image_bytes"] for row in hub.read(path)] == [len(cell["bytes"]) for cell in ROWS["picture"]]
 
 
+def opened(hub: Hub) -> list[Query]:
+    """The queries as the importer gives them."""
+    return list(open_hub(str(hub.repo), hub.map, hub.problems.append).queries)
+
+
+def test_several_images_arrive_in_order(hub: Hub) -> None:
+    """A row with two images was refused."""
+    first, second, third = ROWS["picture"]
+    pq.write_table(pa.table({**ROWS, "picture": [[second, first], [third], [first]]}), hub.file)
+    media = [query.media for query in opened(hub)]
+    assert [[medium.read() for medium in its] for its in media] == [
+        [second["bytes"], first["bytes"]],
+        [third["bytes"]],
+        [first["bytes"]],
+    ]
+    assert hub.problems == []
+
+
+def test_questions_without_an_image_column_are_text(hub: Hub) -> None:
+    hub.remap('image = "picture"\n', "")
+    queries = opened(hub)
+    assert hub.problems == []
+    assert [(query.modality, query.media, query.media_available) for query in queries] == [("text", (), True)] * 3
+
+
+@pytest.mark.parametrize(("modality", "available"), [("text", True), ("image", False)])
+def test_an_empty_image_cell_is_what_the_map_says(hub: Hub, modality: str, available: bool) -> None:
+    pq.write_table(pa.table({**ROWS, "picture": [ROWS["picture"][0], None, None]}), hub.file)
+    assert len(opened(hub)) == 1 and len(hub.problems) == 2
+    assert "row 2: picture holds no image" in str(hub.problems[0])
+    hub.map.write_text(f'modality = "{modality}"\n{MAP}')
+    first, second, _ = opened(hub)
+    assert (first.modality, len(first.media)) == ("image", 1)
+    assert (second.modality, second.media, second.media_available) == (modality, (), available)
+    assert len(hub.problems) == 2
+
+
+def test_sound_and_video_columns(hub: Hub) -> None:
+    clips = [{"bytes": b"RIFF", "path": "a.wav"}, {"bytes": b"mp3", "path": None}, {"bytes": b"x", "path": None}]
+    pq.write_table(pa.table({**ROWS, "clip": clips, "film": [None, [b"mp4"], []]}), hub.file)
+    hub.remap('image = "picture"', 'audio = "clip"\nvideo = "film"')
+    first, second, _ = opened(hub)
+    assert hub.problems == []
+    assert (first.modality, second.modality) == ("audio", "audio+video")
+    assert [medium.read() for medium in (*first.media, *second.media)] == [b"RIFF", b"mp3", b"mp4"]
+
+
 def test_a_folder_of_image_files(hub: Hub, tmp_path: Path) -> None:
     folder = tmp_path / "files" / "test"
     folder.mkdir(parents=True)
@@ -205,7 +253,7 @@ def test_duplicate_ids_are_told(hub: Hub) -> None:
     ("cells", "told"),
     [
         ([None, None, None], "row 2: picture holds no image"),
-        ([[cell, cell] for cell in ROWS["picture"]], "row 1: picture holds 2 images; a query has one"),
+        ([[cell, None] for cell in ROWS["picture"]], "row 1: picture holds an image that is empty, among 2"),
         ([b"\x00" * 80] * 3, "query 'charts/1': is not an image that can be read"),
     ],
 )
@@ -220,6 +268,7 @@ def test_cells_that_are_not_one_image_are_told(hub: Hub, cells: list[Any], told:
         ('domain = "chart"', "", "domain is not given exactly once"),
         ('label"', 'label"\ndomain = "kind"', "domain is not given exactly once"),
         ("question =", "questions =", "questions"),
+        ('split = "test"', 'split = "test"\nmodality = "picture"', "modality: 'picture' is not one of"),
         ('split = "test"', "", "'split' is a required property"),
         ("redistributable = true", 'redistributable = "yes"', "redistributable: 'yes' is not of type 'boolean'"),
         ('"charts"', '"my charts"', "source 'my charts' is no id"),
