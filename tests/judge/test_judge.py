@@ -86,7 +86,8 @@ def test_injections_leave_the_score_of_a_judge_that_follows_the_schema(tmp_path:
 
 def scored(folder: Path, model: str, candidates: list[str], structured: bool = True) -> list[float | None]:
     """What a loopback judge makes of candidates, its repairs included; the reference is "seven"."""
-    from rsd_bench.judge.score_answers import score_by_model
+    from rsd_bench.judge.texts import QueryTexts
+from rsd_bench.judge.score_answers import score_by_model
 
     with Loopback() as server, open_answers(folder) as store:
         judge = ModelJudge(Endpoint(model, server.url), PROMPT, structured=structured, params={"temperature": 0})
@@ -103,7 +104,7 @@ def scored(folder: Path, model: str, candidates: list[str], structured: bool = T
         score = score_by_model(judge, store)
         out = []
         for text in candidates:
-            status, verdicts, *_ = score({"response": text}, "What is it?", "seven", "a" * 64)
+            status, verdicts, *_ = score({"response": text}, QueryTexts("What is it?", "seven", (), ""))
             assert (status == "ok") == bool(verdicts)
             out.append(verdicts[0][1].score if verdicts else None)
         return out
