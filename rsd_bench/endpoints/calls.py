@@ -186,8 +186,9 @@ def _audio(data: bytes) -> bytes:
 class Answer:
     """How a request ended. `text` is what the model said, only for ok and truncated; `detail` says why for the others.
 
-    first_token_s, latency_s: seconds of the attempt that succeeded, monotonic clock. Tokens come from the endpoint's
-    usage, None where it sent none. cost_usd: all attempts of this request at the run's prices, None without a price.
+    first_token_s, latency_s: seconds of the attempt that succeeded, or of the refusal of an unsupported one, monotonic
+    clock. Tokens come from the endpoint's usage, None where it sent none. cost_usd: all attempts of this request at the
+    run's prices, None without a price.
     Whatever an endpoint sends, an answer can be stored and printed: `text` is valid Unicode without NUL, `detail` and
     `served_model` are one line each.
     """

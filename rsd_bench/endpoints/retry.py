@@ -107,7 +107,7 @@ async def ask(
             status = "unsupported" if unsupported else "filtered" if failed.kind == "filtered" else "error"
             detail = _without_key(_USERINFO.sub("", failed.what), client.api_key)
             answer = Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
-            return answer, failed.of_request
+            return (replace(answer, latency_s=failed.latency_s) if unsupported else answer), failed.of_request
 
 
 async def _metered(client: ChatClient, body: bytes, asking: Asking, seconds: float) -> tuple[Reply, float | None]:

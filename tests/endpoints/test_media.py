@@ -161,6 +161,7 @@ def test_unsupported_takes_one_call_and_is_asked_again_once_the_server_is_mended
             assert answers[refused.key].attempts == 1 and "not support" in answers[refused.key].detail
             assert tally.given_up == {} and "not support" in tally.last_error[model]
             assert answers[refused.key].cost_usd is None and answers[refused.key].text is None
+            assert 0 < answers[refused.key].latency_s < 1
         assert server.stats()["requests"] == 6
         server.mend()
         tally, answers, _ = run(tmp_path, server.url, requests[:3], asking=asking)

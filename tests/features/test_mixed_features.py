@@ -18,7 +18,9 @@ import pytest
 from conftest import png
 from mixed_media import mixed_dataset
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import open_benchmark

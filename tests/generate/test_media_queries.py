@@ -121,7 +121,8 @@ def test_a_text_only_model_is_bad_at_pictures_and_not_missing(tmp_path: Path) ->
         (tmp_path / "recipe.toml").write_text(RECIPE.replace("tiny", "blind"))
         built = call_cli("data", "build", tmp_path / "recipe.toml", "--store", store, "--out", tmp_path / "ds")
         assert built.returncode == 0, built.stderr
-        assert json.loads((tmp_path / "ds" / "manifest.json").read_text())["missing"] == []
+        manifest = json.loads((tmp_path / "ds" / "manifest.json").read_text())
+        assert manifest["missing"] == [] and manifest["latency_basis"] == {"measured": 60}
         for mes in (1, 10):
             parts = rsd.load(tmp_path / "ds", mes=mes)
             assert Counter(label for part in parts.values() for label in part["label"]) == {0: 60}  # all to the cloud
