@@ -47,6 +47,7 @@ IMAGE_ENCODER, TEXT_ENCODER = "google/vit-base-patch16-224", "google-bert/bert-b
 ENCODER_BATCH = 16  # contents encoded at once
 MAX_IMAGE_BYTES = 100_000_000  # a 108-megapixel photo is a JPEG of 30 to 60 MB; no endpoint takes as many
 MAX_MEDIA_BYTES = 268_435_456  # of a sound or a video: ten minutes of film as phones send it
+MAX_UNPACKED_BYTES = 2_147_483_648  # of a packed log; real ones have some MB
 MAX_IMAGE_PIXELS = 110_000_000  # the largest common phone photo has 108.6 million: 0.43 GB decoded, 0.86 GB with alpha
 LARGE_IMAGE_PIXELS = 16_000_000  # more than this are decoded one at a time
 ENCODER_PIXELS = 128_000_000  # of a batch, decoded at once: 0.5 GB

@@ -14,7 +14,7 @@ import typer
 
 from rsd_bench.types import InputError, Problem
 
-_SHOWN_OF_A_KIND = 5  # problems
+_SHORT_LIST, _SHOWN_OF_A_KIND = 20, 5  # problems: as many are listed whole; of more, the first few of each kind
 _DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,]*")  # what differs between problems of one kind
 LEDGER = Path("ledger.jsonl")
 LEDGER_HELP = "With --private-outcomes: who was scored how often; keep it as private as the outcomes."
@@ -68,13 +68,14 @@ def warn(problems: Sequence[Problem]) -> None:
 
 
 def by_kind(problems: Sequence[Problem]) -> list[str]:
-    """A line for each problem; of many that differ in names and numbers only the first few, then how many there are."""
+    """A line a problem; of a long list, the first few of those that differ in names and numbers only, and a count."""
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         kinds.setdefault((_DETAIL.sub("", problem.what), _DETAIL.sub("", problem.fix)), []).append(problem)
     lines = []
     for kind in kinds.values():
-        shown = kind if len(kind) <= _SHOWN_OF_A_KIND + 1 else kind[:_SHOWN_OF_A_KIND]
+        whole = len(problems) <= _SHORT_LIST or len(kind) <= _SHOWN_OF_A_KIND + 1
+        shown = kind if whole else kind[:_SHOWN_OF_A_KIND]
         lines += [one_line(str(problem)) for problem in shown]
         if more := len(kind) - len(shown):
             last = one_line(kind[-1].where)

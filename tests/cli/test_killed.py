@@ -132,10 +132,13 @@ def store(tmp_path: Path, killer: Killer) -> Path:
     return tmp_path / "work" / "store"
 
 
+@pytest.mark.parametrize("merging", [True, False])
 @KILLS
-def test_import(tmp_path: Path, killer: Killer, store: Path, kills: int) -> None:
-    second = Records(tmp_path / "second" / "toy", n=20).write()
-    work = Work(killer, store.parent, "data", "import", "records", second, "--replace", "--out", store)
+def test_import(tmp_path: Path, killer: Killer, store: Path, kills: int, merging: bool) -> None:
+    more = {"n": 12, "models": ("tiny", "huge", "third")} if merging else {"n": 20}
+    second = Records(tmp_path / "second" / "toy", **more).write()
+    replace = () if merging else ("--replace",)
+    work = Work(killer, store.parent, "data", "import", "records", second, *replace, "--out", store)
 
     def whole(files: dict[str, Any]) -> None:
         work.old_or_new(files, "store/sources")
