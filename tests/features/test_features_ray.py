@@ -36,9 +36,9 @@ def cluster() -> Iterator[Any]:
 
 
 def test_two_nodes_give_the_vectors_of_one_machine(
-    cluster: Any, toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+    cluster: Any, tiny_encoders: dict[str, Path], tmp_path: Path
 ) -> None:
-    data = mixed_dataset(toy_dataset, tmp_path / "data")  # no image of some queries, several of others
+    data = mixed_dataset(tmp_path)  # no image of some queries, several of others
     choices = [EncoderChoice(kind, str(tiny_encoders[kind])) for kind in ("image", "text")]
     here = encode_dataset(data, tmp_path / "here", *choices)
     there = encode_dataset(data, tmp_path / "there", *choices, engine=ray_engine(cluster.address, 2))

@@ -22,8 +22,11 @@ pytest.importorskip("torch")
 
 import torch
 
+from rsd_bench.build.build_dataset import build_dataset
+from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import open_benchmark
+from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.dataset.tables import read_table
 from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
@@ -43,9 +46,9 @@ QUICK = Settings(epochs=2, patience=2)
 
 
 @pytest.fixture(scope="module")
-def mixed(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset in which a third of the queries has no image, a third three. Read only."""
-    return mixed_dataset(toy_dataset, tmp_path_factory.mktemp("mixed") / "data")
+    return mixed_dataset(tmp_path_factory.mktemp("mixed"))
 
 
 def choices(encoders: dict[str, Path]) -> tuple[EncoderChoice, EncoderChoice]:
@@ -127,12 +130,10 @@ def test_a_second_run_encodes_nothing_and_each_content_was_encoded_once(
 
 
 def test_an_edition_carries_nulls_on(mixed: Path, store: Path, features: Features, tmp_path: Path) -> None:
-    lite = tmp_path / "lite"
-    shutil.copytree(mixed / "pairs", lite / "pairs")
-    copy_features(store, lite)
-    shutil.copytree(mixed, tmp_path / "whole")
-    shutil.copytree(lite / "features", tmp_path / "whole" / "features")
-    carried = read_features(open_benchmark(tmp_path / "whole"))
+    recipe, lite = read_recipe(mixed.parent / "recipe.toml"), tmp_path / "lite"
+    build_dataset(recipe, mixed.parent / "store", lite, lite=True, features=store)
+    assert check_dataset(lite) == []
+    carried = read_features(open_benchmark(lite))
     for name in BLOCKS:
         assert carried.blocks[name].tobytes() == features.blocks[name].tobytes()
         assert (carried.present[name] == features.present[name]).all()

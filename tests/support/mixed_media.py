@@ -1,19 +1,19 @@
-"""Queries of every modality: as records, and as a dataset folder in which some queries have no image or several."""
+"""Queries of every modality as records, and a dataset in which some queries have no image and others several."""
 
 from __future__ import annotations
 
 import io
-import shutil
 import wave
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from conftest import Records, png
-from toy_builds import list_files_again
+from conftest import RECIPE, Records, png
 
-from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS
+from rsd_bench.build.build_dataset import build_dataset
+from rsd_bench.build.recipe import read_recipe
+from rsd_bench.sources.records_folder import open_records
+from rsd_bench.sources.store import import_source
+from rsd_bench.types import Problem
 
 
 def _wav() -> bytes:
@@ -57,23 +57,22 @@ def mixed_records(folder: Path, n: int = 10, models: tuple[str, ...] = ()) -> Re
     return records
 
 
-def mixed_dataset(built: Path, folder: Path) -> Path:
-    """A copy of a built dataset in which each third query has no image, and each one after it three."""
-    shutil.copytree(built, folder)
-    for shard in sorted((folder / "pairs").glob("*.parquet")):
-        table = pq.read_table(shard, partitioning=None)
-        rows = table.to_pylist()
-        for i, row in enumerate(rows):
-            row["modality"], row["images"], row["audio"], row["video"] = "image", None, None, None
-            if i % 3 == 0:
-                row.update(modality="audio", image=None, image_sha256=None, audio=[{"bytes": WAV, "path": None}])
-                row["statistics"].update(dict.fromkeys(IMAGE_NUMBERS))
-            elif i % 3 == 1:
-                row["images"] = [row["image"], *({"bytes": png(1_000 + i + j), "path": None} for j in range(2))]
-        several = pa.list_(table.schema.field("image").type)
-        schema = table.schema.append(pa.field("modality", pa.string()))
-        for name in ("images", "audio", "video"):
-            schema = schema.append(pa.field(name, several))
-        pq.write_table(pa.Table.from_pylist(rows, schema), shard, row_group_size=100)
-    list_files_again(folder)
-    return folder
+def mixed_dataset(root: Path, n: int = 300) -> Path:
+    """A built dataset of `n` queries, in folder `root` with its store: a third has no image, a third has three."""
+    records = Records(root / "toy", n=n)
+    (records.folder / "clips").mkdir(parents=True)
+    for i, query in enumerate(records.queries):  # domains take turns too, three to a turn
+        if i // 3 % 3 == 0:
+            del query["image"]
+            query["audio"] = f"clips/{i}.wav"
+            (records.folder / query["audio"]).write_bytes(WAV + str(i).encode())
+        elif i // 3 % 3 == 1:
+            more = {f"images/{i}-{j}.png": png(10 * i + j) for j in range(2)}
+            query["images"] = [query.pop("image"), *more]
+            records.images |= more
+    problems: list[Problem] = []
+    import_source(open_records(records.write(), problems.append), root / "store", {}, problems)
+    assert not problems
+    (root / "recipe.toml").write_text(RECIPE)
+    build_dataset(read_recipe(root / "recipe.toml"), root / "store", root / "dataset")
+    return root / "dataset"
