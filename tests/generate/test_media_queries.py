@@ -126,9 +126,10 @@ def test_a_text_only_model_is_bad_at_pictures_and_not_missing(tmp_path: Path) ->
         for mes in (1, 10):
             parts = rsd.load(tmp_path / "ds", mes=mes)
             assert Counter(label for part in parts.values() for label in part["label"]) == {0: 60}  # all to the cloud
-        down = ("--model", "blind@http://127.0.0.1:9/v1", "--attempts", 1)
-        assert call_cli("generate", store, *down, "--out", store).returncode == 1
-        assert set(outcomes(store, "blind")["status"]) == {"unsupported"}  # a server that is down says nothing of it
+        down = ("--model", "blind@http://127.0.0.1:9/v1", "--attempts", 1, "--out", store)
+        for asked in ((), ("--param", "seed=1")):  # a server that is down says nothing of what its model takes
+            assert call_cli("generate", store, *down, *asked).returncode == 1
+            assert set(outcomes(store, "blind")["status"]) == {"unsupported"}
         server.mend()
         again = generate(server, store, store, "blind")
         assert again["models"] == {"blind": {"ok": 60}}
