@@ -85,7 +85,7 @@ def main() -> None:
             tally = count_pending(lanes, answers, budget, 64)
             load_sdk()  # its import is no part of the rate
             wall, cpu = time.perf_counter(), time.process_time()
-            run_local(lanes, Job(answers, Asking(plan.image, stream=True), budget, tally))
+            run_local(lanes, Job(answers, Asking(plan.media, stream=True), budget, tally))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             counts = file_outcomes(plan, answers)
     figures = {

@@ -12,7 +12,15 @@ import typer
 
 from rsd_bench.cli import panels
 from rsd_bench.cli.live import CostOptions, Engine, EngineOptions, LimitOptions, RequestOptions, output_tokens_of
-from rsd_bench.cli.live_report import Report, announce, conclude, served_lines, shortfall, summary_rows
+from rsd_bench.cli.live_report import (
+    Report,
+    announce,
+    conclude,
+    served_lines,
+    shortfall,
+    summary_rows,
+    unsent_lines,
+)
 from rsd_bench.cli.option_groups import grouped
 from rsd_bench.cli.output import AsJson, interruptible
 from rsd_bench.types import InputError
@@ -106,7 +114,7 @@ def generate(
     plan = Plan(out, bring_queries(queries, out), endpoints, params, _text_of(system), notes, limit)
     require_live(plan)
     run = Run(
-        asking=Asking(plan.image, limits.policy(), stream=True, meter=meter),
+        asking=Asking(plan.media, limits.policy(), stream=True, meter=meter),
         budget=budget,
         output_tokens=output_tokens_of(params),
         cluster=where.cluster(),
@@ -120,10 +128,11 @@ def generate(
         tally = run_requests(lanes, answers, run)
         counts = file_outcomes(plan, answers)
         total = answers.spent_usd()
-    served = served_models(plan)
+    served, unsent = served_models(plan), plan.unsent()
     problems = shortfall(tally, counts, "queries")
-    report = Report(out, counts, tally, budget, total, {"served_models": served}, problems)
-    conclude(report, "\n".join([summary_rows(counts), *served_lines(served)]), as_json)
+    figures = {"served_models": served, "unsent": dict(unsent)}
+    report = Report(out, counts, tally, budget, total, figures, problems)
+    conclude(report, "\n".join([summary_rows(counts), *unsent_lines(unsent), *served_lines(served)]), as_json)
 
 
 def _text_of(path: Path | None) -> str:

@@ -14,9 +14,19 @@ from rsd_bench.cli import judge_audit, panels
 from rsd_bench.cli.judge_audit import Sources, Store
 from rsd_bench.cli.judge_batch import BatchOptions, read_judge_batch, write_judge_batch
 from rsd_bench.cli.live import CostOptions, EngineOptions, LimitOptions, RequestOptions, output_tokens_of
-from rsd_bench.cli.live_report import Report, announce, conclude, served_lines, shortfall, summary_rows
+from rsd_bench.cli.live_report import (
+    Report,
+    announce,
+    conclude,
+    served_lines,
+    shortfall,
+    summary_rows,
+    unsent_lines,
+)
 from rsd_bench.cli.option_groups import grouped
 from rsd_bench.cli.output import AsJson, interruptible, one_line, say
+from rsd_bench.config import UNSUPPORTED
+from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
     from rsd_bench.endpoints.answer_store import AnswerStore
@@ -155,7 +165,7 @@ def run(
     asked = judge.model(request)
     budget = cost.budget([asked.endpoint])
     settings = Run(
-        asking=Asking(scope.image, limits.policy()),
+        asking=Asking(scope.media, limits.policy()),
         budget=budget,
         output_tokens=output_tokens_of(asked.params),
         cluster=where.cluster(),
@@ -176,16 +186,25 @@ def run(
             tally, problems = _ask(asked, scope, answers, settings, limits.concurrency), []
         filed = file_scores(scope, asked.name, score_by_model(asked, answers), asked.provenance())
         total = answers.spent_usd()
-    problems = [*shortfall(tally, tally.asked, "judge calls"), *problems]
+    problems = [*shortfall(tally, tally.asked, "judge calls"), *_blind(tally), *problems]
     served = {asked.endpoint.model: sorted(filed.served)}
     commonest = filed.unread.commonest
     figures = {
         "fewer_verdicts": filed.short,
         "no_verdict": commonest._asdict() | {"of": filed.unread.reasons.total()} if commonest else None,
+        "unsent": dict(filed.unsent),
         "served_models": served,
     }
     report = Report(store, filed.counts, tally, budget, total, figures, problems)
     conclude(report, "\n".join([_summary(filed, judge.repeats), *served_lines(served)]), as_json)
+
+
+def _blind(tally: Tally) -> list[Problem]:
+    """That a judge takes no media, and its prompt shows some."""
+    if calls := sum(n for (_, status), n in tally.asked.items() if status == UNSUPPORTED):
+        fix = "name a judge that takes them, or a prompt with image = false"
+        return [Problem("run", f"{calls} judge calls show media that the judge does not take", fix)]
+    return []
 
 
 def _score_closed(judge: ClosedJudge, scope: Scope, as_json: bool) -> None:
@@ -225,6 +244,7 @@ def _summary(filed: Filed, repeats: int) -> str:
     lines = [summary_rows(filed.counts)]
     if any(status == KEPT for _, status in filed.counts):
         lines.append("kept: this judge gave no verdict (yet), and the score of another judge stays")
+    lines += unsent_lines(filed.unsent)
     if filed.short:
         lines.append(
             f"{filed.short} answers have fewer than {repeats} verdicts: calls failed, or replies were no verdict"

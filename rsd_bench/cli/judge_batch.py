@@ -48,7 +48,7 @@ def write_judge_batch(judge: ModelJudge, scope: Scope, answers: AnswerStore, pat
     from rsd_bench.judge.model_judge import first_requests, repair_requests
 
     requests = chain(first_requests(judge, scope), repair_requests(judge, scope, answers))
-    files = write_batch(requests, answers, scope.image, path)
+    files = write_batch(requests, answers, scope.media, path)
     if as_json:
         print_json({"ok": True, "files": {str(file): n for file, n in files}})
         return

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from rsd_bench.endpoints.engine import Tally
     from rsd_bench.endpoints.prices import Budget
 
-_ORDER = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", "error", "not asked")
+_ORDER = (
+    "ok",
+    "unscored",
+    "refused",
+    "filtered",
+    "truncated",
+    "unparseable",
+    "unsupported",
+    "unsent",
+    "error",
+    "not asked",
+)
 
 
 def announce(budget: Budget, quiet: bool) -> Callable[[Tally], None]:
@@ -102,6 +113,11 @@ def served_lines(served: Mapping[str, Sequence[str]]) -> list[str]:
         elif names:
             lines.append(one_line(f"served    {model}: {', '.join(names)}"))
     return lines
+
+
+def unsent_lines(reasons: Mapping[str, int]) -> list[str]:
+    """Why queries or answers were sent to nobody, and how many."""
+    return [one_line(f"unsent    {n}: {reason}") for reason, n in reasons.items()]
 
 
 def _by_model(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:

@@ -4,8 +4,9 @@
     runs      one row a run: when, which command, endpoint, hardware note, parameters; never a key of an endpoint
 
 Contract: WAL, one transaction per answer, so an answer is either whole in the file or was never acknowledged, also
-after `kill -9`. A final state is never overwritten, unless `reopen` made it a failure. A row with status `error` is a
-failure that is asked for again; what it cost is added to what comes in its place.
+after `kill -9`. A final state is never overwritten, unless `reopen` made it a failure. A row with status `error` or
+`unsupported` is a failure that is asked for again; what it cost is added to what comes in its place. An error does not
+take the place of `unsupported`: a server that is down says nothing of what its model takes.
 `synchronous=NORMAL`: a killed process loses nothing; a power cut may lose the last answers, never the file.
 One process at a time: a lock file says so. Only the process that opened the store writes, or the one writer of its Ray
 run, which joins it.
@@ -40,11 +41,13 @@ CREATE TABLE answers (
 ) WITHOUT ROWID;
 CREATE TABLE runs (started TEXT NOT NULL, command TEXT NOT NULL, settings TEXT NOT NULL);
 """
+_STAYS = "answers.status = 'unsupported' AND excluded.status = 'error'"
 _PUT = (
     f"INSERT INTO answers ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-    f"ON CONFLICT(key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[1:-1])}, "
+    "ON CONFLICT(key) DO UPDATE SET "
+    f"{', '.join(f'{c} = iif({_STAYS}, answers.{c}, excluded.{c})' for c in _COLUMNS[1:-1])}, "
     "cost_usd = coalesce(answers.cost_usd + excluded.cost_usd, answers.cost_usd, excluded.cost_usd) "
-    "WHERE answers.status = 'error'"
+    "WHERE answers.status IN ('error', 'unsupported')"
 )
 _REOPEN = "UPDATE answers SET status = 'error', text = NULL, detail = ? WHERE key = ?"
 _GET = f"SELECT {', '.join(_COLUMNS)} FROM answers WHERE key = ?"

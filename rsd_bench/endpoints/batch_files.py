@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.calls import Answer, Request, wire_body
+from rsd_bench.endpoints.media import takes_none
 from rsd_bench.endpoints.parse import parse_completion
 from rsd_bench.endpoints.prices import Budget
 from rsd_bench.endpoints.reply import CallFailed
@@ -31,7 +32,7 @@ _KEY_SHOWN = 12  # digits of a key in a message
 
 
 def write_batch(
-    requests: Iterable[Request], answers: AnswerStore, image: Callable[[str], bytes], path: Path
+    requests: Iterable[Request], answers: AnswerStore, media: Callable[[str], bytes], path: Path
 ) -> list[tuple[Path, int]]:
     """Write what the store lacks to `path` (further parts beside it as NAME-2.jsonl ...); return files and lines."""
     files: list[tuple[Path, int]] = []
@@ -45,7 +46,7 @@ def write_batch(
             line = b'{"custom_id":"%s","method":"POST","url":"%s","body":%s}\n' % (
                 request.key.encode(),
                 _URL.encode(),
-                wire_body(request, image),
+                wire_body(request, media),
             )
             if stream is None or lines == MAX_REQUESTS or size + len(line) > MAX_BYTES:
                 if stream:
@@ -166,7 +167,8 @@ def _answer(request: Request, line: _Line, budget: Budget) -> Answer:
         body = line.failure or line.response.get("body")
         said = body.get("error", body) if isinstance(body, dict) else body
         detail = said.get("message") if isinstance(said, dict) else said
-        return Answer(key, model, "error", detail=f"batch: {detail}")
+        unsupported = takes_none(str(detail), {kind for kind, _ in request.media})
+        return Answer(key, model, "unsupported" if unsupported else "error", detail=f"batch: {detail}")
     try:
         reply = parse_completion(line.response.get("body"))
     except CallFailed as error:

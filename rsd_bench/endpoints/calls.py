@@ -1,9 +1,9 @@
 """The nouns of the request layer: endpoint, request, answer. Generation and judging share them, and one store.
 
 The key of a request is sha256 over canonical JSON of [body, prompt version, sample index], where the body holds the
-model id, all messages (each image as the sha256 of its original bytes) and all parameters. Nothing else is in the key:
-not the base URL, not concurrency, not streaming, not retries. So a change of any key part asks anew, and nothing else
-does.
+model id, all messages (each image and sound as the sha256 of its original bytes) and all parameters. Nothing else is in
+the key: not the base URL, not concurrency, not streaming, not retries. So a change of any key part asks anew, and
+nothing else does.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from rsd_bench.endpoints.media import audio_kind, image_kind
 from rsd_bench.endpoints.url_keys import key_segments
 from rsd_bench.types import InputError
 
-#: States that are never asked for again. An `error` is recorded, and asked for again by the next run.
+#: States that are never asked for again. The others are recorded, and asked for again by the next run: `unsupported`
+#: (the model takes no medium of such a kind) costs nothing, and a server can be mended.
 FINAL = ("ok", "refused", "filtered", "truncated")
-STATUSES = (*FINAL, "error")
+STATUSES = (*FINAL, "unsupported", "error")
 
 #: The key of OpenAI goes to OpenAI only; another endpoint gets the one that the user names for it.
 _OPENAI_HOST, OPENAI_KEY_VARIABLE = "api.openai.com", "OPENAI_API_KEY"
@@ -36,14 +38,8 @@ _TELLING = 6  # characters of a key that is not in a URL by chance
 _MAX_LINE = 500  # characters of a detail or a model name
 
 _ENDPOINT = re.compile(r"(?P<model>[^\s@]+(?:@[^\s@]+)*?)@(?P<url>https?://\S+)")
-_IMAGE = re.compile(r'"url":"sha256:([0-9a-f]{64})"')
-_MAGIC = (
-    (b"\x89PNG", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF8", "gif"),
-    (b"BM", "bmp"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
+_MEDIUM = re.compile(
+    r'"url":"sha256:(?P<image>[0-9a-f]{64})"|"input_audio":\{"data":"sha256:(?P<audio>[0-9a-f]{64})"\}'
 )
 
 
@@ -102,22 +98,22 @@ def parse_endpoint(text: str, key_variables: Mapping[str, str]) -> Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One chat completion to ask for. `body` is canonical JSON with images as sha256; `key` names it in the store."""
+    """One chat completion to ask for. `body` is canonical JSON with media as sha256; `key` names it in the store."""
 
     key: str
     model: str
     body: str
 
     @property
-    def images(self) -> list[str]:
-        """sha256 of each image, in order."""
-        return _IMAGE.findall(self.body)
+    def media(self) -> list[tuple[str, str]]:
+        """Kind (image, audio) and sha256 of each medium, in order."""
+        return [(str(found.lastgroup), found[str(found.lastgroup)]) for found in _MEDIUM.finditer(self.body)]
 
 
 def make_request(
     model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], prompt_version: str, sample: int = 0
 ) -> Request:
-    """The Request of these key parts. Images in `messages` are made by `image_part`.
+    """The Request of these key parts. Media in `messages` are made by `user_content`.
 
     InputError for parameters that no request can have: `RESERVED` names, values that JSON lacks.
     """
@@ -140,39 +136,59 @@ def image_part(sha256: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"sha256:{sha256}"}}
 
 
+def audio_part(sha256: str) -> dict[str, Any]:
+    """A message part that stands for a sound; `wire_body` puts bytes and format in."""
+    return {"type": "input_audio", "input_audio": {"data": f"sha256:{sha256}"}}
+
+
 def text_part(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def wire_body(request: Request, image: Callable[[str], bytes], stream: bool = False) -> bytes:
-    """The JSON that is sent: original image bytes as data URIs. image: sha256 -> bytes (OSError where it cannot).
+_PART_OF = {"image": image_part, "audio": audio_part}
 
-    Only an image part can match the pattern: inside a JSON string every quote is escaped.
+
+def user_content(media: Iterable[tuple[str, str]], text: str) -> list[dict[str, Any]] | str:
+    """What a user message says: media (kind, sha256) in their order, then the text; without media the text alone."""
+    parts = [_PART_OF[kind](sha256) for kind, sha256 in media]
+    return [*parts, text_part(text)] if parts else text
+
+
+def wire_body(request: Request, media: Callable[[str], bytes], stream: bool = False) -> bytes:
+    """The JSON that is sent: original bytes of images as data URIs, of sounds as base64 with their format.
+
+    media: sha256 -> bytes. OSError where it cannot, or where a sound is of a format that no message can hold.
+    Only a part of a medium can match the pattern: inside a JSON string every quote is escaped.
     """
     body = request.body
     if stream:
         body = f'{body[:-1]},"stream":true,"stream_options":{{"include_usage":true}}}}'
-    pieces = _IMAGE.split(body)
-    out = [pieces[0].encode()]
-    for sha256, rest in zip(pieces[1::2], pieces[2::2], strict=True):
-        data = image(sha256)
-        uri = b'"url":"data:image/' + _image_kind(data).encode() + b";base64," + base64.b64encode(data) + b'"'
-        out += [uri, rest.encode()]
-    return b"".join(out)
+    out, end = list[bytes](), 0
+    for found in _MEDIUM.finditer(body):
+        data = media(found[str(found.lastgroup)])
+        out += [body[end : found.start()].encode(), _image(data) if found.lastgroup == "image" else _audio(data)]
+        end = found.end()
+    return b"".join([*out, body[end:].encode()])
 
 
-def _image_kind(data: bytes) -> str:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), "png")
+def _image(data: bytes) -> bytes:
+    return b'"url":"data:image/' + image_kind(data).encode() + b";base64," + base64.b64encode(data) + b'"'
+
+
+def _audio(data: bytes) -> bytes:
+    name, can_be_sent = audio_kind(data)
+    if not can_be_sent:
+        raise OSError(0, f"a sound is {name}, and only WAV and MP3 can be sent")
+    return b'"input_audio":{"data":"' + base64.b64encode(data) + b'","format":"' + name.lower().encode() + b'"}'
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a request ended. `text` is what the model said, only for ok and truncated; `detail` says why for the others.
 
-    first_token_s, latency_s: seconds of the attempt that succeeded, monotonic clock. Tokens come from the endpoint's
-    usage, None where it sent none. cost_usd: all attempts of this request at the run's prices, None without a price.
+    first_token_s, latency_s: seconds of the attempt that succeeded, or of the refusal of an unsupported one, monotonic
+    clock. Tokens come from the endpoint's usage, None where it sent none. cost_usd: all attempts of this request at the
+    run's prices, None without a price.
     Whatever an endpoint sends, an answer can be stored and printed: `text` is valid Unicode without NUL, `detail` and
     `served_model` are one line each.
     """

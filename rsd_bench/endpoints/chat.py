@@ -138,7 +138,9 @@ async def call(client: ChatClient, body: bytes, stream: bool, seconds: float) ->
         ):
             assert isinstance(response, CarriedResponse)
             if not 200 <= response.status < 300:
-                raise parse_refusal(response.status, response.headers, await _body(response.content))
+                refusal = parse_refusal(response.status, response.headers, await _body(response.content))
+                refusal.latency_s = time.perf_counter() - start
+                raise refusal
             if response.early:
                 raise CallFailed("transient", "answered before the question was sent whole", billable=True)
             events = stream and response.content_type == "text/event-stream"

@@ -74,7 +74,7 @@ class Tally:
         """
         model = answer.model
         self.asked[model, answer.status] += 1
-        if answer.status == "error":
+        if answer.status in ("error", "unsupported"):
             self.last_error[model] = answer.detail or ""
         if answer.status != "error" or (of_request and answer.attempts):
             self._alive.add(model)

@@ -25,7 +25,7 @@ from rsd_bench.types import InputError, Problem
 
 _MILLION = 1e6
 _CHARACTERS_PER_TOKEN = 4  # of English text; for estimates only
-_IMAGE_TOKENS = 1_000.0
+_IMAGE_TOKENS = _SOUND_TOKENS = 1_000.0
 _FIELDS = {"input", "output", "batch", "image_tokens"}
 
 
@@ -84,9 +84,9 @@ def _amount(value: Any) -> bool:
 
 
 def estimated_tokens(request: Request, price: Price | None = None) -> float:
-    """Input tokens of a request, roughly: a quarter of its characters, and a flat number for each image."""
-    per_image = price.image_tokens if price else _IMAGE_TOKENS
-    return len(request.body) / _CHARACTERS_PER_TOKEN + per_image * len(request.images)
+    """Input tokens of a request, roughly: a quarter of its characters, and a flat number for each image and sound."""
+    each = {"image": price.image_tokens if price else _IMAGE_TOKENS, "audio": _SOUND_TOKENS}
+    return len(request.body) / _CHARACTERS_PER_TOKEN + sum(each[kind] for kind, _ in request.media)
 
 
 @dataclass

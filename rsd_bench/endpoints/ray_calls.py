@@ -1,7 +1,7 @@
 """The same requests on a Ray cluster: Ray Data over shards, many workers, one writer of the store.
 
     driver            cuts what the store lacks into shards (Arrow blocks), follows the progress
-    desk (one actor)  on the driver's node: the only writer of the database; hands out images, holds the cost cap
+    desk (one actor)  on the driver's node: the only writer of the database; hands out media, holds the cost cap
     workers           one asyncio loop each; every answer goes to the desk at once and is committed before it counts
 
 A worker or node that is lost loses the calls it had in flight and no stored answer: Ray Data gives its shard to another
@@ -48,17 +48,17 @@ class Cluster:
 class Desk:
     """The one writer. Lives as an actor on the driver's node; its calls are served one after another."""
 
-    def __init__(self, path: Path, image: Any, budget: Budget, tally: Tally) -> None:
-        self._store, self._image, self._budget, self._tally = join_answers(path), image, budget, tally
+    def __init__(self, path: Path, media: Any, budget: Budget, tally: Tally) -> None:
+        self._store, self._media, self._budget, self._tally = join_answers(path), media, budget, tally
 
     def missing(self, model: str, keys: list[str]) -> set[str]:
         """The keys of a model that still need an answer; none where nothing more is asked of it."""
         return {key for key in keys if not self._store.has_final(key)} if self._may_go_on(model) else set()
 
-    def image(self, sha256: str) -> bytes | None:
-        """Original bytes of an image; None where it cannot be read."""
+    def media(self, sha256: str) -> bytes | None:
+        """Original bytes of an image or a sound; None where it cannot be read."""
         try:
-            return bytes(self._image(sha256))
+            return bytes(self._media(sha256))
         except OSError:
             return None
 
@@ -89,7 +89,7 @@ class Worker:
         self, desk: Any, endpoints: dict[str, tuple[Endpoint, int]], policy: RetryPolicy, stream: bool, prices: Prices
     ) -> None:
         self._desk, self._endpoints, self._prices = desk, endpoints, prices
-        self._asking = Asking(_no_image, policy, stream)
+        self._asking = Asking(_not_fetched, policy, stream)
         self._loop = asyncio.new_event_loop()
         self._clients: dict[str, ChatClient] = {}
         self._over: set[str] = set()  # models of which nothing more is asked
@@ -120,9 +120,9 @@ class Worker:
 
     async def _ask(self, request: Request) -> tuple[Answer, int, bool]:
         """What `Desk.put` takes."""
-        images = {sha256: await self._desk.image.remote(sha256) for sha256 in request.images}
-        if None in images.values():
-            return Answer(request.key, request.model, "error", detail="image: cannot be read", attempts=0), 0, True
+        media = {sha256: await self._desk.media.remote(sha256) for _, sha256 in request.media}
+        if None in media.values():
+            return Answer(request.key, request.model, "error", detail="media: cannot be read", attempts=0), 0, True
         endpoint, concurrency = self._endpoints[request.model]
         if request.model not in self._clients:
             try:
@@ -131,14 +131,14 @@ class Worker:
                 detail = f"environment variable {endpoint.key_variable} is not set on this node"
                 return Answer(request.key, request.model, "error", detail=detail, attempts=0), 0, False
         budget = Budget(self._prices)
-        asking = replace(self._asking, image=images.__getitem__)
+        asking = replace(self._asking, media=media.__getitem__)
         client = self._clients[request.model]
         answer, of_request = await ask(client, request, asking, budget, lambda: request.model in self._over)
         return answer, budget.estimated, of_request
 
 
-def _no_image(sha256: str) -> bytes:
-    raise OSError(0, f"image {sha256} was not fetched")
+def _not_fetched(sha256: str) -> bytes:
+    raise OSError(0, f"{sha256} was not fetched")
 
 
 def run_on_ray(lanes: list[Lane], job: Job, cluster: Cluster) -> None:
@@ -192,7 +192,7 @@ def open_desk(job: Job) -> Any:
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here)
-    return actor.remote(job.store.path, job.asking.image, job.budget, job.tally)
+    return actor.remote(job.store.path, job.asking.media, job.budget, job.tally)
 
 
 def _join(cluster: Cluster) -> None:

@@ -55,7 +55,10 @@ class CallFailed(Exception):  # noqa: N818 - an outcome, not a bug
     kind: `transient` may pass by itself, `deterministic` may well come again, `filtered` is the endpoint's last word.
     retry_after: seconds the endpoint asked to wait. reply: set where tokens were spent on it. billable: the request may
     have been paid for although no usage came back. of_request: the endpoint works, it is this request that failed.
+    latency_s: until an HTTP status refused the request, where one did.
     """
+
+    latency_s: float | None = None
 
     def __init__(
         self,

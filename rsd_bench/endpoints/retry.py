@@ -1,7 +1,8 @@
 """The one retry policy: from a request to exactly one Answer, within bounded tries and bounded time.
 
 Transient failures (429, 5xx, timeouts, cut connections) are tried again with exponential backoff and full jitter, never
-sooner than Retry-After asks. The same deterministic failure three times gives up. Failures never become text.
+sooner than Retry-After asks. The same deterministic failure three times gives up; one that says that the model takes no
+such medium at all is `unsupported`, at once. Failures never become text.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Protocol
 
 from rsd_bench.endpoints.calls import Answer, Request, wire_body
 from rsd_bench.endpoints.chat import ChatClient, call
+from rsd_bench.endpoints.media import takes_none
 from rsd_bench.endpoints.prices import Budget
 from rsd_bench.endpoints.reply import CallFailed, Reply
 
@@ -52,12 +54,12 @@ class EnergyMeter(Protocol):
 
 @dataclass(frozen=True)
 class Asking:
-    """How to ask: `image` reads the original bytes of an image by sha256; `stream` measures first-token time.
+    """How to ask: `media` reads the original bytes of a medium by sha256; `stream` measures first-token time.
 
     meter: only where one call is in flight at a time, on the machine that answers.
     """
 
-    image: Callable[[str], bytes]
+    media: Callable[[str], bytes]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     stream: bool = False
     meter: EnergyMeter | None = None
@@ -73,9 +75,10 @@ async def ask(
     """
     policy, meter = asking.policy, asking.meter
     try:
-        body = wire_body(request, asking.image, asking.stream)
+        body = wire_body(request, asking.media, asking.stream)
     except OSError as error:
-        return Answer(request.key, request.model, "error", detail=f"image: {error.strerror or error}", attempts=0), True
+        return Answer(request.key, request.model, "error", detail=f"media: {error.strerror or error}", attempts=0), True
+    kinds = {kind for kind, _ in request.media}
     deadline = time.monotonic() + policy.total_s
     seen: Counter[str] = Counter()
     costs: list[float | None] = []
@@ -96,13 +99,15 @@ async def ask(
             costs.append(budget.cost(request, *tokens, spent.text if spent else ""))
         seen[failed.what] += 1
         wait = _wait(failed, attempt, policy)
-        hopeless = failed.kind == "filtered" or (failed.kind == "deterministic" and seen[failed.what] >= _SAME_FAILURE)
+        unsupported = failed.reply is None and takes_none(failed.what, kinds)
+        last_word = unsupported or failed.kind == "filtered"
+        hopeless = failed.kind == "deterministic" and seen[failed.what] >= _SAME_FAILURE
         late = attempt >= policy.attempts or time.monotonic() + wait >= deadline
-        if hopeless or late or not await _slept(wait, stopping):
-            status = "filtered" if failed.kind == "filtered" else "error"
+        if last_word or hopeless or late or not await _slept(wait, stopping):
+            status = "unsupported" if unsupported else "filtered" if failed.kind == "filtered" else "error"
             detail = _without_key(_USERINFO.sub("", failed.what), client.api_key)
             answer = Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
-            return answer, failed.of_request
+            return (replace(answer, latency_s=failed.latency_s) if unsupported else answer), failed.of_request
 
 
 async def _metered(client: ChatClient, body: bytes, asking: Asking, seconds: float) -> tuple[Reply, float | None]:

@@ -2,13 +2,15 @@
 
 The plan fixes which rows share a batch, because the last bits of a vector depend on its batch: every engine runs the
 same plan and gives the same vectors. A batch is named by file, row group and rows, so that a worker reads its own.
+
+A query with several images has the mean of their vectors, one without any none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +27,16 @@ from rsd_bench.features.encoders import Encoder, Half, Kind, load_encoder
 from rsd_bench.features.feature_table import FEATURES, SPEC, FeatureSpec
 from rsd_bench.features.vector_cache import VectorCache, vector_array
 from rsd_bench.folders import new_folder
+from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.types import InputError
 
 _FLUSH = 128  # vectors lost at most by a kill
+_ROWS = 10  # in memory at once where each may hold several images
 _CONTENT: dict[Kind, str] = {"image": "image", "text": "question"}
+_SEVERAL = "images"  # the column of all images, of queries with more than one
+
+#: The content hashes of a row, in order: one, or several, or none.
+Keys = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,18 +54,22 @@ class EncoderChoice:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one row group of one shard, and the content hash of each."""
+    """Contents of one row group of one shard: their rows, their places among the images of the row, their hashes."""
 
     shard: str
     row_group: int
     rows: tuple[int, ...]
+    places: tuple[int, ...]
     keys: tuple[str, ...]
 
     def contents(self, kind: Kind) -> list[Any]:
         """Image bytes or questions, in row order."""
         column = _row_group(self.shard, self.row_group, _CONTENT[kind])
-        values = [column[row].as_py() for row in self.rows]
-        return [value["bytes"] for value in values] if kind == "image" else values
+        if kind == "text":
+            return [column[row].as_py() for row in self.rows]
+        several = _row_group(self.shard, self.row_group, _SEVERAL) if any(self.places) else column
+        at = zip(self.rows, self.places, strict=True)
+        return [(several[row][place] if place else column[row])["bytes"].as_py() for row, place in at]
 
 
 #: Runs batches of one encoder and yields each with its vectors, in any order.
@@ -112,9 +124,28 @@ def encode_dataset(
         for shard in shards:
             table = {"query_id": pq.read_table(shard, columns=["query_id"], partitioning=None).column("query_id")}
             for kind in ("image", "text"):
-                table[kind] = vector_array(np.stack([vectors[kind][key] for key in columns[kind][shard]]))
+                table[kind] = _column(columns[kind][shard], vectors[kind], specs[kind].dimension)
             pq.write_table(pa.table(table), folder / Path(shard).name, compression="zstd")
     return spec
+
+
+def _column(rows: list[Keys], vectors: dict[str, Half], dimension: int) -> pa.FixedSizeListArray:
+    """The vectors of rows: of several contents the mean, of none null."""
+    found, present = np.zeros((len(rows), dimension), np.float16), np.zeros(len(rows), np.bool_)
+    for i, keys in enumerate(map(_several, rows)):
+        if keys:
+            present[i], found[i] = True, mean_vector([vectors[key] for key in keys])
+    return vector_array(found, present)
+
+
+def mean_vector(vectors: Sequence[Half]) -> Half:
+    """One vector for several contents of a query, shape (d,)."""
+    mean: FloatArray = np.mean(vectors, axis=0, dtype=np.float64)
+    return vectors[0] if len(vectors) == 1 else mean.astype(np.float16)
+
+
+def _several(keys: Keys) -> tuple[str, ...]:
+    return (keys,) if isinstance(keys, str) else keys
 
 
 def _shards(data: Path) -> list[str]:
@@ -126,31 +157,46 @@ def _shards(data: Path) -> list[str]:
     return [str(path) for split in SPLITS for path in sorted((data / "pairs").glob(f"{split}-*.parquet"))]
 
 
-def keys_of(shard: str, kind: Kind) -> list[str]:
-    """The content hash of every row of a shard."""
+def keys_of(shard: str, kind: Kind) -> list[Keys]:
+    """The content hashes of every row of a shard."""
     column = "image_sha256" if kind == "image" else "question"
-    values: list[str] = pq.read_table(shard, columns=[column], partitioning=None).column(column).to_pylist()
-    return values if kind == "image" else [hashlib.sha256(value.encode()).hexdigest() for value in values]
+    values: list[str | None] = pq.read_table(shard, columns=[column], partitioning=None).column(column).to_pylist()
+    if kind == "text":
+        return [_sha256((value or "").encode()) for value in values]
+    keys: list[Keys] = [() if value is None else value for value in values]
+    with pq.ParquetFile(shard) as file:
+        if _SEVERAL in file.schema_arrow.names:
+            batches = file.iter_batches(_ROWS, columns=[_SEVERAL])
+            for row, images in enumerate(images for batch in batches for images in batch.column(0).to_pylist()):
+                if images:
+                    keys[row] = tuple(_sha256(item["bytes"]) for item in images)
+    return keys
 
 
-def plan(keys: dict[str, list[str]], known: Iterable[str], kind: Kind, size: int) -> list[Batch]:
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def plan(keys: dict[str, list[Keys]], known: Iterable[str], kind: Kind, size: int) -> list[Batch]:
     """Batches of what is not known yet; each content once, rows of one row group only, questions by length."""
     seen, batches = set(known), []
     for shard, shard_keys in keys.items():
         parquet, start = pq.ParquetFile(shard), 0
         for group in range(parquet.num_row_groups):
             end = start + parquet.metadata.row_group(group).num_rows
-            new: dict[str, int] = {}
-            for row, key in enumerate(shard_keys[start:end]):
-                if key not in seen:
-                    seen.add(key)
-                    new[key] = row
+            new: list[tuple[int, int, str]] = []  # row, place, key
+            for row, row_keys in enumerate(shard_keys[start:end]):
+                for place, key in enumerate(_several(row_keys)):
+                    if key not in seen:
+                        seen.add(key)
+                        new.append((row, place, key))
             start = end
             if kind == "text" and new:
                 lengths = [len(value.as_py()) for value in _row_group(shard, group, "question")]
-                new = dict(sorted(new.items(), key=lambda item: lengths[item[1]]))
-            rows, shas = tuple(new.values()), tuple(new)
-            batches += [Batch(shard, group, rows[i : i + size], shas[i : i + size]) for i in range(0, len(new), size)]
+                new.sort(key=lambda content: lengths[content[0]])
+            for i in range(0, len(new), size):
+                rows, places, shas = zip(*new[i : i + size], strict=True)
+                batches.append(Batch(shard, group, rows, places, shas))
     return batches
 
 

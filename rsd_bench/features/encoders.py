@@ -103,7 +103,7 @@ def _pool(hidden: Any, mask: Any, pooling: str) -> Any:
     if mask is None:
         return hidden[:, 1:].mean(dim=1)  # patches, without the class token
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)  # an empty question may have no token
 
 
 def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: str | None = None) -> Encoder:

@@ -1,7 +1,7 @@
 """The features of a dataset's queries, in the order of its pairs table: what a router may see.
 
     FOLDER/features/spec.json                  which encoders made the vectors
-    FOLDER/features/<split>-NNNNN-of-NNNNN.parquet   query_id, image, text (float16)
+    FOLDER/features/<split>-NNNNN-of-NNNNN.parquet   query_id, image, text (float16; null: the query has none)
 
 FOLDER is the store that `rsd-bench features encode` wrote, or the dataset itself (the lite edition carries its own).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.query_statistics import STATISTICS_VERSION
 from rsd_bench.dataset.tables import read_table
 from rsd_bench.features.encoders import EncoderSpec
-from rsd_bench.features.statistics import STATISTIC_NAMES, read_statistics
+from rsd_bench.features.statistics import OF_IMAGE, STATISTIC_NAMES, read_statistics
 from rsd_bench.features.vector_cache import vector_column
-from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.types import InputError
 
 FEATURES, SPEC = "features", "spec.json"
@@ -75,21 +75,43 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class Features:
-    """Blocks of float32, each (n, d), of n queries; `domains` is what the dataset calls each query's domain, (n,)."""
+    """Blocks of float32, each (n, d), of n queries; `domains` is what the dataset calls each query's domain, (n,).
+
+    present: by block, which queries have it, (n,); a block that is not named is there for all. What is not there is 0
+    in its block: all of `image`, and in `statistics` the numbers of the image, where a query has none.
+    """
 
     blocks: Mapping[str, NDArray[np.float32]]
     domains: NDArray[np.object_]
     spec: FeatureSpec
+    present: Mapping[str, BoolArray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        everywhere = np.ones(len(self.domains), np.bool_)
+        object.__setattr__(self, "present", {name: self.present.get(name, everywhere) for name in self.blocks})
 
     def __len__(self) -> int:
         return len(self.domains)
 
     def take(self, rows: IntArray) -> Features:
-        return Features({name: block[rows] for name, block in self.blocks.items()}, self.domains[rows], self.spec)
+        blocks = {name: block[rows] for name, block in self.blocks.items()}
+        present = {name: there[rows] for name, there in self.present.items()}
+        return Features(blocks, self.domains[rows], self.spec, present)
 
     def join(self, other: Features) -> Features:
         blocks = {name: np.concatenate([block, other.blocks[name]]) for name, block in self.blocks.items()}
-        return Features(blocks, np.concatenate([self.domains, other.domains]), self.spec)
+        present = {name: np.concatenate([mine, other.present[name]]) for name, mine in self.present.items()}
+        return Features(blocks, np.concatenate([self.domains, other.domains]), self.spec, present)
+
+    def known(self, blocks: tuple[str, ...] = BLOCKS) -> BoolArray:
+        """Which entries of `matrix(blocks)` speak of the query, and do not stand for what it lacks; of that shape."""
+        parts = []
+        for name in blocks:
+            there = np.repeat(self.present[name][:, None], self.blocks[name].shape[1], axis=1)
+            if name == "statistics" and "image" in self.present:
+                there[:, OF_IMAGE] &= self.present["image"][:, None]
+            parts.append(there)
+        return np.hstack(parts)
 
     def matrix(self, blocks: tuple[str, ...] = BLOCKS) -> FloatArray:
         """Chosen blocks side by side, shape (n, sum of d)."""
@@ -117,14 +139,26 @@ def read_features(benchmark: Benchmark, store: Path | None = None) -> Features:
     wanted = benchmark.queries["query_id"].tolist()
     rows = _rows(wanted, position, folder)
     try:
-        blocks = {name: vector_column(table.column(name))[rows].astype(np.float32) for name in ("image", "text")}
+        columns = {name: vector_column(table.column(name)) for name in ("image", "text")}
     except ValueError as error:
         raise InputError.at(folder / FEATURES, str(error), "encode the features again") from None
-    blocks["statistics"] = read_statistics(benchmark.folder).astype(np.float32)
+    statistics, has_image = read_statistics(benchmark.folder)
+    present = {"image": has_image, "text": np.ones(len(wanted), np.bool_)}
+    for name, there in present.items():
+        _require_present(name, columns[name][1][rows], there, wanted, folder)
+    blocks = {name: vectors[rows].astype(np.float32) for name, (vectors, _) in columns.items()}
+    blocks["statistics"] = statistics.astype(np.float32)
     shapes = {name: block.shape[1] for name, block in blocks.items()}
     if shapes != spec.dimensions or not all(np.isfinite(block).all() for block in blocks.values()):
         raise InputError.at(folder / FEATURES, "disagrees with its spec.json", "encode the features again")
-    return Features(blocks, benchmark.queries["domain"].to_numpy(object), spec)
+    return Features(blocks, benchmark.queries["domain"].to_numpy(object), spec, present)
+
+
+def _require_present(name: str, vectors: BoolArray, queries: BoolArray, ids: list[str], folder: Path) -> None:
+    """InputError where a query has what its vector lacks, or the other way round: then they are of another dataset."""
+    if len(odd := np.flatnonzero(vectors != queries)):
+        what = f"{name} vectors of {len(odd)} queries do not fit the dataset, the first of {ids[odd[0]]!r}"
+        raise InputError.at(folder / FEATURES, what, "encode the features of this dataset again")
 
 
 def copy_features(source: Path, folder: Path) -> FeatureSpec:

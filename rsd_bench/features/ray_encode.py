@@ -52,7 +52,6 @@ class _Worker:
         self._encoder = EncoderChoice(**choice).load()
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
-        batch = Batch(
-            str(rows["shard"][0]), int(rows["row_group"][0]), tuple(map(int, rows["rows"][0])), tuple(rows["keys"][0])
-        )
+        numbers, places = (tuple(map(int, rows[name][0])) for name in ("rows", "places"))
+        batch = Batch(str(rows["shard"][0]), int(rows["row_group"][0]), numbers, places, tuple(rows["keys"][0]))
         return {"batch": rows["batch"], "vectors": encode_batch(self._encoder, batch)[None]}

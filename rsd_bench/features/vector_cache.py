@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.features.encoders import EncoderSpec, Half
 from rsd_bench.folders import clear_unfinished, write_file
+from rsd_bench.metrics.arrays import BoolArray
 from rsd_bench.types import InputError
 
 
@@ -37,7 +38,9 @@ class VectorCache:
     def _read(self, path: Path) -> dict[str, Half]:
         try:
             table = pq.read_table(path, columns=["sha256", "vector"], partitioning=None)
-            vectors = vector_column(table.column("vector"))
+            vectors, present = vector_column(table.column("vector"))
+            if not present.all():
+                raise ValueError("a vector is missing")
         except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
             raise InputError.at(path, f"cannot be read: {error}", "delete this file; it is encoded again") from None
         if vectors.shape[1:] != (self._dimension,):
@@ -56,17 +59,23 @@ class VectorCache:
         self.known |= vectors
 
 
-def vector_array(vectors: Half) -> pa.FixedSizeListArray:
-    """float16 of shape (n, d) as an arrow column."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float16()), vectors.shape[1])
+def vector_array(vectors: Half, present: BoolArray | None = None) -> pa.FixedSizeListArray:
+    """float16 of shape (n, d) as an arrow column, null where not `present`, shape (n,)."""
+    absent = None if present is None or present.all() else pa.array(~present)
+    values = pa.array(vectors.ravel(), pa.float16())
+    return pa.FixedSizeListArray.from_arrays(values, vectors.shape[1], mask=absent)
 
 
-def vector_column(column: pa.ChunkedArray) -> Half:
-    """An arrow column of fixed-size float16 lists as shape (n, d). ValueError where it holds something else."""
+def vector_column(column: pa.ChunkedArray) -> tuple[Half, BoolArray]:
+    """An arrow column of fixed-size float16 lists as shape (n, d), 0 where it is null, and where it is not, shape (n,).
+
+    ValueError where it holds something else.
+    """
     kind = column.type
     if not (pa.types.is_fixed_size_list(kind) and pa.types.is_float16(kind.value_type)):
         raise ValueError(f"a vector column holds {kind}, not float16 of a fixed size")
-    if column.null_count:
-        raise ValueError("a vector is missing")
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float16).reshape(len(column), kind.list_size)
+    present = column.is_valid().to_numpy()
+    vectors = np.zeros((len(column), kind.list_size), np.float16)
+    flat = column.drop_null().combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vectors[present] = np.asarray(flat, dtype=np.float16).reshape(-1, kind.list_size)
+    return vectors, present

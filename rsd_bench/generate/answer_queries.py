@@ -1,9 +1,10 @@
 """Live answers: ask models the queries of a store, and file what they said as outcomes of its sources.
 
-What is sent is the image and the question, nothing else, unless a system prompt is given. Answers live in the store's
-request database; the outcomes of a source are put together from it, so a run can stop anywhere and be run again.
+What is sent are the media of a query in their order, then its question, nothing else, unless a system prompt is given.
+A query whose media cannot be sent is asked of nobody, and its outcomes say why. Answers live in the store's request
+database; the outcomes of a source are put together from it, so a run can stop anywhere and be run again.
 
-Only a final answer takes the place of an outcome, query by query: a run that was stopped, limited or only an estimate
+Only a final answer takes the place of an answer, query by query: a run that was stopped, limited or only an estimate
 leaves all others as they are, with their scores. Where outcomes of a model stem from several settings after that, its
 entry `live` in source.json says so.
 """
@@ -18,17 +19,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.config import UNSUPPORTED
 from rsd_bench.endpoints.answer_store import AnswerStore
-from rsd_bench.endpoints.calls import Answer, Endpoint, Request, image_part, make_request, text_part
+from rsd_bench.endpoints.calls import Answer, Endpoint, Request, make_request, user_content
+from rsd_bench.endpoints.media import HEAD, why_unsent
 from rsd_bench.sources.outcomes import Outcome, replace_outcomes
-from rsd_bench.sources.source import Response
-from rsd_bench.sources.store_media import media_to_send
+from rsd_bench.sources.source import UNSENT, Response
+from rsd_bench.sources.store_media import content_to_send, head_of, media_of
 from rsd_bench.sources.store_tables import outcome_row, rows_of, source_info
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 
 PROMPT_VERSION = "generate@1"
-_COLUMNS = ["query_id", "question", "image_sha256"]
+_COLUMNS = ["query_id", "question", "modality", "media", "image_sha256"]
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,36 @@ class Plan:
     limit: int | None = None
 
     def requests(self, model: str) -> Iterator[Request]:
-        """The requests of one model, in the order of the store."""
-        for source in self.sources:
-            for row in islice(rows_of(self.store, source, "queries", _COLUMNS), self.limit):
+        """The requests of one model, in the order of the store; none of a query that cannot be sent."""
+        for row in self._asked():
+            if not self.why_unsent(row):
                 yield self.request(model, row)
 
+    def _asked(self) -> Iterator[dict[str, Any]]:
+        for source in self.sources:
+            yield from islice(rows_of(self.store, source, "queries", _COLUMNS), self.limit)
+
+    def why_unsent(self, row: Mapping[str, Any]) -> str:
+        """Why a query is asked of nobody; "" where it can be sent."""
+        return why_unsent(row["modality"], _contents(row), partial(head_of, self.store, size=HEAD))
+
+    def unsent(self) -> Counter[str]:
+        """How many queries are asked of nobody, by reason."""
+        return Counter(filter(None, map(self.why_unsent, self._asked())))
+
     def request(self, model: str, row: Mapping[str, Any]) -> Request:
-        user = {"role": "user", "content": [image_part(row["image_sha256"]), text_part(row["question"])]}
+        """The request of a query that can be sent."""
+        user = {"role": "user", "content": user_content(_contents(row), row["question"])}
         system = [{"role": "system", "content": self.system}] if self.system else []
         return make_request(model, [*system, user], self.params, PROMPT_VERSION)
 
-    def image(self, sha256: str) -> bytes:
-        """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        return media_to_send(self.store, "image", sha256)
+    def media(self, sha256: str) -> bytes:
+        """Original bytes of a medium of the store. OSError where they are gone or damaged."""
+        return content_to_send(self.store, sha256)
+
+
+def _contents(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(item["kind"], item["sha256"]) for item in media_of(row)]
 
 
 def require_live(plan: Plan) -> None:
@@ -171,20 +191,31 @@ def _standings(plan: Plan, source: str, model: str, answers: AnswerStore) -> Ite
         if following and following["query_id"] == query["query_id"]:
             held, following = following, next(rows, None)
         asked = plan.limit is None or position < plan.limit
-        answer = answers.get(plan.request(model, query).key) if asked else None
+        answer = _answer(plan, model, query, answers) if asked else None
         yield _Standing(held, answer, _outcome(query["query_id"], model, held, answer), asked)
     if following:
         where = f"{plan.store}: {source}"
         raise InputError.at(where, f"outcomes of {model!r} are not in the order of the queries", "name a new STORE")
 
 
+def _answer(plan: Plan, model: str, query: Mapping[str, Any], answers: AnswerStore) -> Answer | None:
+    if why := plan.why_unsent(query):
+        return Answer("", model, UNSENT, detail=why, attempts=0)
+    return answers.get(plan.request(model, query).key)
+
+
 def _outcome(query_id: str, model: str, held: dict[str, Any] | None, answer: Answer | None) -> dict[str, Any] | None:
-    if answer is None or (held and held["status"] != "error" and not answer.final):
+    if answer is None or (held and not answer.final and not _gives_way(held["status"], answer.status)):
         return held
     row = outcome_row(_response(query_id, model, answer), model, "measured")
     if held and held["status"] in _JUDGEABLE and answer.status == "ok" and held["response"] == answer.text:
         row |= {name: held[name] for name in _VERDICT}
     return row
+
+
+def _gives_way(held: str, new: str) -> bool:
+    """Whether an outcome without an answer takes the place of another: an error says nothing of what a model takes."""
+    return held in ("error", UNSENT) or (held == UNSUPPORTED and new != "error")
 
 
 _JUDGEABLE = ("unscored", "ok", "unparseable")  # an answer with a text, before and after judging
@@ -202,8 +233,11 @@ def _response(query_id: str, model: str, answer: Answer) -> Response:
         output_tokens=answer.output_tokens,
         latency_s=answer.latency_s,
         latency_basis="measured",
+        first_token_s=answer.first_token_s,
+        cost_usd=answer.cost_usd,
         energy_j=answer.energy_j,
         energy_basis=answer.energy_basis,
+        detail=answer.detail,
     )
 
 

@@ -1,7 +1,7 @@
 """Where queries come from: a store, a records folder, or a dataset (folder or Hub id). All end up in a store.
 
-A source that the store holds already must be the same, query by query and image by image: answers of one question are
-never filed under another.
+A source that the store holds already must be the same, query by query and medium by medium: answers of one question
+are never filed under another.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import SourceEntry, read_manifest, require_content
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.source import Media, Query, Source, SourceInfo
+from rsd_bench.sources.source import MEDIA_KINDS, Media, Query, Source, SourceInfo
 from rsd_bench.sources.store import import_source
 from rsd_bench.sources.store_media import media_of, read_media
 from rsd_bench.sources.store_tables import is_held, rows_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _INFO = {field.name for field in fields(SourceInfo)}
+_OF_PAIRS = ("query_id", "group_id", "source", "source_domain", "question", "reference_answer", "image")
+_NOT_IN_EVERY_DATASET = ("modality", "images", "audio", "video")
+_ROWS = 10  # of a dataset in memory, media and all
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,12 @@ def _from_store(store: Path, name: str) -> _Opened:
 
 def _from_dataset(folder: Path, source: SourceEntry, name: str) -> _Opened:
     info = {key: value for key, value in source.to_dict().items() if key in _INFO}
-    columns = ["query_id", "group_id", "source", "source_domain", "question", "reference_answer", "image"]
 
     def read() -> Iterator[Query]:
         for shard in sorted((folder / "pairs").glob("*.parquet")):
             with pq.ParquetFile(shard) as file:
-                for batch in file.iter_batches(100, columns=columns):
+                columns = [*_OF_PAIRS, *(name for name in _NOT_IN_EVERY_DATASET if name in file.schema_arrow.names)]
+                for batch in file.iter_batches(_ROWS, columns=columns):
                     for row in batch.to_pylist():
                         if row["source"] == name:
                             yield _query(row, str(shard))
@@ -126,7 +129,9 @@ def _from_dataset(folder: Path, source: SourceEntry, name: str) -> _Opened:
 
 
 def _query(row: dict[str, Any], where: str) -> Query:
-    data = row["image"]["bytes"]
+    images = row.get("images") or ([row["image"]] if row["image"] else [])
+    held = {"image": images, "audio": row.get("audio") or [], "video": row.get("video") or []}
+    media = tuple(Media(kind, partial(_bytes_of, item)) for kind in MEDIA_KINDS for item in held[kind])
     return Query(
         where=f"{where}: {row['query_id']}",
         query_id=row["query_id"],
@@ -134,8 +139,15 @@ def _query(row: dict[str, Any], where: str) -> Query:
         group=row["group_id"],
         question=row["question"],
         reference_answer=row["reference_answer"],
-        media=(Media("image", lambda: data),),
+        media=media,
+        modality=row.get("modality") or "",
     )
+
+
+def _bytes_of(item: dict[str, Any]) -> bytes:
+    if item["bytes"] is None:
+        raise OSError(0, "a medium of it has no bytes")
+    return bytes(item["bytes"])
 
 
 def _require_same(source: _Opened, store: Path) -> None:
@@ -158,14 +170,16 @@ def _require_same(source: _Opened, store: Path) -> None:
 
 
 def _digest_row(row: dict[str, Any]) -> bytes:
-    contents = [item["sha256"] for item in media_of(row)]
-    return _digest(row["domain"], row["question"], row["reference_answer"], *contents)
+    contents = [(item["kind"], item["sha256"]) for item in media_of(row)]
+    return _digest(contents, row["modality"], row["domain"], row["question"], row["reference_answer"])
 
 
 def _digest_query(query: Query) -> bytes:
-    contents = [hashlib.sha256(item.read()).hexdigest() for item in query.media]
-    return _digest(query.domain, query.question, query.reference_answer, *contents)
+    contents = [(item.kind, hashlib.sha256(item.read()).hexdigest()) for item in query.media]
+    return _digest(contents, query.modality, query.domain, query.question, query.reference_answer)
 
 
-def _digest(*parts: str | None) -> bytes:
-    return hashlib.sha256(repr(parts).encode()).digest()
+def _digest(contents: list[tuple[str, str]], *parts: str | None) -> bytes:
+    """contents: kind and sha256 of the media, kind by kind: a dataset keeps the order within a kind alone."""
+    by_kind = sorted(contents, key=lambda content: MEDIA_KINDS.index(content[0]))
+    return hashlib.sha256(repr((by_kind, parts)).encode()).digest()

@@ -17,6 +17,7 @@ from typing import Any
 
 from rsd_bench.endpoints.calls import Answer, Request, wire_body
 from rsd_bench.endpoints.engine import Job, Lane
+from rsd_bench.endpoints.media import takes_none
 from rsd_bench.endpoints.ray_calls import Cluster, follow, on_ray, open_desk, shards_of
 from rsd_bench.types import InputError
 
@@ -33,10 +34,10 @@ class VllmEngine:
     engine_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_of(row: Mapping[str, Any], image: Any) -> dict[str, Any]:
+def row_of(row: Mapping[str, Any], media: Any) -> dict[str, Any]:
     """A shard row (key, model, body) as `ray.data.llm` takes it: messages and sampling parameters."""
     request = Request(row["key"], row["model"], row["body"])
-    body = json.loads(wire_body(request, image))
+    body = json.loads(wire_body(request, media))
     params = {name: value for name, value in body.items() if name not in _NOT_SAMPLING}
     tokens = params.pop("max_completion_tokens", None) or params.pop("max_tokens", None) or _DEFAULT_TOKENS
     sampling = {**params, "max_tokens": tokens}
@@ -47,7 +48,8 @@ def answer_of(row: Mapping[str, Any]) -> Answer:
     """The Answer of a row that came out of the engine; a failure is an error, never a text."""
     key, model = row["key"], row["model"]
     if failure := row.get("__inference_error__"):
-        return Answer(key, model, "error", detail=f"vLLM: {failure}"[:500])
+        status = "unsupported" if takes_none(str(failure), ("image", "audio")) else "error"
+        return Answer(key, model, status, detail=f"vLLM: {failure}"[:500])
     text, tokens = row["generated_text"], int(row["num_generated_tokens"])
     limit = row["sampling_params"]["max_tokens"]
     if not text.strip() and tokens < limit:
@@ -68,13 +70,13 @@ def answer_of(row: Mapping[str, Any]) -> Answer:
 def _prepare(desk: Any, row: dict[str, Any]) -> dict[str, Any]:
     import ray
 
-    def image(sha256: str) -> bytes:
-        data = ray.get(desk.image.remote(sha256))
+    def media(sha256: str) -> bytes:
+        data = ray.get(desk.media.remote(sha256))
         if data is None:
-            raise OSError(0, f"image {sha256} cannot be read")
+            raise OSError(0, f"{sha256} cannot be read")
         return bytes(data)
 
-    return row_of(row, image)
+    return row_of(row, media)
 
 
 def _file(desk: Any, row: dict[str, Any]) -> dict[str, Any]:

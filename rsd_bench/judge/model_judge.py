@@ -18,10 +18,10 @@ from rsd_bench.config import load_aliases
 from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.calls import Endpoint, Request, make_request
 from rsd_bench.judge.prompt import JudgePrompt
-from rsd_bench.judge.texts import query_texts
+from rsd_bench.judge.texts import QueryTexts, query_texts
 from rsd_bench.judge.verdict import NoVerdictError, Verdict, read_verdict
 from rsd_bench.model_names import find_model
-from rsd_bench.sources.store_media import media_to_send
+from rsd_bench.sources.store_media import content_to_send
 from rsd_bench.sources.store_tables import JUDGE_PREFIX, rows_of, scored_by_us, sources_in
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
@@ -55,6 +55,16 @@ class ModelJudge:
 
     def request(self, messages: list[dict[str, Any]], repeat: int) -> Request:
         return make_request(self.endpoint.model, messages, self.request_params, self.prompt.key, repeat)
+
+    def messages(self, texts: QueryTexts, candidate: str) -> list[dict[str, Any]] | None:
+        """What the judge reads about an answer; None where it is not asked: no reference, media it cannot be shown."""
+        if not texts.reference or self.unsent(texts):
+            return None
+        return self.prompt.messages(texts.question, texts.reference, candidate, texts.media)
+
+    def unsent(self, texts: QueryTexts) -> str:
+        """Why the judge cannot be shown a query that its prompt shows; "" where it can."""
+        return texts.unsent if self.prompt.image else ""
 
     def verdict(self, text: str) -> Verdict | None:
         """The verdict of a reply; None where it is none."""
@@ -91,9 +101,9 @@ class Scope:
             and (self.models is None or row["model"] in self.models)
         )
 
-    def image(self, sha256: str) -> bytes:
-        """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        return media_to_send(self.store, "image", sha256)
+    def media(self, sha256: str) -> bytes:
+        """Original bytes of a medium of the store. OSError where they are gone or damaged."""
+        return content_to_send(self.store, sha256)
 
 
 def open_scope(store: Path, sources: list[str] | None, models: list[str] | None) -> Scope:
@@ -145,10 +155,8 @@ def messages_of(judge: ModelJudge, scope: Scope) -> Iterator[list[dict[str, Any]
     for source in scope.sources:
         with query_texts(scope.store, source) as texts:
             for row in rows_of(scope.store, source, "responses", _SCOPE_COLUMNS):
-                if scope.covers(row):
-                    question, reference, image = texts(row["query_id"])
-                    if reference:
-                        yield judge.prompt.messages(question, reference, row["response"], image)
+                if scope.covers(row) and (messages := judge.messages(texts(row["query_id"]), row["response"])):
+                    yield messages
 
 
 _SCOPE_COLUMNS = ["query_id", "model", "status", "response", "score", "judge"]

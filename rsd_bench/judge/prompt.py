@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -21,7 +21,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from rsd_bench.config import read_toml
-from rsd_bench.endpoints.calls import RESERVED, image_part, text_part
+from rsd_bench.endpoints.calls import RESERVED, user_content
 from rsd_bench.jsonl import parse_json
 from rsd_bench.sources.ids import is_name
 from rsd_bench.types import InputError, Problem
@@ -34,7 +34,10 @@ _CODE_LENGTH = 16
 
 @dataclass(frozen=True)
 class JudgePrompt:
-    """A judge folder. `digest`: sha256 of its files, so that an edit without a new version still asks anew."""
+    """A judge folder. `digest`: sha256 of its files, so that an edit without a new version still asks anew.
+
+    image: the judge sees the images and sounds of a query too.
+    """
 
     name: str
     version: str
@@ -51,11 +54,13 @@ class JudgePrompt:
         """The prompt version in the key of a request."""
         return f"{self.name}@{self.version}:{self.digest}"
 
-    def messages(self, question: str, reference: str, candidate: str, image_sha256: str) -> list[dict[str, Any]]:
-        """What the judge reads about one answer."""
+    def messages(
+        self, question: str, reference: str, candidate: str, media: Sequence[tuple[str, str]]
+    ) -> list[dict[str, Any]]:
+        """What the judge reads about one answer. media: kind and sha256 of each, in order."""
         code = mark_code(candidate)
         text = self.prompt.substitute(question=question, reference=reference, candidate=candidate, code=code)
-        content: Any = [image_part(image_sha256), text_part(text)] if self.image else text
+        content = user_content(media if self.image else (), text)
         return [{"role": "system", "content": self.rubric}, {"role": "user", "content": content}]
 
     def repair_messages(self, messages: list[dict[str, Any]], reply: str) -> list[dict[str, Any]]:

@@ -20,10 +20,11 @@ from rsd_bench.endpoints.calls import Answer, Request
 from rsd_bench.judge.closed import ClosedJudge
 from rsd_bench.judge.model_judge import ModelJudge, Scope, repair_of
 from rsd_bench.judge.no_verdict import Unread, why_no_verdict
-from rsd_bench.judge.texts import query_texts
+from rsd_bench.judge.texts import QueryTexts, query_texts
 from rsd_bench.judge.verdict import Verdict
 from rsd_bench.metrics.arrays import entered
 from rsd_bench.sources.outcomes import Outcome, replace_outcomes
+from rsd_bench.sources.source import UNSENT
 from rsd_bench.sources.store_tables import rows_of, scored_by_us, source_info, spread
 
 _REPEAT = "repeat-{}"
@@ -38,18 +39,19 @@ class Scored(NamedTuple):
     pending: int = 0
     served: Collection[str] = ()  # the names under which the judge gave them
     unread: Collection[tuple[str, str]] = ()  # why a repeat has no verdict, and its reply
+    unsent: str = ""  # why the judge was not asked, its prompt showing media
 
 
-Score = Callable[[Mapping[str, Any], str, str | None, str], Scored]  # outcome, question, reference, image
+Score = Callable[[Mapping[str, Any], QueryTexts], Scored]  # of an outcome
 
 
 def score_by_model(judge: ModelJudge, answers: AnswerStore) -> Score:
     """Verdicts from the answers in the store."""
 
-    def score(row: Mapping[str, Any], question: str, reference: str | None, image: str) -> Scored:
-        if not reference:
-            return Scored("unscored", [])
-        messages = judge.prompt.messages(question, reference, row["response"], image)
+    def score(row: Mapping[str, Any], texts: QueryTexts) -> Scored:
+        messages = judge.messages(texts, row["response"])
+        if not messages:
+            return Scored("unscored", [], unsent=judge.unsent(texts))
         verdicts: list[tuple[str, Verdict]] = []
         served: set[str] = set()
         unread: list[tuple[str, str]] = []
@@ -81,10 +83,10 @@ def score_by_model(judge: ModelJudge, answers: AnswerStore) -> Score:
 def score_closed(judge: ClosedJudge) -> Score:
     """Verdicts from a comparison with the reference answer."""
 
-    def score(row: Mapping[str, Any], question: str, reference: str | None, image: str) -> Scored:
-        if not reference or not judge.usable(reference):
+    def score(row: Mapping[str, Any], texts: QueryTexts) -> Scored:
+        if not texts.reference or not judge.usable(texts.reference):
             return Scored("unscored", [])
-        verdict = judge.decide(reference, row["response"], question)
+        verdict = judge.decide(texts.reference, row["response"], texts.question)
         return Scored("ok", [(_REPEAT.format(1), verdict)]) if verdict else Scored("unparseable", [])
 
     return score
@@ -97,13 +99,15 @@ KEPT = "kept"  # in the counts: outcomes that keep the score of another judge of
 class Filed:
     """How many judged outcomes ended how, by (model, status); `short`: those with fewer verdicts than repeats.
 
-    served: the names under which the judge gave verdicts about them. unread: why others gave none.
+    served: the names under which the judge gave verdicts about them. unread: why others gave none. unsent: why the
+    judge was not asked about some, by reason.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     short: int = 0
     served: set[str] = field(default_factory=set)
     unread: Unread = field(default_factory=Unread)
+    unsent: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -159,12 +163,13 @@ def _rescored(scope: Scope, source: str, judge: str, score: Score, filed: Filed,
         for row in rows_of(scope.store, source, "responses"):
             calls = None
             if scope.covers(row):
-                scored = score(row, *texts(row["query_id"]))
+                scored = score(row, texts(row["query_id"]))
                 if _replaces(scored, judge, row):
                     row, calls = _judged(row, judge, scored)
                     judges.filed = judges.filed or bool(calls)
                 kept = row["score"] is not None and row["judge"] != judge
-                filed.counts[row["model"], KEPT if kept else row["status"]] += 1
+                filed.counts[row["model"], KEPT if kept else UNSENT if scored.unsent else row["status"]] += 1
+                filed.unsent.update([scored.unsent] if scored.unsent else [])
                 filed.short += bool(scored.verdicts and scored.missing)
                 filed.served |= set(scored.served)
                 filed.unread.add(scored.unread)
@@ -172,7 +177,7 @@ def _rescored(scope: Scope, source: str, judge: str, score: Score, filed: Filed,
                     judges.served |= set(scored.served)
             if scored_by_us(row):
                 judges.ours.add(row["judge"])
-            elif row["score"] is not None:
+            elif row["status"] == "ok":
                 judges.published = True
             yield row, calls
 

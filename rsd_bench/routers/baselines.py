@@ -14,7 +14,7 @@ import numpy as np
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import routing_gain
-from rsd_bench.routers.interface import Router, Scaler, TrainingData
+from rsd_bench.routers.interface import Inputs, Router, TrainingData
 from rsd_bench.routers.thresholds import grid_tau
 
 _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample shows
@@ -41,12 +41,12 @@ class ScaledRouter(GridThreshold):
         if self._constant is None:
             from sklearn.exceptions import ConvergenceWarning
 
-            x = train.features.matrix(self._blocks)
-            self._scaler = Scaler.fit(x)
+            self._inputs = Inputs.fit(train.features, self._blocks)
+            x = self._inputs(train.features)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # few epochs are a candidate's regulariser
-                fitted = [model.fit(self._scaler(x), labels) for model in self._candidates(len(x))]
-            held_out = self._scaler(validation.features.matrix(self._blocks))
+                fitted = [model.fit(x, labels) for model in self._candidates(len(x))]
+            held_out = self._inputs(validation.features)
             losses = [log_loss(model.predict_proba(held_out)[:, 1], validation) for model in fitted]
             self._model = fitted[int(np.argmin(losses))]
         return self
@@ -55,8 +55,7 @@ class ScaledRouter(GridThreshold):
         """P(edge competent), shape (n,)."""
         if self._constant is not None:
             return np.full(len(features), self._constant)
-        scaled = self._scaler(features.matrix(self._blocks))
-        return np.asarray(self._model.predict_proba(scaled)[:, 1], dtype=np.float64)
+        return np.asarray(self._model.predict_proba(self._inputs(features))[:, 1], dtype=np.float64)
 
 
 def log_loss(p_edge: FloatArray, data: TrainingData) -> float:
@@ -131,7 +130,7 @@ class GainKernel(GridThreshold):
 
     def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """The ridge of lowest squared error on the validation rows."""
-        self._scalers = {name: Scaler.fit(train.features.matrix((name,))) for name in BLOCKS}
+        self._inputs = {name: Inputs.fit(train.features, (name,)) for name in BLOCKS}
         self._train = self._scaled(train.features)
         gain, held_out = (routing_gain(part.outcomes, part.scenario) for part in (train, validation))
         self._mean = float(gain.mean())
@@ -142,7 +141,7 @@ class GainKernel(GridThreshold):
         return self
 
     def _scaled(self, features: Features) -> dict[str, FloatArray]:
-        return {name: scaler(features.matrix((name,))) for name, scaler in self._scalers.items()}
+        return {name: inputs(features) for name, inputs in self._inputs.items()}
 
     def _kernel(self, scaled: dict[str, FloatArray]) -> FloatArray:
         total = np.zeros((len(scaled[BLOCKS[0]]), len(self._train[BLOCKS[0]])))

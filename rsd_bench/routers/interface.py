@@ -11,8 +11,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.features.feature_table import Features
-from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.metrics.label import label
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.types import Scenario
@@ -63,16 +63,51 @@ class Router(Protocol):
 
 @dataclass(frozen=True)
 class Scaler:
-    """z-scores; a column that is constant on the training rows becomes 0."""
+    """z-scores; a column that is constant on the training rows becomes 0, and so does what a row lacks."""
 
     mean: FloatArray
     deviation: FloatArray
 
     @classmethod
-    def fit(cls, train: FloatArray) -> Scaler:
-        """From the training rows of a feature matrix, shape (n, d)."""
-        deviation = train.std(axis=0)
-        return cls(train.mean(axis=0), np.where(deviation > 1e-6, deviation, np.inf))
+    def fit(cls, train: FloatArray, known: BoolArray) -> Scaler:
+        """From the training rows of a feature matrix, shape (n, d), as far as they are `known`, of that shape."""
+        if known.all():
+            mean, deviation = train.mean(axis=0), train.std(axis=0)
+        else:
+            rows = np.maximum(known.sum(axis=0), 1)
+            mean = np.where(known, train, 0).sum(axis=0) / rows
+            deviation = np.sqrt((np.where(known, train - mean, 0) ** 2).sum(axis=0) / rows)
+        return cls(mean, np.where(deviation > 1e-6, deviation, np.inf))
 
-    def __call__(self, features: FloatArray) -> FloatArray:
-        return np.asarray((features - self.mean) / self.deviation)
+    def __call__(self, features: FloatArray, known: BoolArray) -> FloatArray:
+        return np.where(known, (features - self.mean) / self.deviation, 0.0)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Blocks of features as a scaled matrix. Where training rows lacked something, a last column says which row does.
+
+    A router that never saw such a row takes it for a mean one.
+    """
+
+    blocks: tuple[str, ...]
+    scaler: Scaler
+    told: bool
+
+    @classmethod
+    def fit(cls, train: Features, blocks: tuple[str, ...] = BLOCKS) -> Inputs:
+        told = not train.known(blocks).all()
+        return cls(blocks, Scaler.fit(*_matrix(train, blocks, told)), told)
+
+    def __call__(self, features: Features) -> FloatArray:
+        """Shape (n, d)."""
+        return self.scaler(*_matrix(features, self.blocks, self.told))
+
+
+def _matrix(features: Features, blocks: tuple[str, ...], told: bool) -> tuple[FloatArray, BoolArray]:
+    """Blocks side by side, and which entries are known; with the column that says so of a row where `told`."""
+    matrix, known = features.matrix(blocks), features.known(blocks)
+    if told:
+        whole = known.all(axis=1)
+        matrix, known = np.column_stack([matrix, whole]), np.column_stack([known, np.ones_like(whole)])
+    return matrix, known

@@ -168,13 +168,16 @@ def run_bench(
 
 
 def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
-    """Images and questions of some test queries."""
+    """Images and questions of some test queries that have an image: all stages are timed."""
     if read_manifest(folder).edition != "full":
         raise InputError.at(
             folder, "has no images to route", "name a full edition, or leave --data out to time the head"
         )
     shard = sorted((folder / "pairs").glob("test-*.parquet"))[0]
-    rows = pq.ParquetFile(shard).read_row_group(0, columns=["image", "question"]).to_pylist()
+    table = pq.ParquetFile(shard).read_row_group(0, columns=["image", "question"])
+    rows = [row for row in table.to_pylist() if row["image"]]
+    if not rows:
+        raise InputError.at(shard, "its first queries have no image", "name a dataset whose queries have images")
     return [row["image"]["bytes"] for row in rows], [row["question"] for row in rows]
 
 

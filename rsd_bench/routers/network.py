@@ -1,8 +1,9 @@
 """The reference router's network: image, text and statistics as three tokens, a small Transformer, one probability.
 
 Each block is z-scored with the training rows' mean and deviation (kept inside), projected to a 256-d token, given a
-modality embedding, passed through 2 encoder layers of 4 heads, mean-pooled and mapped to a logit. Architecture after
-ECVL-ROUTER (arXiv 2510.27256) as far as the paper states it; widths it does not state are our own (feed-forward 256).
+modality embedding, passed through 2 encoder layers of 4 heads, mean-pooled and mapped to a logit. The token of a block
+that a query lacks is masked: no other attends to it, and the mean leaves it out. Architecture after ECVL-ROUTER (arXiv
+2510.27256) as far as the paper states it; widths it does not state are our own (feed-forward 256).
 """
 
 # no `from __future__ import annotations`: the mixin reads the class of `config` off the signature
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.features.feature_table import BLOCKS, Features, FeatureSpec
 from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers.interface import Scaler
 from rsd_bench.types import InputError
 from rsd_bench.version import ROUTER_SCHEMA_VERSION
 
@@ -97,27 +99,43 @@ class ReferenceRouter(
     def fit_scaler(self, features: Features) -> None:
         """Take mean and deviation of the training rows; a constant column becomes 0."""
         for name in self.blocks:
-            block = features.blocks[name].astype(np.float64)
-            deviation = block.std(axis=0)
-            getattr(self, f"mean_{name}").copy_(torch.from_numpy(block.mean(axis=0)))
-            getattr(self, f"deviation_{name}").copy_(torch.from_numpy(np.where(deviation > 1e-6, deviation, np.inf)))
+            scaler = Scaler.fit(features.matrix((name,)), features.known((name,)))
+            getattr(self, f"mean_{name}").copy_(torch.from_numpy(scaler.mean))
+            getattr(self, f"deviation_{name}").copy_(torch.from_numpy(scaler.deviation))
 
     def scale(self, features: Features) -> list[Tensor]:
-        """Scaled blocks, each (n, d), in the order of `blocks`."""
-        return [
-            (torch.from_numpy(np.asarray(features.blocks[name], np.float32)) - getattr(self, f"mean_{name}"))
-            / getattr(self, f"deviation_{name}")
-            for name in self.blocks
-        ]
+        """Scaled blocks, each (n, d), in the order of `blocks`; 0 what a query lacks."""
+        scaled = []
+        for name in self.blocks:
+            block = torch.from_numpy(np.asarray(features.blocks[name], np.float32))
+            block = (block - getattr(self, f"mean_{name}")) / getattr(self, f"deviation_{name}")
+            scaled.append(block.masked_fill(torch.from_numpy(~features.known((name,))), 0.0))
+        return scaled
 
-    def forward(self, *scaled: Tensor) -> Tensor:
+    def present(self, features: Features) -> Tensor | None:
+        """Which tokens a query has, shape (n, blocks); None where all have all. One that has none keeps its zeros."""
+        there = torch.from_numpy(np.stack([features.present[name] for name in self.blocks], axis=1))
+        return None if there.all() else there | ~there.any(dim=1, keepdim=True)
+
+    def forward(self, *scaled: Tensor, present: Tensor | None = None) -> Tensor:
         """Logits of shape (n,), before the temperature, of scaled blocks."""
-        tokens = [
+        parts = [
             self.project[name](self.dropout(block)) + self.modality[name]
             for name, block in zip(self.blocks, scaled, strict=True)
         ]
-        logits: Tensor = self.head(self.encoder(torch.stack(tokens, dim=1)).mean(dim=1)).squeeze(-1)
+        tokens = torch.stack(parts, dim=1)
+        if present is None:
+            pooled = self.encoder(tokens).mean(dim=1)
+        else:
+            weights = present.unsqueeze(-1).to(tokens.dtype)
+            pooled = (self.encoder(tokens, src_key_padding_mask=~present) * weights).sum(dim=1) / weights.sum(dim=1)
+        logits: Tensor = self.head(pooled).squeeze(-1)
         return logits
+
+    def logits(self, features: Features) -> Tensor:
+        """Logits of queries, shape (n,), before the temperature."""
+        found: Tensor = self(*self.scale(features), present=self.present(features))
+        return found
 
     def predict_p_edge(self, features: Features) -> FloatArray:
         """P(edge competent) in [0, 1], shape (n,). InputError where the features are of another spec."""
@@ -127,7 +145,7 @@ class ReferenceRouter(
         self.eval()
         with torch.inference_mode():
             parts = [
-                torch.sigmoid(self(*self.scale(features.take(rows))).double() / self.temperature)
+                torch.sigmoid(self.logits(features.take(rows)).double() / self.temperature)
                 for rows in np.array_split(np.arange(len(features)), max(1, -(-len(features) // _CHUNK)))
             ]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)

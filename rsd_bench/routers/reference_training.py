@@ -104,7 +104,8 @@ def _learn(
     network: ReferenceRouter, train: TrainingData, validation: TrainingData, settings: Settings, progress: bool
 ) -> tuple[list[Epoch], int]:
     """Train in place up to the epoch of lowest validation loss; (history, that epoch)."""
-    inputs, held_out = network.scale(train.features), network.scale(validation.features)
+    inputs, present = network.scale(train.features), network.present(train.features)
+    held_out, held_out_present = network.scale(validation.features), network.present(validation.features)
     target, held_out_target = (torch.from_numpy(part.labels.astype(np.float32)) for part in (train, validation))
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     loss_of = nn.BCEWithLogitsLoss()
@@ -115,14 +116,15 @@ def _learn(
         total = 0.0
         for rows in torch.split(torch.randperm(len(target)), settings.batch):
             optimizer.zero_grad(set_to_none=True)
-            loss: Tensor = loss_of(network(*(block[rows] for block in inputs)), target[rows])
+            there = None if present is None else present[rows]
+            loss: Tensor = loss_of(network(*(block[rows] for block in inputs), present=there), target[rows])
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             total += loss.item() * len(rows)
         network.eval()
         with torch.inference_mode():
-            held_out_loss = float(loss_of(network(*held_out), held_out_target))
+            held_out_loss = float(loss_of(network(*held_out, present=held_out_present), held_out_target))
         history.append(Epoch(total / len(target), held_out_loss))
         if best == 0 or held_out_loss < history[best - 1].validation_loss:
             best, best_state = epoch, deepcopy(network.state_dict())
@@ -136,7 +138,7 @@ def _temperature(network: ReferenceRouter, validation: TrainingData) -> float:
     """The temperature of lowest BCE on the validation rows (Guo et al. 2017)."""
     network.eval()
     with torch.inference_mode():
-        logits = network(*network.scale(validation.features)).double()
+        logits = network.logits(validation.features).double()
     target = torch.from_numpy(validation.labels.astype(np.float64))
 
     def loss(log_temperature: float) -> float:

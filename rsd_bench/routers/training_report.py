@@ -6,14 +6,13 @@ Every signature is reported with the figure behind it and the bound it is held a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rsd_bench.config import TAU_GRID
-from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
 from rsd_bench.metrics.routing import best_fixed, reference_scores, routing_score, sweep_curve
@@ -141,9 +140,10 @@ def _image_worth(trained: Trained, validation: TrainingData, p: FloatArray) -> f
     whole = auroc(p, validation.labels)
     if "image" not in trained.router.blocks or whole is None:
         return None
-    blocks = dict(validation.features.blocks)
-    blocks["image"] = np.random.default_rng(0).permutation(blocks["image"])
-    shuffled = Features(blocks, validation.features.domains, validation.features.spec)
+    features = validation.features
+    image, has_one = features.blocks["image"].copy(), features.present["image"]
+    image[has_one] = np.random.default_rng(0).permutation(image[has_one])
+    shuffled = replace(features, blocks={**features.blocks, "image": image})
     without = auroc(trained.router.predict_p_edge(shuffled), validation.labels)
     return None if without is None else whole - without
 

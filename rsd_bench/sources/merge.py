@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from rsd_bench.config import UNSUPPORTED
 from rsd_bench.sources.source import SourceInfo, SourceProblem
 from rsd_bench.types import Problem
 
@@ -42,13 +43,16 @@ def merged_outcome(held: Mapping[str, Any], new: Mapping[str, Any], ours: bool) 
     scored_later = "unscored" in statuses or (ours and new["score"] is None)
     for name in new.keys() - {"status", "query_id", "model"}:
         if held[name] is not None and new[name] is not None and held[name] != new[name]:
-            if name in ("n_judgments", "latency_basis", "energy_basis"):
+            if name in ("n_judgments", "latency_basis", "energy_basis", "detail"):
                 continue  # follow from what they count or belong to, which is compared itself
             return _two(name, held[name], new[name])
     if len(statuses) > 1 and not scored_later:
         return _two("status", held["status"], new["status"])
     filled = {name: held[name] if held[name] is not None else value for name, value in new.items()}
-    filled["status"] = "ok" if filled["score"] is not None else held["status"]
+    if UNSUPPORTED in statuses:
+        filled["status"] = UNSUPPORTED
+    else:
+        filled["status"] = "ok" if filled["score"] is not None else held["status"]
     filled["n_judgments"] = max(held["n_judgments"] or 0, new["n_judgments"] or 0)
     return filled
 

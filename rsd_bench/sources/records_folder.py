@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.config import UNSUPPORTED
 from rsd_bench.jsonl import describe, parse_json, read_rows
 from rsd_bench.metrics.arrays import entered
 from rsd_bench.schemas import validator
@@ -131,7 +132,8 @@ def _responses(folder: Path, report: Report) -> Iterator[Response]:
     for where, row in read_rows(folder / "responses.jsonl", validator("records", "response"), report):
         score = None if row["score"] is None else float(row["score"])
         status = row.get("status", "unscored" if score is None else "ok")
-        if (status == "ok") != (score is not None):
+        unsupported = status == UNSUPPORTED and not score
+        if (status == "ok") != (score is not None) and not unsupported:
             fix = "only status ok has a score" if score is not None else "give a score or another status"
             report(Problem(where, f"status {status!r} with score {row['score']}", fix))
             continue

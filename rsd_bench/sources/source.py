@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from rsd_bench.config import MAX_SECONDS, SCORE_MAX, is_latency
+from rsd_bench.config import MAX_SECONDS, SCORE_MAX, UNSUPPORTED, is_latency
 from rsd_bench.metrics.arrays import entered
 from rsd_bench.types import InputError, Problem
 
-#: How an outcome ended. Only `ok` has a score.
-STATUSES = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", "error")
+#: How an outcome ended. `ok` has a score; so has `unsupported`, always 0: the model takes no such medium, which is an
+#: outcome and no gap. All others have none. `unsent`: the query's media could not be sent, whatever the model takes.
+UNSENT = "unsent"
+STATUSES = ("ok", "unscored", "refused", "filtered", "truncated", "unparseable", UNSUPPORTED, UNSENT, "error")
 #: What a query may hold beside its text, and the modality of one that holds nothing else.
 MEDIA_KINDS, TEXT = ("image", "audio", "video"), "text"
 
@@ -99,7 +101,7 @@ class Response:
     """A model's outcome on a query. `score` None with a status other than ok; seconds, US dollars and joules as given.
 
     Whatever enters a store, read or clocked, is one of these: its score is rounded as all scores are that enter, and a
-    score outside of 0 to 10, or a latency that is none, is an InputError.
+    score outside of 0 to 10, or a latency that is none, is an InputError. detail: why there is no answer, in a line.
     """
 
     where: str
@@ -118,8 +120,13 @@ class Response:
     energy_j: float | None = None
     energy_basis: str | None = None
     judgments: tuple[Judgment, ...] = field(default=())
+    detail: str | None = None
 
     def __post_init__(self) -> None:
+        if self.status == UNSUPPORTED:
+            if self.score:
+                raise InputError.at(self.where, f"score {self.score} of an unsupported query", "give 0, or none")
+            object.__setattr__(self, "score", 0.0)
         if self.score is not None:
             if not 0 <= self.score <= SCORE_MAX:
                 raise InputError.at(self.where, f"score {self.score} is not in [0, 10]", "give a score, or none")

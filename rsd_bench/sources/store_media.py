@@ -18,7 +18,7 @@ from rsd_bench.dataset.image_file import PIXELS_VERSION
 from rsd_bench.dataset.query_statistics import STATISTICS_VERSION, image_statistics
 from rsd_bench.folders import write_file
 from rsd_bench.sources.damage import reading
-from rsd_bench.sources.source import Media
+from rsd_bench.sources.source import MEDIA_KINDS, Media
 from rsd_bench.types import InputError
 
 FOLDERS = ("images", "media")
@@ -60,6 +60,21 @@ def read_media(store: Path, kind: str, sha256: str) -> bytes:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ValueError("its bytes are not those of its name")
     return data
+
+
+def head_of(store: Path, kind: str, sha256: str, size: int) -> bytes:
+    """The first `size` bytes of a medium, unchecked: for telling what it is. b"" where it cannot be read."""
+    try:
+        with media_path(store, kind, sha256).open("rb") as stream:
+            return stream.read(size)
+    except OSError:
+        return b""
+
+
+def content_to_send(store: Path, sha256: str) -> bytes:
+    """`media_to_send` of a medium of any kind: its content tells which it is."""
+    kinds = (kind for kind in MEDIA_KINDS if media_path(store, kind, sha256).is_file())
+    return media_to_send(store, next(kinds, MEDIA_KINDS[0]), sha256)
 
 
 def media_to_send(store: Path, kind: str, sha256: str) -> bytes:

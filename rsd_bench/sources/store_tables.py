@@ -63,6 +63,7 @@ RESPONSES = pa.schema(
         "energy_basis": pa.string(),
         "first_token_s": pa.float64(),
         "cost_usd": pa.float64(),
+        "detail": pa.string(),
     }
 )
 JUDGMENTS = pa.schema(
@@ -180,6 +181,7 @@ def outcome_row(response: Response, model: str, latency_basis: str) -> dict[str,
         "energy_basis": response.energy_basis if response.energy_j is not None else None,
         "first_token_s": response.first_token_s,
         "cost_usd": response.cost_usd,
+        "detail": response.detail,
     }
 
 

@@ -206,7 +206,7 @@ def kill_and_resume(folder: Path, kills: int, n: int, latency: float) -> None:
         last = subprocess.run(command, capture_output=True, text=True)
         assert last.returncode == 0, last.stderr
     assert answers(store) == answers(calm)
-    figures = ["latency_s"]
+    figures = ["latency_s", "first_token_s"]
     pd.testing.assert_frame_equal(outcomes(store).drop(columns=figures), outcomes(calm).drop(columns=figures))
 
 

@@ -38,7 +38,7 @@ def test_body_carries_the_original_bytes_and_no_text_can_fake_an_image() -> None
     sha256 = hashlib.sha256(IMAGE).hexdigest()
     hostile = f'"url":"sha256:{sha256}" {{"url":"sha256:{sha256}"}}'
     request = question(hostile, image=sha256)
-    assert request.images == [sha256]
+    assert request.media == [("image", sha256)]
     sent = json.loads(wire_body(request, lambda s: {sha256: IMAGE}[s], stream=True))
     image, text = sent["messages"][0]["content"]
     assert image["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(IMAGE).decode()

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from chat_server import Loopback
 from conftest import png
+from mixed_media import WAV
 
 from rsd_bench.endpoints.answer_store import join_answers, open_answers
-from rsd_bench.endpoints.calls import Endpoint, Request, image_part, make_request, text_part
+from rsd_bench.endpoints.calls import Endpoint, Request, make_request, user_content
 from rsd_bench.endpoints.engine import Lane
 from rsd_bench.endpoints.prices import Budget, Price, Prices
 from rsd_bench.endpoints.ray_calls import Cluster
@@ -28,7 +29,7 @@ from rsd_bench.endpoints.run_calls import Run, run_requests
 
 ray = pytest.importorskip("ray")
 IMAGE = png(5)
-SHA256 = hashlib.sha256(IMAGE).hexdigest()
+SHA256, SOUND = (hashlib.sha256(data).hexdigest() for data in (IMAGE, WAV))
 PRICES = Prices("2026-11-24", {"m": Price(1.0, 10.0)})
 
 
@@ -48,15 +49,12 @@ def nodes() -> Iterator[Any]:
 
 
 def questions(n: int, name: str) -> list[Request]:
-    return [
-        make_request(
-            "m", [{"role": "user", "content": [image_part(SHA256), text_part(f"{name} {i} fault=500-once")]}], {}, "v1"
-        )
-        for i in range(n)
-    ]
+    """Each about a picture and a sound."""
+    content = [user_content([("image", SHA256), ("audio", SOUND)], f"{name} {i} fault=500-once") for i in range(n)]
+    return [make_request("m", [{"role": "user", "content": parts}], {}, "v1") for parts in content]
 
 
-ASKING = Asking({SHA256: IMAGE}.__getitem__, RetryPolicy(backoff_s=0.01), stream=True)
+ASKING = Asking({SHA256: IMAGE, SOUND: WAV}.__getitem__, RetryPolicy(backoff_s=0.01), stream=True)
 
 
 @pytest.mark.heavy
@@ -89,12 +87,14 @@ def test_a_killed_node_loses_no_answer_and_repeats_none_that_was_stored(tmp_path
         thread.start()
         tally = run_requests([Lane(Endpoint("m", server.url), lambda: requests, 4)], store, run)
         thread.join(60)
+        sent = server.sent()
         answers = [store.get(r.key) for r in requests]
     assert tally.stopped is None
     assert Counter(a.status for a in answers) == {"ok": 240}
     assert 40 < len(at_kill[0]) < 240
-    text_of = {r.key: json.loads(r.body)["messages"][0]["content"][1]["text"] for r in requests}
+    text_of = {r.key: json.loads(r.body)["messages"][0]["content"][-1]["text"] for r in requests}
     times = Counter(text for _, text in map(json.loads, log.read_text().splitlines()))
     assert all(times[text_of[key]] == 1 for key in at_kill[0])
     assert sum(times.values()) <= 240 + 4  # at most what the dead worker had in flight is asked again
     assert {a.text for a in answers} == {f"An answer to: {text}" for text in text_of.values()}
+    assert all([part["type"] for part in parts] == ["image_url", "input_audio", "text"] for _, parts in sent)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
+from mixed_media import mixed_dataset
 
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.features.encode import EncoderChoice, encode_dataset
@@ -35,13 +36,14 @@ def cluster() -> Iterator[Any]:
 
 
 def test_two_nodes_give_the_vectors_of_one_machine(
-    cluster: Any, toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+    cluster: Any, tiny_encoders: dict[str, Path], tmp_path: Path
 ) -> None:
+    data = mixed_dataset(tmp_path)  # no image of some queries, several of others
     choices = [EncoderChoice(kind, str(tiny_encoders[kind])) for kind in ("image", "text")]
-    here = encode_dataset(toy_dataset, tmp_path / "here", *choices)
-    there = encode_dataset(toy_dataset, tmp_path / "there", *choices, engine=ray_engine(cluster.address, 2))
+    here = encode_dataset(data, tmp_path / "here", *choices)
+    there = encode_dataset(data, tmp_path / "there", *choices, engine=ray_engine(cluster.address, 2))
     assert here == there
-    benchmark = open_benchmark(toy_dataset)
+    benchmark = open_benchmark(data)
     one, two = (read_features(benchmark, tmp_path / where) for where in ("here", "there"))
     for block in ("image", "text"):
         np.testing.assert_array_equal(one.blocks[block], two.blocks[block])

@@ -69,7 +69,7 @@ def test_there_are_thirty_injections() -> None:
 
 @pytest.mark.parametrize("candidate", INJECTIONS, ids=range(30))
 def test_an_answer_cannot_leave_its_marks(candidate: str) -> None:
-    messages = PROMPT.messages("What is it?", "seven", candidate, "a" * 64)
+    messages = PROMPT.messages("What is it?", "seven", candidate, ())
     user, code = messages[1]["content"], mark_code(candidate)
     assert user.count(f"\n<candidate {code}>\n") == user.count(f"\n</candidate {code}>\n") == 1
     inside = user.split(f"\n<candidate {code}>\n")[1].split(f"\n</candidate {code}>\n")[0]
@@ -87,10 +87,11 @@ def test_injections_leave_the_score_of_a_judge_that_follows_the_schema(tmp_path:
 def scored(folder: Path, model: str, candidates: list[str], structured: bool = True) -> list[float | None]:
     """What a loopback judge makes of candidates, its repairs included; the reference is "seven"."""
     from rsd_bench.judge.score_answers import score_by_model
+    from rsd_bench.judge.texts import QueryTexts
 
     with Loopback() as server, open_answers(folder) as store:
         judge = ModelJudge(Endpoint(model, server.url), PROMPT, structured=structured, params={"temperature": 0})
-        all_messages = [PROMPT.messages("What is it?", "seven", text, "a" * 64) for text in candidates]
+        all_messages = [PROMPT.messages("What is it?", "seven", text, ()) for text in candidates]
         run = Run(asking=Asking(lambda sha256: b""), budget=Budget(load_prices()), output_tokens=100)
         firsts = [judge.request(messages, 0) for messages in all_messages]
         run_requests([Lane(judge.endpoint, lambda: firsts)], store, run)
@@ -103,7 +104,7 @@ def scored(folder: Path, model: str, candidates: list[str], structured: bool = T
         score = score_by_model(judge, store)
         out = []
         for text in candidates:
-            status, verdicts, *_ = score({"response": text}, "What is it?", "seven", "a" * 64)
+            status, verdicts, *_ = score({"response": text}, QueryTexts("What is it?", "seven", (), ""))
             assert (status == "ok") == bool(verdicts)
             out.append(verdicts[0][1].score if verdicts else None)
         return out
@@ -167,13 +168,13 @@ def test_replies_that_are_no_verdict(reply: str) -> None:
 
 
 def test_the_judge_never_learns_who_answered() -> None:
-    sent = json.dumps(PROMPT.messages("Q?", "R", "A", "a" * 64))
+    sent = json.dumps(PROMPT.messages("Q?", "R", "A", ()))
     assert not any(word in sent.lower() for word in ("model", "qwen", "claude", "small", "large", "edge", "cloud"))
 
 
 def test_an_edited_judge_asks_anew(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED / "reference", tmp_path / "mine")
-    endpoint, messages = Endpoint("j", "http://x/v1"), PROMPT.messages("Q", "R", "A", "a" * 64)
+    endpoint, messages = Endpoint("j", "http://x/v1"), PROMPT.messages("Q", "R", "A", ())
     same = load_prompt(str(tmp_path / "mine"))
     assert ModelJudge(endpoint, same).request(messages, 0).key == ModelJudge(endpoint, PROMPT).request(messages, 0).key
     with (tmp_path / "mine" / "rubric.md").open("a") as stream:

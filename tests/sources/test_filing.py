@@ -247,12 +247,12 @@ def test_a_damaged_image_is_not_sent(live: Live) -> None:
     sha256 = next(rows_of(live.store, "toy", "queries"))["image_sha256"]
     path = image_path(live.store, sha256)
     data = path.read_bytes()
-    assert live.plan.image(sha256) == data
+    assert live.plan.media(sha256) == data
     path.write_bytes(data[:-1] + b"x")
     with pytest.raises(OSError, match=rf"{sha256}: is damaged.* -> import the source again"):
-        live.plan.image(sha256)
+        live.plan.media(sha256)
     store_image(live.store, lambda: data)  # importing again fixes it, though the size is the same
-    assert live.plan.image(sha256) == data
+    assert live.plan.media(sha256) == data
 
 
 def test_figures_of_an_older_reading_of_images_are_not_kept(live: Live) -> None:

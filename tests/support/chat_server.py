@@ -7,11 +7,12 @@ N is even. Judging: a system message that grades; the candidate is read between 
 prompt would read it, and gets 10 where it holds the reference as a word, else 2. A judge with "lacking" in its name
 leaves the rationale out until GET /mend.
 
-Every model answers as `MODEL-2026-11-01`, but `alias-NAME` as NAME.
+Every model answers as `MODEL-2026-11-01`, but `alias-NAME` as NAME. A model with "blind" in its name refuses pictures
+as Ollama does, one with "deaf" sounds as llama.cpp does, until GET /mend.
 
 Failing: a question with `fault=NAME` fails in that way, each time, or with `fault=NAME-once` the first time only. A key
 that comes with a request is echoed in error messages, as some proxies do. GET /stats counts requests, deliveries, and
-headers that are meant for OpenAI.
+headers that are meant for OpenAI; GET /sent shows the model and last message of the latest requests.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import json
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,7 @@ _MARKED = re.compile(r"<candidate (?P<code>[0-9a-f]{16})>\n(?P<text>.*)\n</candi
 _REFERENCE = re.compile(r"Reference answer:\n(?P<text>.*?)\n\nCandidate answer, from", re.DOTALL)
 _FAULT = re.compile(r"fault=(\w+)(-once)?")
 HANG_S = 3600
+_SHOWN = 200  # requests
 
 
 def text_of(messages: list[dict[str, Any]]) -> str:
@@ -56,6 +58,7 @@ class Server(asyncio.Protocol):
     log: Any = None
     seen: ClassVar[Counter[str]] = Counter()
     stats: ClassVar[Counter[str]] = Counter()
+    sent: ClassVar[deque[Any]] = deque(maxlen=_SHOWN)
     numbers: ClassVar[Iterator[int]] = count()
     mended: ClassVar[bool] = False
 
@@ -76,7 +79,8 @@ class Server(asyncio.Protocol):
             if head.startswith("GET"):
                 self.due = 0.0
                 Server.mended = Server.mended or head.startswith("GET /v1/mend ")
-                self.send(200, json.dumps(self.stats).encode())
+                shown = list(self.sent) if head.startswith("GET /v1/sent ") else self.stats
+                self.send(200, json.dumps(shown).encode())
             else:
                 self.stats["requests"] += 1
                 self.stats["headers for OpenAI"] += len(re.findall(r"(?i)\r\n(?:openai-|x-own)", head))
@@ -95,6 +99,10 @@ class Server(asyncio.Protocol):
     def respond(self, head: str, request: dict[str, Any]) -> None:
         messages, model = request["messages"], request["model"]
         user, stream = text_of(messages), request.get("stream", False)
+        self.sent.append([model, messages[-1]["content"]])
+        if refusal := self.cannot(model, messages):
+            self.send(*refusal)
+            return
         identity = json.dumps([model, messages])
         self.seen[identity] += 1
         fault = _FAULT.search(user)
@@ -108,6 +116,16 @@ class Server(asyncio.Protocol):
         else:
             text = self.answer(model, user)
         self.deliver(model, text, stream, user=user)
+
+    def cannot(self, model: str, messages: list[dict[str, Any]]) -> tuple[int, bytes] | None:
+        """Status and body with which a model refuses media that it does not take."""
+        content = messages[-1]["content"]
+        kinds = {part["type"] for part in content} if isinstance(content, list) and not self.mended else set()
+        if "blind" in model and "image_url" in kinds:
+            return 400, b'{"error":"this model does not support image input"}'
+        if "deaf" in model and "input_audio" in kinds:
+            return 500, b'{"error":{"code":500,"message":"audio input is not supported - hint: provide the mmproj"}}'
+        return None
 
     def served(self, model: str) -> str:
         return model.removeprefix("alias-") if model.startswith("alias-") else f"{model}-2026-11-01"
@@ -246,8 +264,13 @@ class Loopback:
         with urlopen(f"{self.url}/stats", timeout=10) as reply:
             return json.load(reply)
 
+    def sent(self) -> list[tuple[str, Any]]:
+        """Model and last message of each request so far."""
+        with urlopen(f"{self.url}/sent", timeout=10) as reply:
+            return [tuple(entry) for entry in json.load(reply)]
+
     def mend(self) -> None:
-        """From here on a judge whose name has "lacking" in it leaves nothing out."""
+        """From here on a judge whose name has "lacking" in it leaves nothing out, and every model sees and hears."""
         with urlopen(f"{self.url}/mend", timeout=10):
             pass
 
