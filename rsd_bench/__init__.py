@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.comparison import compare as compare
     from rsd_bench.metrics.label import label as label
     from rsd_bench.metrics.routing import score_routing as score_routing
-    from rsd_bench.metrics.routing import sweep as sweep
+    from rsd_bench.metrics.sweeps import sweep as sweep
+    from rsd_bench.metrics.sweeps import sweep_tiers as sweep_tiers
+    from rsd_bench.metrics.tier_policies import rcs_oracle_tiers as rcs_oracle_tiers
+    from rsd_bench.metrics.tier_policies import reference_tiers as reference_tiers
+    from rsd_bench.metrics.tiers import competent_tier as competent_tier
+    from rsd_bench.metrics.tiers import cost_advantage as cost_advantage
+    from rsd_bench.metrics.tiers import decide_tiers as decide_tiers
+    from rsd_bench.metrics.tiers import label_tiers as label_tiers
+    from rsd_bench.metrics.tiers import score_tiers as score_tiers
     from rsd_bench.routers.network import ReferenceRouter as ReferenceRouter
     from rsd_bench.routers.pipeline import load_router as load_router
     from rsd_bench.types import Comparison as Comparison
@@ -36,7 +44,15 @@ _HOME = {
     "Result": "evaluation.result",
     "label": "metrics.label",
     "score_routing": "metrics.routing",
-    "sweep": "metrics.routing",
+    "sweep": "metrics.sweeps",
+    "label_tiers": "metrics.tiers",
+    "competent_tier": "metrics.tiers",
+    "cost_advantage": "metrics.tiers",
+    "decide_tiers": "metrics.tiers",
+    "score_tiers": "metrics.tiers",
+    "sweep_tiers": "metrics.sweeps",
+    "reference_tiers": "metrics.tier_policies",
+    "rcs_oracle_tiers": "metrics.tier_policies",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",
