@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rsd_bench.evaluation.result import Result as Result
     from rsd_bench.metrics.comparison import compare as compare
     from rsd_bench.metrics.label import label as label
+    from rsd_bench.metrics.lift import Lift as Lift
+    from rsd_bench.metrics.lift import apsp_at_ca as apsp_at_ca
+    from rsd_bench.metrics.lift import lift as lift
+    from rsd_bench.metrics.rank_intervals import rank_intervals as rank_intervals
     from rsd_bench.metrics.routing import score_routing as score_routing
     from rsd_bench.metrics.sweeps import sweep as sweep
     from rsd_bench.metrics.sweeps import sweep_tiers as sweep_tiers
@@ -53,6 +57,10 @@ _HOME = {
     "sweep_tiers": "metrics.sweeps",
     "reference_tiers": "metrics.tier_policies",
     "rcs_oracle_tiers": "metrics.tier_policies",
+    "lift": "metrics.lift",
+    "Lift": "metrics.lift",
+    "apsp_at_ca": "metrics.lift",
+    "rank_intervals": "metrics.rank_intervals",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",

@@ -103,6 +103,11 @@ def probabilities(values: Any, name: str, n: int | None = None) -> FloatArray:
     return _bounded(_of_length(_numeric(values, name), name, n), name, 0, 1)
 
 
+def shares(values: Any, name: str) -> FloatArray:
+    """Shares in [0, 1] from one number or several, shape (k,)."""
+    return probabilities(np.atleast_1d(_numeric(values, name)), name)
+
+
 def seconds(values: Any, name: str, n: int) -> FloatArray:
     """Latencies in seconds >= 0, shape (n,); a single number stands for every query."""
     array = _numeric(values, name)
