@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.result import Result as Result
+    from rsd_bench.metrics.calibration import auroc_tiers as auroc_tiers
     from rsd_bench.metrics.comparison import compare as compare
+    from rsd_bench.metrics.escalation import Escalation as Escalation
+    from rsd_bench.metrics.escalation import captured as captured
+    from rsd_bench.metrics.escalation import escalation as escalation
+    from rsd_bench.metrics.escalation import saved_calls as saved_calls
+    from rsd_bench.metrics.escalation import saved_usd as saved_usd
     from rsd_bench.metrics.label import label as label
     from rsd_bench.metrics.lift import Lift as Lift
     from rsd_bench.metrics.lift import apsp_at_ca as apsp_at_ca
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.routing import score_routing as score_routing
     from rsd_bench.metrics.sweeps import sweep as sweep
     from rsd_bench.metrics.sweeps import sweep_tiers as sweep_tiers
+    from rsd_bench.metrics.tier_intervals import tier_intervals as tier_intervals
     from rsd_bench.metrics.tier_policies import rcs_oracle_tiers as rcs_oracle_tiers
     from rsd_bench.metrics.tier_policies import reference_tiers as reference_tiers
     from rsd_bench.metrics.tiers import competent_tier as competent_tier
@@ -61,6 +68,13 @@ _HOME = {
     "Lift": "metrics.lift",
     "apsp_at_ca": "metrics.lift",
     "rank_intervals": "metrics.rank_intervals",
+    "tier_intervals": "metrics.tier_intervals",
+    "auroc_tiers": "metrics.calibration",
+    "captured": "metrics.escalation",
+    "Escalation": "metrics.escalation",
+    "escalation": "metrics.escalation",
+    "saved_calls": "metrics.escalation",
+    "saved_usd": "metrics.escalation",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",

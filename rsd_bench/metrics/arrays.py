@@ -134,6 +134,14 @@ def score_bound(value: Any, name: str) -> float:
     return float(_bounded(array, name, 0, SCORE_MAX))
 
 
+def finite(value: Any, name: str) -> float:
+    """One finite number."""
+    array = _numeric(value, name)
+    if array.ndim or array.dtype.kind == "b" or not np.isfinite(array):
+        raise ValueError(f"{name}: must be one finite number")
+    return float(array)
+
+
 def thresholds(values: Any, name: str) -> FloatArray:
     """Thresholds >= 0 from one number or any iterable of numbers, shape (k,); above 1 means all-large."""
     if isinstance(values, (str, bytes, dict)) or not isinstance(values, (Iterable, Real)):
@@ -173,12 +181,20 @@ def tier_scores(values: Any, name: str) -> FloatArray:
     return table
 
 
-def tier_seconds(values: Any, name: str, n: int, tiers: int) -> FloatArray:
-    """Latencies in seconds >= 0, shape (n, tiers); one number for each tier stands for every query."""
+def tier_amounts(values: Any, name: str, n: int, tiers: int) -> FloatArray:
+    """Amounts >= 0 of each tier (seconds, USD), shape (n, tiers); one number for each tier stands for every query."""
     array = _numeric(values, name, 2)
     if array.ndim == 2:
         return _table(array, name, tiers, MAX_SECONDS, n)
     return np.broadcast_to(_bounded(_of_length(array, name, tiers), name, 0, MAX_SECONDS), (n, tiers))
+
+
+def tier_count(values: Any, name: str) -> int:
+    """K >= 2, of a table (n, K) or of one number for each tier (K,)."""
+    shape = _numeric(values, name, 2).shape
+    if not shape or shape[-1] < 2:
+        raise ValueError(f"{name}: must have a number for each of at least 2 tiers")
+    return int(shape[-1])
 
 
 def tier_probabilities(values: Any, name: str, n: int | None = None, tiers: int | None = None) -> FloatArray:

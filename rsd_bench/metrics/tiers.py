@@ -46,7 +46,7 @@ class Tiers:
         if latencies is None:
             modelled = load_profile(DEFAULT_PROFILE).tiers
             latencies = np.linspace(modelled["small"], modelled["large"], k)
-        seconds = arrays.tier_seconds(latencies, "latencies", n, k)
+        seconds = arrays.tier_amounts(latencies, "latencies", n, k)
         if not seconds[:, -1].max() >= NO_LATENCY_S:
             raise ValueError(f"latencies: of tier {k} are 0 for every query, so no latency can be saved against it")
         kept = np.linspace(1, 0, k) if advantage is None else _advantage(advantage, k)
