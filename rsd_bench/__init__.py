@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.escalation import escalation as escalation
     from rsd_bench.metrics.escalation import saved_calls as saved_calls
     from rsd_bench.metrics.escalation import saved_usd as saved_usd
+    from rsd_bench.metrics.frontier import Frontier as Frontier
+    from rsd_bench.metrics.frontier import frontier as frontier
     from rsd_bench.metrics.label import label as label
     from rsd_bench.metrics.lift import Lift as Lift
     from rsd_bench.metrics.lift import apsp_at_ca as apsp_at_ca
@@ -70,6 +72,8 @@ _HOME = {
     "rank_intervals": "metrics.rank_intervals",
     "tier_intervals": "metrics.tier_intervals",
     "auroc_tiers": "metrics.calibration",
+    "Frontier": "metrics.frontier",
+    "frontier": "metrics.frontier",
     "captured": "metrics.escalation",
     "Escalation": "metrics.escalation",
     "escalation": "metrics.escalation",

@@ -181,6 +181,16 @@ def tier_scores(values: Any, name: str) -> FloatArray:
     return table
 
 
+def model_values(values: Any, name: str) -> FloatArray:
+    """Values of K >= 1 models in any unit, shape (n, K); flags are 0 and 1. None is larger than MAX_SECONDS."""
+    array = _numeric(values, name, 2)
+    if array.ndim < 2:
+        raise ValueError(f"{name}: must be two-dimensional, a row for each query and a column for each model")
+    if not array.size:
+        raise ValueError(f"{name}: is empty")
+    return _bounded(array, name, -MAX_SECONDS, MAX_SECONDS)
+
+
 def tier_amounts(values: Any, name: str, n: int, tiers: int) -> FloatArray:
     """Amounts >= 0 of each tier (seconds, USD), shape (n, tiers); one number for each tier stands for every query."""
     array = _numeric(values, name, 2)
