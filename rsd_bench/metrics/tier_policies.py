@@ -127,7 +127,8 @@ def tier_curve(
         return np.asarray((columns[:, -1].sum() + gain[done]) / n)
 
     tier = order // n
-    below = [np.concatenate(([0], np.cumsum(tier == k)))[done] for k in range(last)]  # queries at tier k or below
+    below = [np.concatenate(([0], np.cumsum(tier == k)))[done] for k in range(last - 1)]  # queries at tier k or below
+    below.append(done - sum(below))
     apsp = total((tiers.scores >= scenario.mes).astype(np.float64))
     ca = sum(tiers.advantage[k] * (below[k] - (below[k - 1] if k else 0)) for k in range(last)) / n
     more = tiers.asked(np.arange(tiers.count)) - 1  # how often the router is asked beyond the first time
