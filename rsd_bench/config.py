@@ -40,6 +40,7 @@ CURVE_POINTS = 256  # of fewer groups the curve itself is resampled, thinned to 
 MIN_BAND_GROUPS = 10  # of fewer, bands split equal routers in more than 6 % of runs (benchmarks/coverage.py): one band
 N_BUNDLES = 5_000  # more groups than this are resampled in as many random bundles
 N_BOOT_BANDS = 2_000  # resamples that rank bands compare routers on: the first of N_BOOT
+STANDING_GROUPS = 10  # a question text that stands in more groups than this is a standing prompt: it joins none
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.6, 0.2, 0.2)
 IN_DOMAIN = "in-domain"

@@ -53,9 +53,14 @@ def frontier(values: Any, costs: Any) -> Frontier:
     cost = arrays.tier_amounts(costs, "costs", n, models)
     start_cost, start_score, added_cost, added_score = _hull_steps(score, cost)
     with np.errstate(over="ignore"):  # a gain at next to no cost: infinitely steep, and first
-        steepest = np.argsort(-(added_score / added_cost), kind="stable")
-    mean_cost = start_cost.mean() + np.append(0, np.cumsum(added_cost[steepest])) / n
-    mean_score = start_score.mean() + np.append(0, np.cumsum(added_score[steepest])) / n
+        slope = added_score / added_cost
+    steepest = np.argsort(-slope, kind="stable")
+    ranked = slope[steepest]
+    corner = np.append(
+        True, np.append(ranked[1:] < ranked[:-1], True)[: len(ranked)]
+    )  # equal slopes: one straight line
+    mean_cost = start_cost.mean() + np.append(0, np.cumsum(added_cost[steepest]))[corner] / n
+    mean_score = start_score.mean() + np.append(0, np.cumsum(added_score[steepest]))[corner] / n
     dearest = max(cost.max(axis=1).mean(), mean_cost[-1])
     width = dearest - mean_cost[0]
     area = np.trapezoid(mean_score, mean_cost) + mean_score[-1] * (dearest - mean_cost[-1])

@@ -113,7 +113,9 @@ def test_equal_costs_are_one_point_and_a_gain_for_nothing_comes_first():
     assert (found.cost.tolist(), found.score.tolist(), found.area) == ([2], [6], 6)
     nearly = rsd.frontier([[1.0, 5.0, 9.0]], [[1.0, np.nextafter(1, 2), 5e8]])
     assert nearly.score.tolist() == [1, 5, 9]
-    assert rsd.frontier([[0.0, 1.0]], [[0.0, 5e-324]]).score.tolist() == [0, 1]
+    assert rsd.frontier([[0.0, 1.0], [0.0, 1.0]], [0.0, 5e-324]).score.tolist() == [0, 1]
+    # steps of one slope are one straight line, in whatever order of queries
+    assert rsd.frontier([[0, 1, 9], [0, 3, 4]], [[1, 2, 10], [1, 4, 5]]).cost.tolist() == [1, 7.5]
 
 
 def test_flags_and_frames_and_negative_values():
