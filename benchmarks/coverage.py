@@ -3,7 +3,7 @@
 Draws many small datasets from a world whose truth is known, scores routers on each with the functions of the package
 and counts: how often does a 95 % interval hold the truth (nominal: 95 %), and how often do the rank bands split ten
 routers that are equally good (nominal: 5 %)? Beside both stands what plain percentiles, and bands without a correction
-for few groups, make of the same samples. Seeded; three and a half minutes of one core with the defaults.
+for few groups, make of the same samples. Seeded; eight minutes of one core with the defaults.
 
 The world: scores from 0 to 10 of which half are shared by a group, so that its queries stand and fall together;
 decisions that know nothing of them; modelled latency, or clocked: log-normal, also shared. `gain` is against all-edge;

@@ -70,8 +70,8 @@ def frontier(values: Any, costs: Any) -> Frontier:
 def _hull_steps(score: FloatArray, cost: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Cost and score of each query's cheapest model (the better of equals), and what every step of a hull adds to both.
 
-    From where a query stands the next corner of its hull is the dearer model of the steepest gain, the farthest of
-    equals. All queries step together, K - 1 times at most; who finds no gain is done.
+    From where a query stands the next corner of its hull is the dearer model of the steepest gain. All queries step
+    together, K - 1 times at most; who finds no gain is done.
     """
     rows = np.arange(len(score))
     cheapest = cost == cost.min(axis=1, keepdims=True)
@@ -82,10 +82,9 @@ def _hull_steps(score: FloatArray, cost: FloatArray) -> tuple[FloatArray, FloatA
         more, gain = cost - cost[rows, here][:, None], score - score[rows, here][:, None]
         with np.errstate(over="ignore"):
             slope = np.divide(gain, more, out=np.full(score.shape, -np.inf), where=(more > 0) & (gain > 0))
-        best = slope.max(axis=1, keepdims=True)
-        going = best[:, 0] > 0
-        score, cost, slope, best = score[going], cost[going], slope[going], best[going]
+        going = slope.max(axis=1) > 0
+        score, cost, slope = score[going], cost[going], slope[going]
         rows, more, gain = rows[: len(score)], more[going], gain[going]
-        here = np.argmax(np.where(slope == best, more, -np.inf), axis=1)
+        here = slope.argmax(axis=1)
         steps.append((more[rows, here], gain[rows, here]))
     return *start, *(np.concatenate(column) for column in zip(*steps, strict=True))

@@ -184,11 +184,23 @@ def descending(p_edge: FloatArray) -> IntArray:
     return np.argsort(-p_edge, kind="stable")
 
 
-def sweep_thresholds(ascending: FloatArray, taus: Iterable[float] | None) -> FloatArray:
-    """Thresholds of a sweep, rising: each distinct value of `ascending`, or `taus` and 0; and what sends all away."""
+def sweep_thresholds(ascending: FloatArray, taus: Iterable[float] | None) -> tuple[FloatArray, IntArray]:
+    """Thresholds of a sweep, rising, and how many of the values reach each: p >= tau holds for the k largest.
+
+    Each distinct value of `ascending`, or `taus` and 0; and what none reaches.
+    """
     if taus is None:
-        return np.append(ascending[np.append(True, ascending[1:] > ascending[:-1])], TAU_ALL_CLOUD)
-    return np.unique(np.append(np.asarray(list(taus), dtype=np.float64), (0.0, TAU_ALL_CLOUD)))
+        first = np.flatnonzero(np.append(True, ascending[1:] > ascending[:-1]))
+        return np.append(ascending[first], TAU_ALL_CLOUD), len(ascending) - np.append(first, len(ascending))
+    thresholds = np.unique(np.append(np.asarray(list(taus), dtype=np.float64), (0.0, TAU_ALL_CLOUD)))
+    return thresholds, len(ascending) - np.searchsorted(ascending, thresholds, side="left")
+
+
+def sums_of_first(values: NDArray[Any]) -> FloatArray:
+    """Sums of the first 0, 1, 2 ... n values, shape (n + 1,)."""
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 def sweep_curve(
@@ -206,12 +218,10 @@ def sweep_curve(
     n = len(p_edge)
     order = descending(p_edge) if order is None else order
     ascending = p_edge[order[::-1]]
-    thresholds = sweep_thresholds(ascending, taus)
-    k = n - np.searchsorted(ascending, thresholds, side="left")  # p >= tau holds for the k largest
+    thresholds, k = sweep_thresholds(ascending, taus)
 
     def total(if_small: Any, if_large: Any) -> FloatArray:
-        gain = np.concatenate(([0.0], np.cumsum((if_small - if_large)[order])))
-        return np.asarray((if_large.sum() + gain[k]) / n)
+        return np.asarray((if_large.sum() + sums_of_first((if_small - if_large)[order])[k]) / n)
 
     small_solved, large_solved = (s >= scenario.mes for s in (outcomes.small, outcomes.large))
     apsp = total(small_solved.astype(np.float64), large_solved.astype(np.float64))

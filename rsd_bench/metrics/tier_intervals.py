@@ -19,8 +19,8 @@ from rsd_bench.metrics.bootstrap import group_sums, interval_where_defined, resa
 from rsd_bench.metrics.escalation import PER, calls_saved, captured_share, escalated, usd_saved
 from rsd_bench.metrics.latency import unclocked_groups
 from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of
-from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, rcs_oracle_choice
-from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, competent_tier, tier_columns
+from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, label_oracle_choice, rcs_oracle_choice
+from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, tier_columns
 from rsd_bench.types import Interval, Scenario
 
 #: What each figure can be: no interval reaches beyond.
@@ -90,7 +90,7 @@ def _columns(
     yield from tier_columns(choice, tiers, scenario.mes, router_latency)
     yield from tier_columns(fixed, straight, scenario.mes)
     yield from tier_columns(rcs_oracle_choice(tiers, scenario), tiers, scenario.mes)
-    yield from escalated(choice, competent_tier(tiers.scores, scenario.mes))
+    yield from escalated(choice, label_oracle_choice(tiers, scenario))
     yield calls_saved(choice, tiers.count)
     if costs is not None:
         yield usd_saved(choice, costs, tiers.cascade)

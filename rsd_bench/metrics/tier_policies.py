@@ -9,12 +9,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsd_bench.config import scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.routing import descending, mixed, rcs, rcs_gain, score_of, sweep_thresholds
-from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, competent_tier, tier_columns
+from rsd_bench.metrics.routing import (
+    answer_columns,
+    descending,
+    mixed,
+    rcs,
+    rcs_gain,
+    score_of,
+    sums_of_first,
+    sweep_thresholds,
+)
+from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, first_hit, labels_of, tier_columns
 from rsd_bench.types import RoutingScore, Scenario
 
 
@@ -54,19 +64,25 @@ def rcs_oracle_choice(tiers: Tiers, scenario: Scenario) -> IntArray:
         solved_here, kept_here, paid_here = tiers.scores[:, k] >= scenario.mes, tiers.advantage[k], tiers.paid[:, k]
         saved = (paid - paid_here) / reference
         better = rcs_gain(solved_here - solved, kept_here - kept, saved, scenario) >= 0
-        choice[better], kept[better] = k, kept_here
-        np.copyto(solved, solved_here, where=better)
-        np.copyto(paid, paid_here, where=better)
+        for best, here in ((choice, k), (kept, kept_here), (solved, solved_here), (paid, paid_here)):
+            np.copyto(best, here, where=better)
     return choice
+
+
+def label_oracle_choice(tiers: Tiers, scenario: Scenario) -> IntArray:
+    """The competent tier of each query, 0 ... K - 1, shape (n,)."""
+    return first_hit(labels_of(tiers.scores, scenario.mes) == 1)
 
 
 def fixed_rows(tiers: Tiers, scenario: Scenario) -> dict[str, RoutingScore]:
     """`all-at-1` ... `all-at-K`: every query to one tier, with no router; in a cascade by way of the tiers below."""
-    every = (np.full(len(tiers), k, np.int64) for k in range(tiers.count))
-    return {
-        f"all-at-{k}": score_of(tier_columns(choice, tiers, scenario.mes), scenario)
-        for k, choice in enumerate(every, start=1)
-    }
+    n, reference = len(tiers), tiers.latencies[:, -1]
+    rows = {}
+    for k in range(tiers.count):
+        kept = np.broadcast_to(tiers.advantage[k], n)
+        columns = answer_columns(tiers.scores[:, k], scenario.mes, kept, tiers.paid[:, k], reference)
+        rows[f"all-at-{k + 1}"] = score_of(columns, scenario)
+    return rows
 
 
 def best_fixed_tier(fixed: Sequence[RoutingScore]) -> int:
@@ -92,7 +108,7 @@ def reference_tiers(
     tiers, found = checked_tiers(scores, latencies, scenario, advantage, cascade)
     fixed = fixed_rows(tiers, found)
     policies = list(fixed.values())
-    oracles = {"label-oracle": competent_tier(tiers.scores, found.mes), "rcs-oracle": rcs_oracle_choice(tiers, found)}
+    oracles = {"label-oracle": label_oracle_choice(tiers, found), "rcs-oracle": rcs_oracle_choice(tiers, found)}
     rows = {**fixed, "best-fixed": policies[best_fixed_tier(policies)]}
     rows |= {name: score_of(tier_columns(best, tiers, found.mes), found) for name, best in oracles.items()}
     if choice is not None:
@@ -118,18 +134,16 @@ def tier_curve(
     steps = np.maximum.accumulate(p, axis=1).ravel(order="F")
     order = descending(steps)
     ascending = steps[order[::-1]]
-    thresholds = sweep_thresholds(ascending, taus)
-    done = len(steps) - np.searchsorted(ascending, thresholds, side="left")
+    thresholds, done = sweep_thresholds(ascending, taus)
 
-    def total(columns: FloatArray) -> FloatArray:
+    def total(columns: NDArray[Any]) -> FloatArray:
         down = (columns[:, :-1] - columns[:, 1:]).ravel(order="F")
-        gain = np.concatenate(([0.0], np.cumsum(down[order])))
-        return np.asarray((columns[:, -1].sum() + gain[done]) / n)
+        return np.asarray((columns[:, -1].sum() + sums_of_first(down[order])[done]) / n)
 
     tier = order // n
-    below = [np.concatenate(([0], np.cumsum(tier == k)))[done] for k in range(last - 1)]  # queries at tier k or below
+    below: list[Any] = [sums_of_first(tier == k)[done] for k in range(last - 1)]  # queries at tier k or below
     below.append(done - sum(below))
-    apsp = total((tiers.scores >= scenario.mes).astype(np.float64))
+    apsp = total((tiers.scores >= scenario.mes).astype(np.int8))  # small integers: their sums are exact
     ca = sum(tiers.advantage[k] * (below[k] - (below[k - 1] if k else 0)) for k in range(last)) / n
     more = tiers.asked(np.arange(tiers.count)) - 1  # how often the router is asked beyond the first time
     waited = tiers.paid + np.multiply.outer(np.broadcast_to(router_latency, n), more) if tiers.cascade else tiers.paid

@@ -109,10 +109,11 @@ def label_tiers(scores: Any, mes: float) -> NDArray[np.int8]:
     Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
     """
     answers = arrays.tier_scores(scores, "scores")
-    return _labels(answers, arrays.score_bound(mes, "mes"))
+    return labels_of(answers, arrays.score_bound(mes, "mes"))
 
 
-def _labels(scores: FloatArray, mes: float) -> NDArray[np.int8]:
+def labels_of(scores: FloatArray, mes: float) -> NDArray[np.int8]:
+    """`label_tiers` for arguments that are already checked."""
     labels = np.empty((len(scores), scores.shape[1] - 1), np.int8, order="F")
     dearer = scores[:, -1]
     for k in reversed(range(scores.shape[1] - 1)):
@@ -126,14 +127,14 @@ def competent_tier(scores: Any, mes: float) -> IntArray:
 
     The first tier whose label is 1, the last tier where none is. Arguments and errors as `label_tiers`.
     """
-    return _first(label_tiers(scores, mes) == 1)
+    return first_hit(label_tiers(scores, mes) == 1)
 
 
-def _first(hit: NDArray[np.bool_]) -> IntArray:
+def first_hit(hit: NDArray[np.bool_]) -> IntArray:
     """The first column that is True, shape (n,); the number of columns where none is."""
     choice = np.full(len(hit), hit.shape[1], np.int64)
     for k in reversed(range(hit.shape[1])):
-        choice[hit[:, k]] = k
+        np.copyto(choice, k, where=hit[:, k])
     return choice
 
 
@@ -147,7 +148,7 @@ def decide_tiers(p: Any, tau: Any) -> IntArray:
     thresholds = arrays.thresholds(tau, "tau")
     if len(thresholds) not in (1, probabilities.shape[1]):
         raise ValueError(f"tau: has {len(thresholds)} thresholds where p has {probabilities.shape[1]} columns")
-    return _first(probabilities >= thresholds)
+    return first_hit(probabilities >= thresholds)
 
 
 def check_tiers_scenario(scenario: Scenario, tiers: Tiers) -> None:

@@ -180,6 +180,16 @@ def test_gain_of_two_tiers_is_what_compare_gives():
     assert found == pytest.approx(expected.rcs.to_dict(), abs=1e-12)
 
 
+def test_gain_of_a_cascade_is_over_who_goes_straight_to_the_large_model():
+    # by way of the small model all-cloud would take 7.2 s, and a cascade would gain what it only makes itself lose
+    given_ = {"scores": [[0, 9], [0, 9], [9, 9], [0, 9]], "scenario": "high_quality"}
+    found = rsd.tier_intervals([1, 1, 0, 1], **given_, cascade=True, n_boot=20)
+    straight, climbing = (rsd.reference_tiers(**given_, cascade=way)["all-at-2"].rcs for way in (False, True))
+    own = rsd.score_tiers([1, 1, 0, 1], **given_, cascade=True).rcs
+    assert straight == 0.9 > climbing
+    assert found["gain"].value == pytest.approx(own - straight)
+
+
 def test_no_room_to_gain_is_no_share():
     of = data() | {"scores": np.full((240, 3), 9.0), "latencies": [1, 2, 4]}
     found = rsd.tier_intervals(**of, n_boot=50)["captured"]
