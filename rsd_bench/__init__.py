@@ -16,10 +16,31 @@ if TYPE_CHECKING:
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.result import Result as Result
+    from rsd_bench.metrics.calibration import auroc_tiers as auroc_tiers
     from rsd_bench.metrics.comparison import compare as compare
+    from rsd_bench.metrics.escalation import Escalation as Escalation
+    from rsd_bench.metrics.escalation import captured as captured
+    from rsd_bench.metrics.escalation import escalation as escalation
+    from rsd_bench.metrics.escalation import saved_calls as saved_calls
+    from rsd_bench.metrics.escalation import saved_usd as saved_usd
+    from rsd_bench.metrics.frontier import Frontier as Frontier
+    from rsd_bench.metrics.frontier import frontier as frontier
     from rsd_bench.metrics.label import label as label
+    from rsd_bench.metrics.lift import Lift as Lift
+    from rsd_bench.metrics.lift import apsp_at_ca as apsp_at_ca
+    from rsd_bench.metrics.lift import lift as lift
+    from rsd_bench.metrics.rank_intervals import rank_intervals as rank_intervals
     from rsd_bench.metrics.routing import score_routing as score_routing
-    from rsd_bench.metrics.routing import sweep as sweep
+    from rsd_bench.metrics.sweeps import sweep as sweep
+    from rsd_bench.metrics.sweeps import sweep_tiers as sweep_tiers
+    from rsd_bench.metrics.tier_intervals import tier_intervals as tier_intervals
+    from rsd_bench.metrics.tier_policies import rcs_oracle_tiers as rcs_oracle_tiers
+    from rsd_bench.metrics.tier_policies import reference_tiers as reference_tiers
+    from rsd_bench.metrics.tiers import competent_tier as competent_tier
+    from rsd_bench.metrics.tiers import cost_advantage as cost_advantage
+    from rsd_bench.metrics.tiers import decide_tiers as decide_tiers
+    from rsd_bench.metrics.tiers import label_tiers as label_tiers
+    from rsd_bench.metrics.tiers import score_tiers as score_tiers
     from rsd_bench.routers.network import ReferenceRouter as ReferenceRouter
     from rsd_bench.routers.pipeline import load_router as load_router
     from rsd_bench.types import Comparison as Comparison
@@ -36,7 +57,28 @@ _HOME = {
     "Result": "evaluation.result",
     "label": "metrics.label",
     "score_routing": "metrics.routing",
-    "sweep": "metrics.routing",
+    "sweep": "metrics.sweeps",
+    "label_tiers": "metrics.tiers",
+    "competent_tier": "metrics.tiers",
+    "cost_advantage": "metrics.tiers",
+    "decide_tiers": "metrics.tiers",
+    "score_tiers": "metrics.tiers",
+    "sweep_tiers": "metrics.sweeps",
+    "reference_tiers": "metrics.tier_policies",
+    "rcs_oracle_tiers": "metrics.tier_policies",
+    "lift": "metrics.lift",
+    "Lift": "metrics.lift",
+    "apsp_at_ca": "metrics.lift",
+    "rank_intervals": "metrics.rank_intervals",
+    "tier_intervals": "metrics.tier_intervals",
+    "auroc_tiers": "metrics.calibration",
+    "Frontier": "metrics.frontier",
+    "frontier": "metrics.frontier",
+    "captured": "metrics.escalation",
+    "Escalation": "metrics.escalation",
+    "escalation": "metrics.escalation",
+    "saved_calls": "metrics.escalation",
+    "saved_usd": "metrics.escalation",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",

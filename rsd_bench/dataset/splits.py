@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import SPLIT_SHARES, SPLITS
+from rsd_bench.config import SPLIT_SHARES, SPLITS, STANDING_GROUPS
 
 _SALT = "rsd_bench split 1\n"
 
@@ -47,6 +47,38 @@ def leakage_groups(groups: Sequence[str], media: Sequence[Sequence[str]]) -> lis
     for name, part in zip(names, component[: len(names)], strict=True):  # sorted: the first seen is the smallest
         smallest.setdefault(int(part), str(name))
     return [smallest[int(part)] for part in component[group_code]]
+
+
+@dataclass(frozen=True)
+class QuestionGroups:
+    """Group id of each query after equal question texts were joined; whether its text is a standing prompt."""
+
+    groups: list[str]
+    standing: list[bool]
+
+
+def folded_question(text: str) -> str:
+    """A question text without what case and white space say: two queries of equal folded text ask the same."""
+    return " ".join(text.split()).casefold()
+
+
+def join_equal_questions(groups: Sequence[str], questions: Sequence[str | None]) -> QuestionGroups:
+    """Join groups that ask the same: `leakage_groups` of the groups and their folded question texts.
+
+    groups: of each query, as `leakage_groups` made them of ids and images. A text that stands in more than
+    STANDING_GROUPS of them is a standing prompt ("Describe the image."): it says nothing of what is asked, and joins
+    nothing; nor does a query without words.
+    """
+    folded = [folded_question(question or "") for question in questions]
+    stands_in: dict[str, set[str]] = {}
+    for group, text in zip(groups, folded, strict=True):
+        stands_in.setdefault(text, set()).add(group)
+    standing = [bool(text) and len(stands_in[text]) > STANDING_GROUPS for text in folded]
+    asked = [
+        f"text {text}" if text and not alone else f"query {i}"
+        for i, (text, alone) in enumerate(zip(folded, standing, strict=True))
+    ]
+    return QuestionGroups(leakage_groups(groups, asked), standing)
 
 
 def split_of(group_id: str) -> str:

@@ -23,24 +23,33 @@ IntArray = NDArray[np.int64]
 _NOT_NUMBERS = (str, bytes, complex, np.complexfloating, np.timedelta64, np.datetime64)
 
 
-def _numeric(values: Any, name: str) -> NDArray[Any]:
-    """A 1-d or 0-d numeric array; text, dates, complex numbers, masked or missing values are refused."""
+_SHAPES = {1: "one-dimensional", 2: "two-dimensional"}
+
+
+def _numeric(values: Any, name: str, dimensions: int = 1) -> NDArray[Any]:
+    """A numeric array of so many dimensions at most; text, dates, complex numbers, masked or missing are refused."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name}: has masked values; every query needs one")
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor that still has its gradient
-        raise ValueError(f"{name}: not a one-dimensional array of numbers") from None
-    if array.ndim > 1:
-        raise ValueError(f"{name}: must be one-dimensional, not of shape {array.shape}")
+        raise ValueError(f"{name}: not a {_SHAPES[dimensions]} array of numbers") from None
+    if array.ndim > dimensions:
+        raise ValueError(f"{name}: must be {_SHAPES[dimensions]}, not of shape {array.shape}")
     if array.dtype == object:
-        array = np.array([_number(v, name, i) for i, v in enumerate(array.ravel())]).reshape(array.shape)
+        each = (_number(value, f"{name}[{_place(array, i)}]") for i, value in enumerate(array.ravel()))
+        array = np.array(list(each)).reshape(array.shape)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name}: holds {array.dtype}, not numbers")
     return array
 
 
-def _number(value: Any, name: str, i: int) -> float:
+def _place(array: NDArray[Any], i: int) -> str:
+    """Where the i-th element stands: "3", or "3, 1" of a table."""
+    return ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape or (1,)))
+
+
+def _number(value: Any, at: str) -> float:
     """One element of an object array as a float; ValueError for whatever is no number."""
     try:
         if isinstance(value, _NOT_NUMBERS) or np.ndim(value):
@@ -48,7 +57,7 @@ def _number(value: Any, name: str, i: int) -> float:
         return float(value)
     except (TypeError, ValueError, ArithmeticError):
         shown = repr(value)
-        raise ValueError(f"{name}[{i}]: {shown if len(shown) < 80 else type(value)} is not a number") from None
+        raise ValueError(f"{at}: {shown if len(shown) < 80 else type(value)} is not a number") from None
 
 
 def outside(values: NDArray[Any], high: float) -> BoolArray:
@@ -61,7 +70,7 @@ def _bounded(array: NDArray[Any], name: str, low: float, high: float) -> FloatAr
     bad = ~((out >= low) & (out <= high))
     if bad.any():
         i = int(np.argmax(bad))
-        at = f"[{i}]" if out.ndim else ""
+        at = f"[{_place(out, i)}]" if out.ndim else ""
         raise ValueError(f"{name}{at}: {float(out.ravel()[i])!r} is not in [{low:g}, {high:g}]")
     return out
 
@@ -94,6 +103,11 @@ def probabilities(values: Any, name: str, n: int | None = None) -> FloatArray:
     return _bounded(_of_length(_numeric(values, name), name, n), name, 0, 1)
 
 
+def shares(values: Any, name: str) -> FloatArray:
+    """Shares in [0, 1] from one number or several, shape (k,)."""
+    return probabilities(np.atleast_1d(_numeric(values, name)), name)
+
+
 def seconds(values: Any, name: str, n: int) -> FloatArray:
     """Latencies in seconds >= 0, shape (n,); a single number stands for every query."""
     array = _numeric(values, name)
@@ -120,6 +134,14 @@ def score_bound(value: Any, name: str) -> float:
     return float(_bounded(array, name, 0, SCORE_MAX))
 
 
+def finite(value: Any, name: str) -> float:
+    """One finite number."""
+    array = _numeric(value, name)
+    if array.ndim or array.dtype.kind == "b" or not np.isfinite(array):
+        raise ValueError(f"{name}: must be one finite number")
+    return float(array)
+
+
 def thresholds(values: Any, name: str) -> FloatArray:
     """Thresholds >= 0 from one number or any iterable of numbers, shape (k,); above 1 means all-large."""
     if isinstance(values, (str, bytes, dict)) or not isinstance(values, (Iterable, Real)):
@@ -128,6 +150,87 @@ def thresholds(values: Any, name: str) -> FloatArray:
         values = list(values)
     array = np.atleast_1d(_numeric(values, name))
     return _bounded(_of_length(array, name, None), name, 0, MAX_SECONDS)
+
+
+def _table(values: Any, name: str, columns: int | None, high: float, n: int | None = None) -> FloatArray:
+    """A table of numbers in [0, high], shape (n, columns), whose columns lie together in memory."""
+    array = _numeric(values, name, 2)
+    if array.ndim < 2:
+        raise ValueError(f"{name}: must be two-dimensional, a row for each query and a column for each tier")
+    for found, needed, what in ((len(array), n, "rows"), (array.shape[1], columns, "columns")):
+        if needed is not None and found != needed:
+            raise ValueError(f"{name}: has {found} {what} where {needed} are needed")
+    if not array.size:
+        raise ValueError(f"{name}: is empty")
+    return np.asfortranarray(_bounded(array, name, 0, high))
+
+
+def amounts(values: Any, name: str, n: int | None = None) -> FloatArray:
+    """Amounts >= 0 in any unit, shape (n,). Those beyond MAX_SECONDS are refused, so that sums stay finite."""
+    return _bounded(_of_length(_numeric(values, name), name, n), name, 0, MAX_SECONDS)
+
+
+def tier_scores(values: Any, name: str) -> FloatArray:
+    """Judge scores of K >= 2 tiers in [0, 10], shape (n, K). Flags are refused: True would count as 1 of 10."""
+    array = _numeric(values, name, 2)
+    if array.dtype.kind == "b":
+        raise ValueError(f"{name}: holds flags, not judge scores in [0, 10]")
+    table = _table(array, name, None, SCORE_MAX)
+    if table.shape[1] < 2:
+        raise ValueError(f"{name}: has 1 tier where at least 2 are needed to choose from")
+    return table
+
+
+def model_values(values: Any, name: str) -> FloatArray:
+    """Values of K >= 1 models in any unit, shape (n, K); flags are 0 and 1. None is larger than MAX_SECONDS."""
+    array = _numeric(values, name, 2)
+    if array.ndim < 2:
+        raise ValueError(f"{name}: must be two-dimensional, a row for each query and a column for each model")
+    if not array.size:
+        raise ValueError(f"{name}: is empty")
+    return _bounded(array, name, -MAX_SECONDS, MAX_SECONDS)
+
+
+def tier_amounts(values: Any, name: str, n: int, tiers: int) -> FloatArray:
+    """Amounts >= 0 of each tier (seconds, USD), shape (n, tiers); one number for each tier stands for every query."""
+    array = _numeric(values, name, 2)
+    if array.ndim == 2:
+        return _table(array, name, tiers, MAX_SECONDS, n)
+    return np.broadcast_to(_bounded(_of_length(array, name, tiers), name, 0, MAX_SECONDS), (n, tiers))
+
+
+def tier_count(values: Any, name: str) -> int:
+    """K >= 2, of a table (n, K) or of one number for each tier (K,)."""
+    shape = _numeric(values, name, 2).shape
+    if not shape or shape[-1] < 2:
+        raise ValueError(f"{name}: must have a number for each of at least 2 tiers")
+    return int(shape[-1])
+
+
+def tier_probabilities(values: Any, name: str, n: int | None = None, tiers: int | None = None) -> FloatArray:
+    """Probabilities in [0, 1] of every tier but the last, shape (n, tiers - 1); of two tiers shape (n,) will do."""
+    array = _numeric(values, name, 2)
+    table = array[:, None] if array.ndim == 1 else array
+    return _table(table, name, None if tiers is None else tiers - 1, 1, n)
+
+
+def tier_choice(values: Any, name: str, n: int | None, tiers: int) -> IntArray:
+    """The tier that answers each query, 0 ... tiers - 1, shape (n,). Flags are refused: True is the *small* model."""
+    array = _of_length(_numeric(values, name), name, n)
+    if array.dtype.kind == "b":
+        raise ValueError(f"{name}: holds flags, not tiers 0 to {tiers - 1} (0 = the cheapest)")
+    bad = ~((array >= 0) & (array < tiers)) | (array != np.floor(array))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"{name}[{i}]: {array[i].item()!r} is not a tier from 0 to {tiers - 1}")
+    return array.astype(np.int64, copy=False)
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}: must be True or False, not {str(value)[:80]!r}")
+    return bool(value)
 
 
 def whole_number(value: Any, name: str, low: int) -> int:

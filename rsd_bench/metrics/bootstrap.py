@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 from threadpoolctl import ThreadpoolController
 
-from rsd_bench.config import CONFIDENCE, MIN_BAND_GROUPS, MIN_GROUPS, N_BOOT, N_BUNDLES
+from rsd_bench.config import CONFIDENCE, MAX_UNDEFINED, MIN_BAND_GROUPS, MIN_GROUPS, N_BOOT, N_BUNDLES
 from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.types import Interval
 
@@ -144,6 +144,19 @@ def interval(value: float, samples: FloatArray, groups: int, within: tuple[float
     half = deviate * samples.std()
     bounds = np.clip((min(low, value - half), max(high, value + half)), *within)
     return Interval(value, *(float(bound) for bound in np.round(bounds, _DECIMALS) + 0.0))
+
+
+def interval_where_defined(
+    value: float, samples: FloatArray, groups: int, within: tuple[float, float] = _ANY
+) -> Interval:
+    """`interval` of a figure that not every resample has (NaN): AUROC where one label occurs, a share of nothing.
+
+    Up to MAX_UNDEFINED of the resamples are passed over; of more, or where the figure itself is NaN, bounds are NaN.
+    """
+    defined = samples[~np.isnan(samples)]
+    if math.isnan(value) or len(defined) < (1 - MAX_UNDEFINED) * len(samples):
+        return Interval(float(value), math.nan, math.nan)
+    return interval(value, defined, groups, within)
 
 
 @lru_cache(maxsize=1024)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.config import ECE_BINS
+from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.metrics.routing import descending
+from rsd_bench.metrics.tiers import label_tiers
 
 
 def auroc(p_edge: FloatArray, labels: NDArray[np.int8], order: IntArray | None = None) -> float | None:
@@ -24,6 +29,20 @@ def auroc(p_edge: FloatArray, labels: NDArray[np.int8], order: IntArray | None =
     true = np.append(0, found[last])
     false = np.append(0, last + 1 - found[last])
     return float(np.trapezoid(true / positives, false / false[-1]))
+
+
+def auroc_tiers(p: Any, *, scores: Any, mes: float) -> FloatArray:
+    """AUROC of p_k against the label of tier k, for every tier but the last; NaN where only one label occurs.
+
+    p: P(tier k is good enough) in [0, 1], shape (n, K - 1); of two tiers shape (n,) will do. scores: judge scores in
+    [0, 10], shape (n, K). mes: one number in [0, 10]. Returns shape (K - 1,): the chance that a random competent query
+    gets a higher p than a random other one, ties half. Raises ValueError naming the argument.
+    Source: rsd_bench metrics version 2; of two tiers the AUROC of version 1.
+    """
+    labels = label_tiers(scores, mes)
+    probabilities = arrays.tier_probabilities(p, "p", len(labels), labels.shape[1] + 1)
+    found = (auroc(probabilities[:, k], labels[:, k]) for k in range(labels.shape[1]))
+    return np.array([math.nan if area is None else area for area in found])
 
 
 def brier(p_edge: FloatArray, labels: NDArray[np.int8]) -> float:

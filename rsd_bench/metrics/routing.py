@@ -7,9 +7,9 @@ judge scores in [0, 10], latencies are seconds. `docs/metrics.md` gives each def
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,6 @@ from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.metrics.label import label
 from rsd_bench.types import RoutingScore, Scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Columns of `terms`: what a bootstrap has to sum, in this order.
 TERMS = ("n", "solved", "delivered", "on_small", "latency", "large_latency")
@@ -70,14 +67,19 @@ class Outcomes:
 
 
 def rcs(apsp: Any, ca: Any, ail: Any, ail_all_large: Any, scenario: Scenario) -> Any:
-    """Routing Composite Score: alpha APSP + beta CA + gamma (1 - AIL / AIL_all-large). Scalars or arrays."""
+    """Routing Comprehensive Score: alpha APSP + beta CA + gamma (1 - AIL / AIL_all-large). Scalars or arrays."""
     return scenario.alpha * apsp + scenario.beta * ca + scenario.gamma * (1 - ail / ail_all_large)
+
+
+def worth_of_answering(scenario: Scenario, advantage: Any, ail: Any, ail_all_large: Any) -> Any:
+    """RCS of a policy that solves nothing: alpha must exceed it, or no answer could make up for what it costs."""
+    return scenario.beta * advantage + scenario.gamma * (1 - ail / ail_all_large)
 
 
 def check_scenario(scenario: Scenario, outcomes: Outcomes) -> None:
     """Refuse a scenario whose weights make all-small the best policy whatever the answers are worth (ValueError)."""
-    saved = 1 - outcomes.small_latency.mean() / outcomes.large_latency.mean()
-    floor = scenario.beta + scenario.gamma * saved
+    small, large = outcomes.small_latency.mean(), outcomes.large_latency.mean()
+    floor = worth_of_answering(scenario, 1.0, small, large)
     if scenario.alpha <= floor:
         raise ValueError(
             f"scenario {scenario.name!r}: alpha {scenario.alpha:g} <= beta + gamma (1 - AIL_small/AIL_large) = "
@@ -85,17 +87,33 @@ def check_scenario(scenario: Scenario, outcomes: Outcomes) -> None:
         )
 
 
-def term_columns(
-    route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0
+def answer_columns(
+    delivered: FloatArray, mes: float, advantage: NDArray[Any], latency: FloatArray, large_latency: FloatArray
 ) -> Iterator[NDArray[Any]]:
-    """Per-query terms of every metric, one array of shape (n,) at a time, in the order of TERMS."""
-    delivered = np.where(route, outcomes.small, outcomes.large)
-    yield np.ones(len(route))
+    """Per-query terms of every metric from the answers delivered, one array of shape (n,) at a time, as TERMS.
+
+    advantage: of the model that answered, 1 the small one ... 0 the large one. latency: what each query waited.
+    """
+    yield np.ones(len(delivered))
     yield delivered >= mes
     yield delivered
-    yield route
-    yield router_latency + np.where(route, outcomes.small_latency, outcomes.large_latency)
-    yield outcomes.large_latency
+    yield advantage
+    yield latency
+    yield large_latency
+
+
+def term_columns(
+    route: BoolArray,
+    outcomes: Outcomes,
+    mes: float,
+    router_latency: FloatArray | float = 0.0,
+    cascade: bool = False,
+) -> Iterator[NDArray[Any]]:
+    """`answer_columns` of a routing of two models; in a cascade who goes on to the large model waited for both."""
+    delivered = np.where(route, outcomes.small, outcomes.large)
+    large = outcomes.small_latency + outcomes.large_latency if cascade else outcomes.large_latency
+    latency = router_latency + np.where(route, outcomes.small_latency, large)
+    yield from answer_columns(delivered, mes, route, latency, outcomes.large_latency)
 
 
 def terms(route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0) -> FloatArray:
@@ -116,13 +134,21 @@ def metrics_of(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:
     }
 
 
+def score_of(columns: Iterable[NDArray[Any]], scenario: Scenario) -> RoutingScore:
+    """The score of all queries together, from their `answer_columns`."""
+    sums = np.array([column.sum() for column in columns], np.float64)
+    return RoutingScore(int(sums[0]), **{name: float(value) for name, value in metrics_of(sums, scenario).items()})
+
+
 def routing_score(
-    route: BoolArray, outcomes: Outcomes, scenario: Scenario, router_latency: FloatArray | float = 0.0
+    route: BoolArray,
+    outcomes: Outcomes,
+    scenario: Scenario,
+    router_latency: FloatArray | float = 0.0,
+    cascade: bool = False,
 ) -> RoutingScore:
     """`score_routing` for arguments that are already checked."""
-    columns = term_columns(route, outcomes, scenario.mes, router_latency)
-    values = metrics_of(np.array([column.sum() for column in columns], np.float64), scenario)
-    return RoutingScore(len(route), **{name: float(value) for name, value in values.items()})
+    return score_of(term_columns(route, outcomes, scenario.mes, router_latency, cascade), scenario)
 
 
 def score_routing(
@@ -134,24 +160,47 @@ def score_routing(
     large_latency: Any = None,
     scenario: str | Scenario,
     router_latency_s: Any = 0.0,
+    cascade: bool = False,
 ) -> RoutingScore:
     """Score the decisions of a router.
 
     route_small: shape (n,), 1 where the small model answers. small, large: judge scores in [0, 10], shape (n,).
     small_latency, large_latency, router_latency_s: seconds, shape (n,) or one number; latencies left out mean the
-    `paper-bounds` profile. scenario: a preset's name or a Scenario.
-    Raises ValueError naming the argument that is wrong. Source: rsd_bench metrics version 1.
+    `paper-bounds` profile. scenario: a preset's name or a Scenario. cascade: the router saw the small model's answer
+    before it decided, so that a query of the large model waited for both; RCS still divides by the large one's alone.
+    Raises ValueError naming the argument that is wrong. Source: rsd_bench metrics version 1; cascades version 2.
     """
     scenario = scenario_named(scenario)
     outcomes = Outcomes.of(small, large, small_latency, large_latency)
     route = arrays.decisions(route_small, "route_small", len(outcomes))
+    cascade = arrays.flag(cascade, "cascade")
     check_scenario(scenario, outcomes)
-    return routing_score(route, outcomes, scenario, arrays.seconds(router_latency_s, "router_latency_s", len(outcomes)))
+    router_latency = arrays.seconds(router_latency_s, "router_latency_s", len(outcomes))
+    return routing_score(route, outcomes, scenario, router_latency, cascade)
 
 
 def descending(p_edge: FloatArray) -> IntArray:
     """Positions from the highest p to the lowest, equals in their order."""
     return np.argsort(-p_edge, kind="stable")
+
+
+def sweep_thresholds(ascending: FloatArray, taus: Iterable[float] | None) -> tuple[FloatArray, IntArray]:
+    """Thresholds of a sweep, rising, and how many of the values reach each: p >= tau holds for the k largest.
+
+    Each distinct value of `ascending`, or `taus` and 0; and what none reaches.
+    """
+    if taus is None:
+        first = np.flatnonzero(np.append(True, ascending[1:] > ascending[:-1]))
+        return np.append(ascending[first], TAU_ALL_CLOUD), len(ascending) - np.append(first, len(ascending))
+    thresholds = np.unique(np.append(np.asarray(list(taus), dtype=np.float64), (0.0, TAU_ALL_CLOUD)))
+    return thresholds, len(ascending) - np.searchsorted(ascending, thresholds, side="left")
+
+
+def sums_of_first(values: NDArray[Any]) -> FloatArray:
+    """Sums of the first 0, 1, 2 ... n values, shape (n + 1,)."""
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 def sweep_curve(
@@ -162,22 +211,17 @@ def sweep_curve(
     router_latency: FloatArray | float = 0.0,
     order: IntArray | None = None,
 ) -> dict[str, FloatArray]:
-    """`sweep` for arguments that are already checked, as arrays. One sort and one cumulative sum per term.
+    """`sweeps.sweep` for arguments that are already checked, as arrays. One sort and one cumulative sum per term.
 
     order: `descending(p_edge)`, where it is at hand.
     """
     n = len(p_edge)
     order = descending(p_edge) if order is None else order
     ascending = p_edge[order[::-1]]
-    if taus is None:
-        thresholds = np.append(ascending[np.append(True, ascending[1:] > ascending[:-1])], TAU_ALL_CLOUD)
-    else:
-        thresholds = np.unique(np.append(np.asarray(list(taus), dtype=np.float64), (0.0, TAU_ALL_CLOUD)))
-    k = n - np.searchsorted(ascending, thresholds, side="left")  # p >= tau holds for the k largest
+    thresholds, k = sweep_thresholds(ascending, taus)
 
     def total(if_small: Any, if_large: Any) -> FloatArray:
-        gain = np.concatenate(([0.0], np.cumsum((if_small - if_large)[order])))
-        return np.asarray((if_large.sum() + gain[k]) / n)
+        return np.asarray((if_large.sum() + sums_of_first((if_small - if_large)[order])[k]) / n)
 
     small_solved, large_solved = (s >= scenario.mes for s in (outcomes.small, outcomes.large))
     apsp = total(small_solved.astype(np.float64), large_solved.astype(np.float64))
@@ -192,40 +236,16 @@ def sweep_curve(
     }
 
 
-def sweep(
-    p_edge: Any,
-    *,
-    small: Any,
-    large: Any,
-    small_latency: Any = None,
-    large_latency: Any = None,
-    scenario: str | Scenario,
-    taus: Iterable[float] | None = None,
-    router_latency_s: Any = 0.0,
-) -> pd.DataFrame:
-    """Scores at every threshold: small model iff p_edge >= tau.
-
-    p_edge: P(edge competent) in [0, 1], shape (n,). taus: thresholds >= 0; None means every distinct p_edge. Both end
-    policies are always there: all-small (the lowest tau) and all-large (tau 1.01). Other arguments as `score_routing`.
-    Returns a DataFrame tau, apsp, ca, ail (seconds), rcs in ascending tau. Raises ValueError naming the argument.
-    """
-    import pandas as pd
-
-    scenario = scenario_named(scenario)
-    outcomes = Outcomes.of(small, large, small_latency, large_latency)
-    p = arrays.probabilities(p_edge, "p_edge", len(outcomes))
-    check_scenario(scenario, outcomes)
-    if taus is not None:
-        taus = arrays.thresholds(taus, "taus").tolist()
-    router_latency = arrays.seconds(router_latency_s, "router_latency_s", len(outcomes))
-    return pd.DataFrame(sweep_curve(p, outcomes, scenario, taus, router_latency))
-
-
 def choose_tau(p_edge: FloatArray, outcomes: Outcomes, scenario: Scenario) -> float:
     """The tau of the grid 0.00, 0.05 ... 1.00, 1.01 with the highest RCS; ties go to higher APSP, then higher tau."""
     curve = sweep_curve(p_edge, outcomes, scenario, TAU_GRID)
     ranked = np.lexsort((curve["tau"], np.round(curve["apsp"], 12), np.round(curve["rcs"], 12)))
     return float(curve["tau"][ranked[-1]])
+
+
+def rcs_gain(solved: Any, advantage: Any, saved: Any, scenario: Scenario) -> Any:
+    """What RCS gains by other answers, from their differences in [solved], advantage and seconds / AIL_all-large."""
+    return scenario.alpha * solved + scenario.beta * advantage + scenario.gamma * saved
 
 
 def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
@@ -235,7 +255,7 @@ def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
     """
     solved = (outcomes.small >= scenario.mes).astype(np.float64) - (outcomes.large >= scenario.mes)
     saved = (outcomes.large_latency - outcomes.small_latency) / outcomes.large_latency.mean()
-    return np.asarray(scenario.alpha * solved + scenario.beta + scenario.gamma * saved)
+    return np.asarray(rcs_gain(solved, 1.0, saved, scenario))
 
 
 def rcs_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
@@ -265,9 +285,17 @@ def reference_scores(outcomes: Outcomes, scenario: Scenario, ca: float | None = 
 
 def with_random(rows: dict[str, RoutingScore], ca: float) -> dict[str, RoutingScore]:
     """The rows with `random` at a share `ca`: the mixture of the fixed policies."""
-    edge, cloud = rows["all-edge"].to_dict(), rows["all-cloud"].to_dict()
-    mixed = {name: ca * edge[name] + (1 - ca) * cloud[name] for name in edge if name != "n"}
-    return {**rows, "random": RoutingScore(rows["all-edge"].n, **mixed)}
+    return {**rows, "random": mixed([rows["all-edge"], rows["all-cloud"]], [ca, 1 - ca])}
+
+
+def mixed(policies: Sequence[RoutingScore], shares: Sequence[float]) -> RoutingScore:
+    """The expected score of dealing queries to policies at random, in these shares: every metric but n is a mean."""
+    each = [policy.to_dict() for policy in policies]
+    names = [name for name in each[0] if name != "n"]
+    return RoutingScore(
+        policies[0].n,
+        **{name: sum(share * score[name] for share, score in zip(shares, each, strict=True)) for name in names},
+    )
 
 
 def better_fixed(rows: dict[str, RoutingScore]) -> str:
@@ -286,6 +314,11 @@ def area_apsp_ca(curve: dict[str, FloatArray]) -> float:
     return float(np.trapezoid(curve["apsp"][::-1], curve["ca"][::-1]))
 
 
+def apsp_at(curve: dict[str, FloatArray], ca: Any) -> Any:
+    """APSP when a share `ca` goes to the small model, linear between the points of the curve. Scalars or arrays."""
+    return np.interp(ca, curve["ca"][::-1], curve["apsp"][::-1])
+
+
 def apsp_drop(curve: dict[str, FloatArray], ca: float = DROP_AT_CA) -> float:
-    """APSP lost against all-cloud when a share `ca` goes to the small model, linear between the points of the curve."""
-    return float(curve["apsp"][-1] - np.interp(ca, curve["ca"][::-1], curve["apsp"][::-1]))
+    """APSP lost against all-cloud when a share `ca` goes to the small model."""
+    return float(curve["apsp"][-1] - apsp_at(curve, ca))

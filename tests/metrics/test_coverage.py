@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 
 import rsd_bench as rsd
-from rsd_bench.config import MIN_BAND_GROUPS
+from rsd_bench.config import MIN_BAND_GROUPS, MIN_LINEAR_GROUPS
 
 RUNS = 400
 _CHANCE = 0.02  # two standard errors of a share of 95 % of 400 runs
@@ -43,6 +43,17 @@ def test_intervals_of_few_groups_hold_the_truth_where_percentiles_did_not(
     assert not low, f"of {groups} groups"
     if groups <= 10:
         assert found["before"]["difference"] < 0.93 - _CHANCE
+
+
+@pytest.mark.parametrize("groups", [10, 31, MIN_LINEAR_GROUPS])
+def test_intervals_of_rank_figures_hold_the_truth(simulation: ModuleType, groups: int) -> None:
+    found = simulation.rank_coverage(groups, "unequal", RUNS // 2)
+    assert found.keys() >= {"lift", "skill", "auroc", "apsp_at_0.8", "gain_at_0.8"}
+    if (
+        groups == 10
+    ):  # 25 queries: where nearly all pairs are in the right order, resamples hardly differ (docs/metrics.md)
+        del found["auroc"]
+    assert not {name: share for name, share in found.items() if share < 0.93 - 1.5 * _CHANCE}, f"of {groups} groups"
 
 
 @pytest.mark.parametrize("groups", [MIN_BAND_GROUPS, 31, 50])
