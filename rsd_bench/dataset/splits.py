@@ -74,10 +74,7 @@ def join_equal_questions(groups: Sequence[str], questions: Sequence[str | None])
     for group, text in zip(groups, folded, strict=True):
         stands_in.setdefault(text, set()).add(group)
     standing = [bool(text) and len(stands_in[text]) > STANDING_GROUPS for text in folded]
-    asked = [
-        f"text {text}" if text and not alone else f"query {i}"
-        for i, (text, alone) in enumerate(zip(folded, standing, strict=True))
-    ]
+    asked = [[text] if text and not alone else [] for text, alone in zip(folded, standing, strict=True)]
     return QuestionGroups(leakage_groups(groups, asked), standing)
 
 
