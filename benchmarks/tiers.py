@@ -21,7 +21,6 @@ import numpy as np
 
 import rsd_bench as rsd
 from rsd_bench.config import SCENARIOS
-from rsd_bench.metrics.bootstrap import _draws
 from rsd_bench.metrics.rank_intervals import RANK_RANGES
 
 SCENARIO = SCENARIOS["fast_response"]
@@ -121,7 +120,9 @@ def plain_sweep(p: np.ndarray, of: dict[str, Any], taus: np.ndarray) -> list[flo
 def plain_skill(p: np.ndarray, small: np.ndarray, large: np.ndarray, codes: np.ndarray, n_boot: int) -> np.ndarray:
     """Skill of each resample: its queries sorted anew."""
     out = []
-    for drawn in _draws(int(codes.max()) + 1, n_boot, 0):
+    groups, rng = int(codes.max()) + 1, np.random.default_rng(4)
+    for _ in range(n_boot):
+        drawn = np.bincount(rng.integers(0, groups, groups), minlength=groups)
         rows = np.repeat(np.arange(len(p)), drawn[codes])
         out.append(rsd.lift(p[rows], small=small[rows], large=large[rows], mes=SCENARIO.mes).skill)
     return np.array(out)
