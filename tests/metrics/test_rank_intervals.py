@@ -11,7 +11,7 @@ import pytest
 
 import rsd_bench as rsd
 from rsd_bench.config import CA_POINTS, CURVE_POINTS, MIN_LINEAR_GROUPS
-from rsd_bench.metrics.bootstrap import _draws, group_sums, resample_sums
+from rsd_bench.metrics.bootstrap import group_sums, resample_sums
 from rsd_bench.metrics.calibration import auroc
 from rsd_bench.metrics.rank_intervals import RANK_RANGES, RankTerms, curve_figures, curve_sums
 
@@ -45,9 +45,14 @@ def brute_force(p, data, codes, drawn):
     return [found.lift, found.skill, math.nan if rank is None else rank, *table["apsp"], *table["gain"]]
 
 
+def draws(groups, n_boot):
+    """How often each group stands in each resample, shape (n_boot, groups)."""
+    return resample_sums(np.eye(groups), n_boot, 0).astype(int)
+
+
 def resampled(p, data, codes):
-    draws = _draws(int(codes.max()) + 1, N_BOOT, 0)
-    return dict(zip(RANK_RANGES, np.array([brute_force(p, data, codes, drawn) for drawn in draws]).T, strict=True))
+    drawn = draws(int(codes.max()) + 1, N_BOOT)
+    return dict(zip(RANK_RANGES, np.array([brute_force(p, data, codes, one) for one in drawn]).T, strict=True))
 
 
 @pytest.mark.parametrize(("groups", "decimals"), [(10, 16), (31, 16), (31, 1), (MIN_LINEAR_GROUPS - 1, 1)])
@@ -66,7 +71,7 @@ def test_a_curve_of_many_points_is_thinned_and_still_the_same_to_a_thousandth():
     sums = curve_sums(*judged(*case[:2]), case[2])
     assert sums.shape == (20, 3 + 3 * CURVE_POINTS)
     found, expected = curve_figures(resample_sums(sums, 100, 0)), brute_force(*case, np.ones(20, np.int64))
-    drawn = np.array([brute_force(*case, one) for one in _draws(20, 100, 0)])
+    drawn = np.array([brute_force(*case, one) for one in draws(20, 100)])
     for i, name in enumerate(RANK_RANGES):
         np.testing.assert_allclose(found[name], drawn[:, i], atol=0.002, err_msg=name)
         assert abs(curve_figures(sums.sum(axis=0)[None])[name][0] - expected[i]) < 0.002

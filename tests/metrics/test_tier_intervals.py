@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rsd_bench as rsd
 from rsd_bench.endpoints.prices import Price
-from rsd_bench.metrics.bootstrap import _draws, interval
+from rsd_bench.metrics.bootstrap import interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
 from rsd_bench.metrics.routing import RANGES
 from rsd_bench.metrics.tier_intervals import TIER_RANGES
@@ -142,7 +142,7 @@ def test_resamples_are_those_of_a_plain_loop():
     samples = []
     # groups are numbered as they first occur, which is how the draws name them
     first = {int(code): i for i, code in enumerate(dict.fromkeys(codes.tolist()))}
-    for drawn in _draws(n_groups, 400, 0):
+    for drawn in resample_sums(np.eye(n_groups), 400, 0).astype(int):
         rows = np.repeat(np.arange(90), [drawn[first[int(code)]] for code in codes])
         taken = {"scores": of["scores"][rows], "latencies": of["latencies"][rows], "scenario": "fast_response"}
         own = rsd.score_tiers(of["choice"][rows], **taken, router_latency_s=0.016).rcs
