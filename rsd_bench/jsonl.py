@@ -37,17 +37,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
+_PYTHONS = json.JSONDecoder(object_pairs_hook=_unique)  # takes the NaN and Infinity that Python's own json writes
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, constants: bool = False) -> Any:
     """Strict JSON: no NaN or infinite number, no key twice, no runaway nesting, no half of a surrogate pair.
 
-    Raises ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
+    constants: take NaN and Infinity, for files in which they are no mistake but a value with a meaning. Raises
+    ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
     """
     try:
-        value = _DECODER.decode(text)
+        value = (_PYTHONS if constants else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
