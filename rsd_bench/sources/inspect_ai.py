@@ -86,7 +86,8 @@ def open_inspect(
         _keep_one_run(task, report)
         for number, log in enumerate(task.logs):
             if not _scan(task, number, log, report) and log.status == "success":
-                what = f"holds no samples, of {log.of_results('total_samples')} that were run"
+                ran = log.of_results("total_samples")
+                what = "holds no samples" + (f", of {ran:,} that were run" if isinstance(ran, int) else "")
                 empty.append(SourceProblem(str(log.path), what, "log the run with its samples (no --no-log-samples)"))
         if not task.queries:
             continue
@@ -153,7 +154,13 @@ def _scan(task: _Task, number: int, log: InspectLog, report: Report) -> int:
     contents: dict[tuple[str, int], bytes] = {}
     taken: dict[str, str] = {}
     rows = 0
-    for where, raw in samples_of(log, report):
+
+    def unread(problem: Problem) -> None:
+        nonlocal rows
+        rows += 1
+        report(problem)
+
+    for where, raw in samples_of(log, unread):
         rows += 1
         try:
             sample = read_sample(where, raw, log.model)

@@ -32,6 +32,7 @@ from rsd_bench.types import InputError, Problem, Report
 
 SUFFIXES = (".eval", ".json")
 _ZSTD = 93
+_PARTS = ("eval", "samples", "plan")
 _HEADERS = ("header.json", "_journal/start.json", "start.json")
 _SAMPLE = re.compile(r"samples/.+_epoch_\d+\.json", re.DOTALL)
 _CHUNKED = re.compile(r"samples/.+_epoch_\d+/sample\.json", re.DOTALL)
@@ -91,8 +92,10 @@ def read_log(path: Path) -> InspectLog | None:
                     header = {**_parse(_unpacked(archive, archive.getinfo("results.json"))), **header}
         else:
             header = _parse(_bytes_of(path))
-    if not isinstance(header, dict) or not isinstance(header.get("eval"), dict):
+    if not isinstance(header, dict) or header.keys().isdisjoint(_PARTS):
         return None
+    if not isinstance(header.get("eval"), dict):
+        raise InputError.at(path, "has no `eval`, which says what was run", "name the log as inspect-ai wrote it")
     for name in ("task", "model"):
         if not isinstance(value := header["eval"].get(name), str) or not value.strip():
             raise InputError.at(path, f"eval.{name} is no text", "name the log as inspect-ai wrote it")

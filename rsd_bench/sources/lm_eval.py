@@ -8,10 +8,10 @@ sample is logged once a filter; the score is one metric under one filter, chosen
 results name it. How a row is read: `lm_eval_row`.
 
 Logs of several models on a task make one source, of queries TASK/doc_id. The same doc_id must mean the same query in
-each: the same target, and the same prompt, or, where prompts are worded per model, the same `doc`, if that doc is no
-other row's. `doc_hash` proves nothing: there are logs in which it is the hash of nothing in every row. A prompt that
-another row of an earlier log has word for word is an error. Texts only: of a task with images or sounds its logs hold
-none.
+each: the same target and options, and the same prompt, or, where prompts are worded per model, the same `doc`, if that
+doc is no other row's. `doc_hash` proves nothing: there are logs in which it is the hash of nothing in every row. A
+prompt that another row of the other log has word for word is an error. Texts only: of a task with images or sounds the
+logs hold none.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Doc:
     """What a row asks, as digests: enough to tell whether another log's row asks the same."""
 
     where: str
-    target: str
+    answer: bytes
     prompt: bytes
     proof: bytes | None
 
@@ -187,9 +187,9 @@ def _scan(task: _Task, number: int, log: _Log, report: Report) -> None:
         contents[row.doc_id, row.filter] = content
         task.domains.note(row.doc)
         task.choices.setdefault(row.filter, MetricChoice(task.metric)).note(row.where, _metrics(raw))
-        doc = _Doc(row.where, row.target, row.prompt, row.proof)
+        doc = _Doc(row.where, row.answer, row.prompt, row.proof)
         earlier = docs.setdefault(row.doc_id, doc)
-        if (earlier.target, earlier.prompt) != (doc.target, doc.prompt):
+        if (earlier.answer, earlier.prompt) != (doc.answer, doc.prompt):
             what = f"doc_id {row.doc_id} is not the query it is at {earlier.where}"
             report(SourceProblem(row.where, what, "import the log as lm-eval wrote it"))
     ran = log.of_task("n-samples", task.name).get("effective")
@@ -208,17 +208,18 @@ def _metrics(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _agree(task: _Task, report: Report) -> None:
     """Hold each log against what its doc_ids stood for in the logs before it."""
     first_of: dict[str, tuple[int, _Doc]] = {}
-    prompts = [{doc.prompt: key for key, doc in docs.items()} for docs in task.docs]
+    prompts = [{doc.prompt for doc in docs.values()} for docs in task.docs]
     proofs = [Counter(doc.proof for doc in docs.values()) for docs in task.docs]
     reworded = 0
     for number, docs in enumerate(task.docs):
         for key, doc in docs.items():
             other, first = first_of.setdefault(key, (number, doc))
-            if doc.target == first.target and doc.prompt == first.prompt:
+            if doc.answer == first.answer and doc.prompt == first.prompt:
                 continue
             proven = doc.proof is not None and doc.proof == first.proof
             alone = proofs[number][doc.proof] == 1 and proofs[other][first.proof] == 1
-            if doc.target != first.target or not (proven and alone) or doc.prompt in prompts[other]:
+            another = doc.prompt in prompts[other] or first.prompt in prompts[number]
+            if doc.answer != first.answer or not (proven and alone) or another:
                 what = f"doc_id {key} is not the query it is at {first.where}"
                 report(SourceProblem(doc.where, what, "import logs of one version of the task together"))
             reworded += 1

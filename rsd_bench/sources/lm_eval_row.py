@@ -52,6 +52,11 @@ class Row:
         return sha256(self.question.encode()).digest()
 
     @property
+    def answer(self) -> bytes:
+        """A digest of the target and of the options that it is one of: neither is worded per model."""
+        return sha256(json.dumps([self.target, self.options]).encode()).digest()
+
+    @property
     def reference(self) -> str | None:
         """The target as a text; of a multiple-choice question the option that it numbers."""
         text = self.target.strip()
@@ -90,10 +95,14 @@ def read_row(where: str, row: Mapping[str, Any]) -> Row:
     target = row["target"]
     continuations = [request[1] if len(request) > 1 else None for request in requests]
     likely = [text for text in continuations if isinstance(text, str)]
+    if likely and len(likely) < len(requests):
+        raise ValueError("arguments lack the continuation of a request")
+    if len(said) > 1 and len(set(likely)) > 1:
+        raise ValueError("arguments differ in the question and in how it goes on")
     options: tuple[str, ...] = ()
     likelihoods: tuple[float, ...] = ()
     text = None
-    if len(likely) == len(requests) > 1 and len(said) == 1:
+    if len(likely) > 1 and len(said) == 1:
         chosen = [index for index, prompt in enumerate(prompts) if prompt.strip()]
         options = tuple(likely[index].strip() for index in chosen)
         likelihoods = tuple(_likelihood(row, index) for index in chosen)
