@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +30,17 @@ def _finite(text: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in out:
-            raise ValueError(f"key {key!r} stands twice")
-        out[key] = value
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"key {twice!r} stands twice")
     return out
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
 _PYTHONS = json.JSONDecoder(object_pairs_hook=_unique)  # takes the NaN and Infinity that Python's own json writes
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
+_CONTAINERS = frozenset((dict, list))
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -48,12 +50,32 @@ def parse_json(text: str, *, constants: bool = False) -> Any:
     constants: take NaN and Infinity, for files in which they are no mistake but a value with a meaning. Raises
     ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
     """
-    try:
+    with _said_plainly():
         value = (_PYTHONS if constants else _DECODER).decode(text)
+    _require_sound(value, text)
+    return value
+
+
+def parse_json_at(text: str, at: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place in a text, and where it ends; as `parse_json` with `constants`."""
+    with _said_plainly():
+        value, end = _PYTHONS.raw_decode(text, at)
+    _require_sound(value, text[at:end])
+    return value, end
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    try:
+        yield
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
         raise ValueError("not JSON that can be read: nested too deeply") from None
+
+
+def _require_sound(value: Any, text: str) -> None:
+    """ValueError where a value cannot be printed, hashed and written as UTF-8. text: the JSON that it was read from."""
     if text.count("[") + text.count("{") > _MAX_DEPTH and _too_deep(value):
         raise ValueError("not JSON that can be read: nested too deeply")
     try:
@@ -62,14 +84,13 @@ def parse_json(text: str, *, constants: bool = False) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
-    return value
 
 
 def _too_deep(value: Any) -> bool:
-    level = [value]
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(_MAX_DEPTH):
-        nested = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
-        level = [item for items in nested for item in items]
+        nested = (held.values() if type(held) is dict else held for held in level)
+        level = [item for items in nested for item in items if type(item) in _CONTAINERS]
         if not level:
             return False
     return True

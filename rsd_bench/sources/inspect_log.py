@@ -27,7 +27,7 @@ from typing import Any
 import pyarrow as pa
 
 from rsd_bench.config import MAX_LOG_BYTES, MAX_LOG_ENTRIES, MAX_LOG_RATIO
-from rsd_bench.jsonl import parse_json
+from rsd_bench.jsonl import parse_json, parse_json_at
 from rsd_bench.types import InputError, Problem, Report
 
 SUFFIXES = (".eval", ".json")
@@ -91,7 +91,7 @@ def read_log(path: Path) -> InspectLog | None:
                 if found == "start.json" and "results.json" in names:
                     header = {**_parse(_unpacked(archive, archive.getinfo("results.json"))), **header}
         else:
-            header = _parse(_bytes_of(path))
+            header = _header(_text_of(path))
     if not isinstance(header, dict) or header.keys().isdisjoint(_PARTS):
         return None
     if not isinstance(header.get("eval"), dict):
@@ -106,11 +106,11 @@ def samples_of(log: InspectLog, report: Report) -> Iterator[tuple[str, Any]]:
     """Where each sample stands, and its JSON value. An entry that cannot be read goes to `report`."""
     with _reading(log.path):
         if log.path.suffix != ".eval":
-            loaded = _parse(_bytes_of(log.path)).get("samples") or []
-            if not isinstance(loaded, list):
-                raise ValueError("`samples` is no list")
-            for number, sample in enumerate(loaded):
-                yield f"{log.path}: samples[{number}]", sample
+            for name, number, value in _members(_text_of(log.path)):
+                if number is not None:
+                    yield f"{log.path}: samples[{number}]", value
+                elif name == "samples" and value is not None:
+                    raise ValueError("`samples` is no list")
             return
         with _archive(log.path) as archive:
             entries = {info.filename: info for info in archive.infolist()}  # a sample written again is the later one
@@ -143,14 +143,84 @@ def _said(error: BaseException) -> str:
     return " ".join(what.split())[:200] or type(error).__name__
 
 
-def _bytes_of(path: Path) -> bytes:
+def _text_of(path: Path) -> str:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
         raise ValueError("it is no plain file")
     if found.st_size > MAX_LOG_BYTES:
         fix = "`inspect log convert --to eval` makes it one that is read sample by sample"
         raise InputError.at(path, f"has {found.st_size:,} bytes, more than {MAX_LOG_BYTES:,}", fix)
-    return path.read_bytes()
+    return path.read_bytes().decode("utf-8-sig")
+
+
+def _header(text: str) -> dict[str, Any] | None:
+    """All but the samples of a log that is one JSON object; None for other JSON. What follows samples is not needed."""
+    if not text.lstrip().startswith("{"):
+        parse_json(text, constants=True)
+        return None
+    header: dict[str, Any] = {}
+    for name, number, value in _members(text):
+        if number is not None and "eval" in header:
+            break
+        header |= {name: value} if number is None else {name: None}
+    return header
+
+
+def _members(text: str) -> Iterator[tuple[str, int | None, Any]]:
+    """The members of the object that a text holds, one at a time: name, None, value.
+
+    Those of `samples`, if it is a list, come one at a time as well: "samples", number, value. A log is so never held
+    whole beside its text. Raises ValueError where the text is no JSON object.
+    """
+    place = _Place(text)
+    names: set[str] = set()
+    place.need("{")
+    while not place.take("}"):
+        if names:
+            place.need(",")
+        name = place.value()
+        if not isinstance(name, str) or name in names:
+            raise ValueError(f"not JSON: key {str(name)[:40]!r} is no text, or stands twice")
+        names.add(name)
+        place.need(":")
+        if name != "samples" or not place.take("["):
+            yield name, None, place.value()
+            continue
+        number = 0
+        while not place.take("]"):
+            if number:
+                place.need(",")
+            yield name, number, place.value()
+            number += 1
+    if place.left():
+        raise ValueError("not JSON: something follows the object")
+
+
+class _Place:
+    """How far a JSON text is read."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text, 0
+
+    def left(self) -> str:
+        """The next character that is no space; "" at the end."""
+        while (mark := self._text[self._at : self._at + 1]) and mark in " \t\r\n":
+            self._at += 1
+        return mark
+
+    def take(self, mark: str) -> bool:
+        found = self.left() == mark
+        self._at += found
+        return found
+
+    def need(self, mark: str) -> None:
+        if not self.take(mark):
+            raise ValueError(f"not JSON: {mark!r} is missing at character {self._at}")
+
+    def value(self) -> Any:
+        self.left()
+        value, self._at = parse_json_at(self._text, self._at)
+        return value
 
 
 def _parse(data: bytes) -> Any:

@@ -15,6 +15,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 Path = tuple[Any, ...]
@@ -46,11 +47,11 @@ def mutations(
     rng = random.Random(seed)
     faults = (_drop, _retype, _nan, _swap_items, _swap_field, _duplicate_id, _cut)
     made = 0
-    while made < n:
-        fault = faults[made % len(faults)]
+    for fault in cycle(faults):
+        if made == n:
+            return
         changed = copy.deepcopy(tree)
-        name = fault(changed, rng, ids)
-        if name is None:
+        if (name := fault(changed, rng, ids)) is None:  # a tree that cannot have this fault
             continue
         made += 1
         text = text_of(changed)
