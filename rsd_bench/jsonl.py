@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from rsd_bench.config import MAX_UNPACKED_BYTES
 from rsd_bench.types import Problem, Report
 
 _MAX_LINE = 64 << 20  # bytes; a record is text and figures, never an image
@@ -41,6 +45,7 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, ob
 _PYTHONS = json.JSONDecoder(object_pairs_hook=_unique)  # takes the NaN and Infinity that Python's own json writes
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
 _CONTAINERS = frozenset((dict, list))
+_LONGEST_INT = 400  # digits; a float has 309 at most
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -86,6 +91,18 @@ def _require_sound(value: Any, text: str) -> None:
         raise ValueError("holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
 
 
+def parse_loosely(text: str) -> Any:
+    """JSON whose single values may be none: NaN, a number that is too large (infinite), the last of equal keys.
+
+    For looking at the rest of what `parse_json` refused. Raises ValueError as it does where nothing can be made of it.
+    """
+    try:
+        value = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _LONGEST_INT else math.inf)
+    except (json.JSONDecodeError, RecursionError):
+        return parse_json(text)
+    return parse_json(text) if _too_deep(value) else value
+
+
 def _too_deep(value: Any) -> bool:
     level = [value] if type(value) in _CONTAINERS else []
     for _ in range(_MAX_DEPTH):
@@ -103,6 +120,29 @@ def describe(error: Any) -> str:
     return f"{path}: {message}" if path else str(message)
 
 
+class _Unpacked(gzip.GzipFile):
+    """A packed file whose lines are read up to a bound: a few bytes can unpack to a thousand times as many."""
+
+    _left = MAX_UNPACKED_BYTES
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError(0, f"unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
+        return line
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedIOBase]:
+    """The file at `path`, to read line by line, unpacked where its name ends in .gz; OSError where that is damaged."""
+    try:
+        with _Unpacked(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OSError(0, f"is a damaged .gz file: {error}") from None
+
+
 def read_rows(
     path: Path,
     validator: Draft202012Validator,
@@ -111,20 +151,23 @@ def read_rows(
     *,
     fix: str = "see `rsd-bench schema records`",
     most: int | None = None,
+    stopped: Report | None = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ("file:line", row) for each row that satisfies the schema; report every fault of the others.
 
     sound: a quick test that only rows of the schema pass; the others meet the schema itself. fix: what to do about a
-    row that fails it. most: faulty rows after which no more is read. A byte order mark, Windows line ends and blank
-    lines are accepted. A missing or empty file is one Problem.
+    row that fails it. most: faulty rows after which no more is read. stopped: where faults go that end the reading or
+    leave nothing to read, default `report`. A byte order mark, Windows line ends, blank lines and .gz are accepted. A
+    missing or empty file is one Problem.
     """
     rows = faulty = 0
+    stopped = stopped or report
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             for number, raw in enumerate(iter(lambda: stream.readline(_MAX_LINE + 1), b""), 1):
                 where = f"{path}:{number}"
                 if len(raw) > _MAX_LINE:
-                    report(Problem(where, "line is longer than 64 MiB", "one JSON object a line, images in files"))
+                    stopped(Problem(where, "line is longer than 64 MiB", "one JSON object a line, images in files"))
                     return
                 line = raw.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else raw.strip()
                 if not line:
@@ -141,10 +184,10 @@ def read_rows(
                     report(Problem(str(path), f"has {left} more lines, not read after {most} faulty ones", fix))
                     return
     except OSError as error:
-        report(Problem(str(path), error.strerror or "cannot be read", "a source needs this file"))
+        stopped(Problem(str(path), error.strerror or "cannot be read", "a source needs this file"))
         return
     if not rows:
-        report(Problem(str(path), "is empty", "one JSON object a line"))
+        stopped(Problem(str(path), "is empty", "one JSON object a line"))
 
 
 def _read_row(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
@@ -25,6 +27,7 @@ from rsd_bench.config import MES_LEVELS, SPLITS
 from rsd_bench.dataset.benchmark import Benchmark, latency_problems
 from rsd_bench.dataset.layout import (
     LITE_TABLES,
+    OPTIONAL_COLUMNS,
     ROWS_PER_GROUP,
     arrow_schema,
     splits_schema,
@@ -33,8 +36,9 @@ from rsd_bench.dataset.manifest import Manifest, ModelPair, SourceEntry, manifes
 from rsd_bench.features.feature_table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.label import label, label_column
-from rsd_bench.sources.store import batches_of
-from rsd_bench.sources.store_images import read_image
+from rsd_bench.sources.source import MEDIA_KINDS
+from rsd_bench.sources.store_media import read_media
+from rsd_bench.sources.store_tables import BATCH, batches_of
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 
@@ -73,22 +77,27 @@ def _is_dataset(folder: Path) -> bool:
 def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
     index = build_index(recipe, store)
     tracks = _track_columns(index)
-    manifest = _manifest(index, label_noise(recipe, store, index.sources))
+    manifest = _manifest(index, label_noise(index.recipe, store, index.sources), _optional_columns(index, store))
     queries = Benchmark(Path(recipe.name), manifest, "", index.queries.assign(**tracks))
     if problems := latency_problems(queries):  # before anything is written
         raise InputError(problems)
-    with SplitShards(folder / "pairs", arrow_schema("pairs"), ROWS_PER_GROUP["pairs"]) as shards:
+    with _shards(folder, "pairs", manifest) as shards:
         for source in index.sources:
             for split, row in _pairs(index, store, source):
                 shards.write(split, [row])
     splits = dict(zip(index.queries["query_id"], index.queries["split"], strict=True))
     for table, source_table in (("outcomes", "responses"), ("judgments", "judgments")):
-        with SplitShards(folder / table, arrow_schema(table), ROWS_PER_GROUP[table]) as shards:
+        with _shards(folder, table, manifest) as shards:
             for source in index.sources:
                 for split, rows in _long_rows(store, source, source_table, splits):
                     shards.write(split, rows)
     _write_splits(index, tracks, folder)
     write_documents(folder, manifest)
+
+
+def _shards(folder: Path, table: str, manifest: Manifest) -> SplitShards:
+    schema = arrow_schema(table, optional=manifest.optional(table))
+    return SplitShards(folder / table, schema, ROWS_PER_GROUP[table])
 
 
 def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,7 +120,6 @@ def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[s
                 if query_id not in known:
                     continue
                 figure = known[query_id]
-                image = read_image(store, figure["image_sha256"])
                 bar.update()
                 yield (
                     figure["split"],
@@ -119,13 +127,47 @@ def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[s
                         **row,
                         **{name: figure[name] for name in figures.columns},
                         "source": source,
-                        "image": {"bytes": image, "path": None},
+                        **_media(store, figure["media"]),
                         "small_model": index.recipe.small,
                         "large_model": index.recipe.large,
                         "licence": licence,
                         **{name: column[query_id] for name, column in labels.items()},
                     },
                 )
+
+
+def _media(store: Path, media: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The media columns of a query; `images` only where it has several, the first of which is its `image`."""
+    held: dict[str, list[dict[str, Any]]] = {kind: [] for kind in MEDIA_KINDS}
+    for item in media:
+        held[item["kind"]].append({"bytes": read_media(store, item["kind"], item["sha256"]), "path": None})
+    images = held["image"]
+    return {
+        "image": images[0] if images else None,
+        "image_sha256": next((item["sha256"] for item in media if item["kind"] == "image"), None),
+        "images": images if len(images) > 1 else None,
+        **{kind: held[kind] or None for kind in ("audio", "video")},
+    }
+
+
+def _optional_columns(index: Index, store: Path) -> dict[str, tuple[str, ...]]:
+    """Which optional columns the tables have: those with something in them."""
+    queries = index.queries
+    kinds = [[item["kind"] for item in media] for media in queries["media"]]
+    has = {
+        "modality": any(one != ["image"] for one in kinds),
+        "images": any(one.count("image") > 1 for one in kinds),
+        "audio": any("audio" in one for one in kinds),
+        "video": any("video" in one for one in kinds),
+    }
+    costs = OPTIONAL_COLUMNS["outcomes"]
+    ids = pa.array(queries["query_id"])
+    for source in index.sources:
+        for batch in batches_of(store, source, "responses", BATCH, ["query_id", *costs]):
+            rows = batch.filter(pc.is_in(batch.column("query_id"), ids))
+            has |= {name: has.get(name, False) or rows.column(name).null_count < len(rows) for name in costs}
+    found = {table: tuple(name for name in names if has[name]) for table, names in OPTIONAL_COLUMNS.items()}
+    return {table: names for table, names in found.items() if names}
 
 
 def _long_rows(
@@ -155,8 +197,8 @@ def _write_splits(index: Index, tracks: dict[str, Any], folder: Path) -> None:
             shards.write(row["split"], [row])
 
 
-def _manifest(index: Index, noise: dict[str, Any] | None) -> Manifest:
-    """The manifest without its file list. noise: how many labels would flip."""
+def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tuple[str, ...]]) -> Manifest:
+    """The manifest without its file list. noise: how many labels would flip. optional: columns by table."""
     recipe, queries = index.recipe, index.queries
 
     def counts(column: str) -> dict[str, int]:
@@ -188,6 +230,8 @@ def _manifest(index: Index, noise: dict[str, Any] | None) -> Manifest:
         missing=tuple(index.missing),
         card=card_facts(recipe.card, recipe.name),
         flip_prob=noise,
+        optional_columns=optional or None,
+        left_out=index.left_out or None,
     )
 
 
@@ -205,7 +249,8 @@ def write_lite(full: Path, folder: Path, features: Path | None = None) -> None:
         (folder / table).mkdir()
         for shard in sorted((full / table).glob("*.parquet")):
             with pq.ParquetFile(shard) as source:
-                schema = source.schema_arrow if table == "splits" else arrow_schema(table, lite=True)
+                kept = [name for name in OPTIONAL_COLUMNS.get(table, ()) if name in source.schema_arrow.names]
+                schema = source.schema_arrow if table == "splits" else arrow_schema(table, True, kept)
                 with pq.ParquetWriter(folder / table / shard.name, schema, **WRITER_OPTIONS) as sink:
                     sink.write_table(source.read(schema.names).cast(schema))
     spec = copy_features(features, folder).to_dict() if features else None

@@ -85,7 +85,7 @@ def _card(folder: Path, manifest: Manifest, figures: Figures) -> str:
         "task_categories": facts["task_categories"],
         "tags": facts["tags"],
         "size_categories": [_size_category(manifest.queries)],
-        "configs": card_configs(manifest.lite, manifest.files),
+        "configs": card_configs(manifest.lite, manifest.files, manifest.optional("pairs")),
     }
     if facts["license"] == "other":
         header["license_name"] = "by-source"
@@ -134,7 +134,7 @@ _FILTERS = {
 def _tables(folder: Path, manifest: Manifest) -> dict[str, list[tuple[str, str, str]]]:
     """Table -> (column, type, meaning), from the files themselves; the ten labels are one line."""
     found: dict[str, list[tuple[str, str, str]]] = {}
-    for config in card_configs(manifest.lite, manifest.files):
+    for config in card_configs(manifest.lite, manifest.files, manifest.optional("pairs")):
         name = config["config_name"]
         if name.startswith("mes-"):
             continue

@@ -5,8 +5,9 @@ Texts, images and responses stay on disk; the index holds ids, groups, hashes, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rsd_bench.build.recipe import Recipe
-from rsd_bench.config import SPLITS, load_profile
+from rsd_bench.config import SPLITS, load_aliases, load_profile
 from rsd_bench.dataset.manifest import MissingQuery
 from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
+from rsd_bench.model_names import find_model
 from rsd_bench.sources.damage import reading
-from rsd_bench.sources.store import source_info, sources_in
+from rsd_bench.sources.store_media import media_of
+from rsd_bench.sources.store_tables import BATCH, batches_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
-_QUERY_COLUMNS = ["query_id", "domain", "group", "image_sha256", "image_bytes"]
+_QUERY_COLUMNS = ["query_id", "domain", "group", "modality", "media", "image_sha256", "image_bytes"]
 _OUTCOME_COLUMNS = ["query_id", "model", "status", "score", "latency_s", "latency_basis", "output_tokens"]
 
 
@@ -36,6 +39,7 @@ class Index:
     sources: dict[str, dict[str, Any]]  # provenance by source
     queries: pd.DataFrame
     missing: list[MissingQuery]
+    left_out: dict[str, str]  # sources without a query of the pair, and why
     tracks: tuple[Track, ...]
 
 
@@ -47,6 +51,7 @@ def build_index(recipe: Recipe, store: Path) -> Index:
         fix = f"import it; the store has {', '.join(known)}"
         raise InputError([Problem(str(store), f"has no source {name!r}", fix) for name in absent])
     infos = {name: source_info(store, name) for name in names}
+    recipe = _with_canonical_pair(recipe, infos)
     queries = pd.concat([_queries(store, name, recipe) for name in names], ignore_index=True)
     if (twice := queries["query_id"].duplicated()).any():
         ids = queries.loc[twice, "query_id"].unique()
@@ -54,16 +59,46 @@ def build_index(recipe: Recipe, store: Path) -> Index:
     _require_domains(recipe, queries)
     reason = _reasons(queries, recipe)
     missing = [MissingQuery(query_id, text) for query_id, text in zip(queries["query_id"], reason, strict=True) if text]
+    of_missing = [source for source, text in zip(queries["source"], reason, strict=True) if text]
     queries = queries[[not text for text in reason]].reset_index(drop=True)
     if queries.empty:
         scored = sorted({m for info in infos.values() for m, n in info["models"].items() if n})
         what = f"no query has a score of both {recipe.small!r} and {recipe.large!r}"
         raise InputError.at(store, what, f"scored models: {', '.join(scored) or 'none'}")
-    queries["group_id"] = leakage_groups(list(queries["group"]), list(queries["image_sha256"]))
+    used = set(queries["source"])
+    apart = {name: _scores_apart(infos[name], recipe) for name in names if name not in used}
+    infos = {name: info for name, info in infos.items() if name in used}
+    missing = [query for query, source in zip(missing, of_missing, strict=True) if source in used]
+    contents = [[item["sha256"] for item in media] for media in queries["media"]]
+    queries["group_id"] = leakage_groups(list(queries["group"]), contents)
     queries["split"] = [split_of(group) for group in queries["group_id"]]
     queries = _with_domains(queries, recipe)
     queries = _with_latency(queries, recipe)
-    return Index(recipe, infos, queries, missing, _tracks(recipe, queries))
+    return Index(recipe, infos, queries, missing, apart, _tracks(recipe, queries))
+
+
+def _with_canonical_pair(recipe: Recipe, infos: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """The recipe with the canonical ids of its models. InputError naming the nearest where there is no such model."""
+    scores: Counter[str] = Counter()
+    for info in infos.values():
+        scores.update(info["models"])
+    aliases, problems, pair = load_aliases(), [], {}
+    for tier, asked in (("small", recipe.small), ("large", recipe.large)):
+        try:
+            pair[tier] = find_model(asked, scores, aliases)
+        except ValueError as error:
+            problems.append(Problem(recipe.name, f"[pair] {tier}: {error}", "name a model with scores"))
+    if problems:
+        raise InputError(problems)
+    if pair["small"] == pair["large"]:
+        raise InputError.at(recipe.name, f"[pair] names {pair['small']!r} twice", "name two models")
+    return replace(recipe, small=pair["small"], large=pair["large"])
+
+
+def _scores_apart(info: Mapping[str, Any], recipe: Recipe) -> str:
+    """Why a source has no query of the pair."""
+    counts = (f"{info['models'].get(model, 0):,} scores of {model}" for model in (recipe.small, recipe.large))
+    return f"no query has a score of both: {', '.join(counts)}"
 
 
 def _require_domains(recipe: Recipe, queries: pd.DataFrame) -> None:
@@ -78,8 +113,8 @@ def _require_domains(recipe: Recipe, queries: pd.DataFrame) -> None:
 def _queries(store: Path, source: str, recipe: Recipe) -> pd.DataFrame:
     """Queries of a source with the pair's outcomes beside them (columns small_..., large_...), in file order."""
     folder = store / "sources" / source
-    with reading(path := folder / "queries.parquet"):
-        table = pq.read_table(path, columns=_QUERY_COLUMNS).to_pandas()
+    rows = [row for batch in batches_of(store, source, "queries", BATCH, _QUERY_COLUMNS) for row in batch.to_pylist()]
+    table = pd.DataFrame(({**row, "media": media_of(row)} for row in rows), columns=_QUERY_COLUMNS)
     table.insert(1, "source", source)
     wanted = pc.field("model").isin([recipe.small, recipe.large])
     with reading(path := folder / "responses.parquet"):

@@ -14,6 +14,7 @@ from rsd_bench.cli import panels
 from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
 from rsd_bench.cli.score import Boots, Seed
 from rsd_bench.config import N_BOOT
+from rsd_bench.types import InputError
 
 app = panels.App("Regenerate the leaderboard.")
 _SHOWN = 4  # figures of a row that are named before the rest is counted
@@ -48,6 +49,8 @@ def build(
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
 
+    if out.exists() and not out.is_dir():
+        raise InputError.at(out, "is a file", "name a folder with --out")
     with _collection_paused():
         board = collect_board(
             submissions,

@@ -61,6 +61,8 @@ def build(
     say(_summary(manifest))
     if manifest.missing:
         say(f"left out  {len(manifest.missing)} queries without a score of both models (named in manifest.json)")
+    for source, why in (manifest.left_out or {}).items():
+        say(f"left out  source {source}: {why}")
     say(f"manifest  {sha256}")
     say(f"dataset   {out}")
     warn(moved)

@@ -45,17 +45,18 @@ def audit(
     """How far to trust the judge: people, repeats, verbosity, and the labels that judging again would flip."""
     from rsd_bench.judge.audit import audit_source, judged_answers
     from rsd_bench.judge.human import read_human_scores
-    from rsd_bench.judge.model_judge import open_scope
+    from rsd_bench.judge.model_judge import answering_models, open_scope
 
     if (small is None) != (large is None):
         raise typer.BadParameter("give both --small and --large", param_hint="--small")
-    scope = open_scope(store, source, [small, large] if small and large else None)
+    scope = open_scope(store, source, None)
+    asked = answering_models(store, scope.sources, [small, large]) if small and large else []
     known = {key for name in scope.sources for key in judged_answers(store, name)}
     if not known:
         raise InputError.at(store, "has no score of a judge", "run `rsd-bench judge` first")
     scores = read_human_scores(human, known) if human else []
     judged = [name for name in scope.sources if source or judged_answers(store, name)]
-    pair = (small, large) if small and large else None
+    pair = (asked[0], asked[1]) if asked else None
     audits = [audit_source(store, name, scores, pair, n_boot, seed) for name in judged]
     if as_json:
         print_json({"ok": True, "audits": [found.to_dict() for found in audits]})

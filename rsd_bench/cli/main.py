@@ -71,6 +71,8 @@ def demo(
     say(f"{dataset.name} {dataset.version}: {pair.small} (edge) or {pair.large} (cloud)")
     say(f"latency basis: {', '.join(made.board.latency_basis)} (modelled, not measured)\n")
     say(to_text(made.board))
+    for name in made.left_out:
+        say(f"\nleft out     {name}: needs torch (pip install {_EXTRAS['torch']})")
     say(f"\nsubmissions  {made.submissions}")
     say(f"leaderboard  {made.leaderboard / 'index.html'} (open it in a browser; also .md, .csv, .json, results/)")
 

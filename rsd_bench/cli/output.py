@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -13,6 +14,8 @@ import typer
 
 from rsd_bench.types import InputError, Problem
 
+_SHORT_LIST, _SHOWN_OF_A_KIND = 20, 5  # problems: as many are listed whole; of more, the first few of each kind
+_DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,]*")  # what differs between problems of one kind
 LEDGER = Path("ledger.jsonl")
 LEDGER_HELP = "With --private-outcomes: who was scored how often; keep it as private as the outcomes."
 NEW_LEDGER_HELP = "With --private-outcomes: begin the ledger; without it a missing one is refused."
@@ -51,8 +54,8 @@ def fail(problems: Sequence[Problem], as_json: bool | None = None) -> typer.Exit
     if "--json" in sys.argv if as_json is None else as_json:
         print_json({"ok": False, "problems": [problem.to_dict() for problem in problems]})
     else:
-        for problem in problems:
-            typer.echo(f"error: {one_line(str(problem))}", err=True)
+        for line in by_kind(problems):
+            typer.echo(f"error: {line}", err=True)
         if len(problems) > 1:
             typer.echo(f"{len(problems)} problems", err=True)
     return typer.Exit(1)
@@ -60,8 +63,24 @@ def fail(problems: Sequence[Problem], as_json: bool | None = None) -> typer.Exit
 
 def warn(problems: Sequence[Problem]) -> None:
     """Name what is odd and stops nothing."""
+    for line in by_kind(problems):
+        typer.echo(f"warning: {line}", err=True)
+
+
+def by_kind(problems: Sequence[Problem]) -> list[str]:
+    """A line a problem; of a long list, the first few of those that differ in names and numbers only, and a count."""
+    kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        typer.echo(f"warning: {one_line(str(problem))}", err=True)
+        kinds.setdefault((_DETAIL.sub("", problem.what), _DETAIL.sub("", problem.fix)), []).append(problem)
+    lines = []
+    for kind in kinds.values():
+        whole = len(problems) <= _SHORT_LIST or len(kind) <= _SHOWN_OF_A_KIND + 1
+        shown = kind if whole else kind[:_SHOWN_OF_A_KIND]
+        lines += [one_line(str(problem)) for problem in shown]
+        if more := len(kind) - len(shown):
+            last = one_line(kind[-1].where)
+            lines.append(f"... and {more:,} more like this, the last at {last} (--json lists all)")
+    return lines
 
 
 def one_line(text: str) -> str:

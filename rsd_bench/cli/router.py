@@ -141,6 +141,7 @@ def predict(
         list[str] | None, typer.Option(help="An author; may be repeated.", rich_help_panel=panels.AUTHORSHIP)
     ] = None,
     latency: Latency = None,
+    as_json: AsJson = False,
 ) -> None:
     """Predict the test queries of each checkpoint's track and write one submission."""
     from rsd_bench.features.feature_table import BLOCKS
@@ -148,8 +149,7 @@ def predict(
 
     benchmark, read = open_all(data, features)
     declared = _declared(name, author or ["not stated"], latency, BLOCKS)
-    folder = submit_checkpoints(out, checkpoints, benchmark, read, declared)
-    say(f"submission  {folder}")
+    _say_submission(submit_checkpoints(out, checkpoints, benchmark, read, declared), as_json)
 
 
 @app.command()
@@ -170,6 +170,7 @@ def submit(
         list[str] | None, typer.Option(help="An author; may be repeated.", rich_help_panel=panels.AUTHORSHIP)
     ] = None,
     latency: Latency = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train a router on every scenario and track and write its submission."""
     from rsd_bench.routers.registry import router_entry
@@ -179,7 +180,14 @@ def submit(
     benchmark, read = open_all(data, features)
     declared = _declared(name, author, latency, entry.blocks)
     folder = submit_trained(out, entry, benchmark, read, declared, seed=seed, tracks=track or None)
-    say(f"submission  {folder}")
+    _say_submission(folder, as_json)
+
+
+def _say_submission(folder: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": True, "slug": folder.name, "folder": str(folder)})
+    else:
+        say(f"submission  {folder}")
 
 
 @app.command()

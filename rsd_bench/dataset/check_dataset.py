@@ -32,6 +32,7 @@ from rsd_bench.dataset.layout import (
     MANIFEST,
     TABLES,
     arrow_schema,
+    columns_of,
     content_columns,
     splits_schema,
 )
@@ -94,7 +95,9 @@ def _tables(manifest: Manifest) -> tuple[str, ...]:
 def _schemas(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     for table in _tables(manifest):
         expected = (
-            splits_schema(t.name for t in manifest.tracks) if table == "splits" else arrow_schema(table, manifest.lite)
+            splits_schema(t.name for t in manifest.tracks)
+            if table == "splits"
+            else arrow_schema(table, manifest.lite, manifest.optional(table))
         )
         for split in SPLITS:
             shards = sorted((folder / table).glob(f"{split}-*.parquet"))
@@ -118,20 +121,22 @@ def _provenance(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     names = ("query_id", "source", "group_id", "licence", "image_sha256")
     pairs = read_rows(folder, "pairs", dict.fromkeys(names, pa.string()))
     frame = pairs.frame
-    for name in ("licence", "image_sha256"):
-        yield from pairs.problems(frame[name].isna(), f"{name} is missing", _REBUILD)
+    yield from pairs.problems(frame["licence"].isna(), "licence is missing", _REBUILD)
+    if "modality" not in manifest.optional("pairs"):  # every query is about one image
+        yield from pairs.problems(frame["image_sha256"].isna(), "image_sha256 is missing", _REBUILD)
     licences = frame["source"].map({name: source.license for name, source in manifest.sources.items()})
     wrong = frame["licence"].notna() & (frame["licence"] != licences)
     yield from pairs.problems(wrong, "licence is not that of its source", _REBUILD)
     for name in ("group_id", "image_sha256"):
-        spread = frame.assign(file=pairs.split).groupby(name)["file"].transform("nunique") > 1
+        spread = frame.assign(file=pairs.split).groupby(name)["file"].transform("nunique") > 1  # False where null
         yield from pairs.problems(spread, f"this {name} stands in more than one split", _REBUILD)
 
 
 def _content(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Images match their hashes; withheld sources have no content at all."""
     withheld = manifest.withheld
-    columns = ["query_id", "source", "image_sha256", *content_columns("pairs")]
+    has = columns_of("pairs", manifest.lite, manifest.optional("pairs"))
+    columns = ["query_id", "source", "image_sha256", *(name for name in content_columns("pairs") if name in has)]
     with tqdm(total=manifest.queries, desc="images", unit="image", disable=None) as bar:
         for shard in shards_of(folder, "pairs"):
             with pq.ParquetFile(shard) as file:
@@ -143,7 +148,7 @@ def _content(folder: Path, manifest: Manifest) -> Iterator[Problem]:
                         if sources[i].as_py() in withheld:
                             if data is not None or any(text[i].is_valid for text in texts):
                                 yield Problem(where, "content of a withheld source", "push again")
-                        elif data is None or hashlib.sha256(data).hexdigest() != hashes[i].as_py():
+                        elif (data and hashlib.sha256(data).hexdigest()) != hashes[i].as_py():
                             yield Problem(where, "image bytes do not match their hash", _REBUILD)
                     bar.update(len(batch))
     pairs = read_rows(folder, "pairs", dict.fromkeys(("query_id", "source"), pa.string())).frame

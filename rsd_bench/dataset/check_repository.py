@@ -90,7 +90,7 @@ def _card(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         yield Problem(str(path), f"has no YAML that can be read: {' '.join(str(error).split())}", _REBUILD)
         return
     data = card.data.to_dict()
-    if data.get("configs") != card_configs(manifest.lite, manifest.files):
+    if data.get("configs") != card_configs(manifest.lite, manifest.files, manifest.optional("pairs")):
         yield Problem(str(path), "its configs are not those of the data", _REBUILD)
     for key in ("license", "language", "size_categories", "pretty_name", "tags"):
         if not data.get(key):

@@ -40,18 +40,24 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs 
 
 def read_image_file(path: Path) -> bytes:
     """The bytes of an image file. OSError where it cannot be read, is no plain file or has too many bytes."""
+    return read_plain_file(path, MAX_IMAGE_BYTES)
+
+
+def read_plain_file(path: Path, most: int) -> bytes:
+    """The bytes of a file. OSError where it cannot be read, is no plain file or has more than `most` bytes."""
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for
-        raise OSError(0, "is no plain file; put the image itself there")
+        raise OSError(0, "is no plain file; put the file itself there")
     with path.open("rb") as file:
-        return read_bounded(file)
+        return read_bounded(file, most)
 
 
-def read_bounded(stream: Any) -> bytes:
-    """The bytes of a binary stream that holds an image. OSError where they are too many."""
-    data: bytes = stream.read(MAX_IMAGE_BYTES + 1)
-    if len(data) > MAX_IMAGE_BYTES:
-        raise OSError(0, f"has more than {MAX_IMAGE_BYTES:,} bytes; make the image smaller")
+def read_bounded(stream: Any, most: int | None = None) -> bytes:
+    """The bytes of a binary stream. OSError where there are more than `most`, by default than an image may have."""
+    most = MAX_IMAGE_BYTES if most is None else most
+    data: bytes = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(0, f"has more than {most:,} bytes; make it smaller")
     return data
 
 

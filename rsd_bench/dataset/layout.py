@@ -34,9 +34,14 @@ PICTURE = "assets/score-histogram.svg"
 TABLES = ("pairs", "outcomes", "judgments", "splits")
 LITE = Path(__file__).parent.parent / "editions" / "rsd-open-lite"
 
+#: Columns that a table has only where the dataset has something to put there; the manifest names those it has.
+OPTIONAL_COLUMNS = {
+    "pairs": ("modality", "images", "audio", "video"),  # of a dataset in which not every query is about one image
+    "outcomes": ("first_token_s", "cost_usd"),
+}
 #: Columns that hold somebody's words or pictures: never in a lite edition, nor published where a licence forbids it.
 CONTENT_COLUMNS = {
-    "pairs": ("image", "question", "reference_answer"),
+    "pairs": ("image", "question", "reference_answer", "images", "audio", "video"),
     "outcomes": ("response",),
     "judgments": ("verdict",),
 }
@@ -54,8 +59,8 @@ ROWS_PER_GROUP = {"pairs": 100, "outcomes": 10_000, "judgments": 10_000, "splits
 
 @lru_cache
 def features(table: str) -> Any:
-    """The `datasets.Features` of a table of the full edition; its arrow schema carries them in the files."""
-    from datasets import ClassLabel, Features, Image, Value
+    """The `datasets.Features` of a table with every column there can be; its arrow schema carries them in the files."""
+    from datasets import Audio, ClassLabel, Features, Image, List, Value, Video
 
     text, number, whole = Value("string"), Value("float64"), Value("int64")
     statistics = {
@@ -85,6 +90,10 @@ def features(table: str) -> Any:
             "licence": text,
             "image_sha256": text,
             **{name: ClassLabel(names=list(LABEL_NAMES)) for name in LABELS},
+            "modality": text,
+            "images": List(Image()),
+            "audio": List(Audio(decode=False)),  # decoding needs more than this package installs
+            "video": List(Video(decode=False)),
         },
         "outcomes": {
             "query_id": text,
@@ -101,6 +110,8 @@ def features(table: str) -> Any:
             "output_tokens": whole,
             "energy_j": number,
             "energy_basis": text,
+            "first_token_s": number,
+            "cost_usd": number,
         },
         "judgments": {
             "query_id": text,
@@ -116,16 +127,21 @@ def features(table: str) -> Any:
 
 def is_track_name(name: object) -> bool:
     """Whether a track may be called so: its column stands beside those of `pairs` when a dataset is scored."""
-    taken = {"split", IN_DOMAIN, *arrow_schema("pairs").names}
+    taken = {"split", IN_DOMAIN, *features("pairs")}
     return isinstance(name, str) and TRACK_NAME.fullmatch(name) is not None and name not in taken
 
 
-def arrow_schema(table: str, lite: bool = False) -> pa.Schema:
-    """The arrow schema of a table as it is written, Hub features in its metadata."""
+def arrow_schema(table: str, lite: bool = False, optional: Iterable[str] = ()) -> pa.Schema:
+    """The arrow schema of a table as it is written, Hub features in its metadata. optional: which of those it has."""
     from datasets import Features
 
-    kept = {name: kind for name, kind in features(table).items() if not (lite and name in content_columns(table))}
-    return Features(kept).arrow_schema
+    return Features({name: features(table)[name] for name in columns_of(table, lite, optional)}).arrow_schema
+
+
+def columns_of(table: str, lite: bool = False, optional: Iterable[str] = ()) -> list[str]:
+    """Names of the columns of a table, in order."""
+    left_out = {*OPTIONAL_COLUMNS.get(table, ())} - {*optional}
+    return [name for name in features(table) if name not in left_out and not (lite and name in content_columns(table))]
 
 
 def task_id(scenario: str) -> str:
@@ -142,12 +158,15 @@ def splits_schema(tracks: Iterable[str]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in ("query_id", "split", *tracks)])
 
 
-def card_configs(lite: bool = False, files: Mapping[str, FileEntry] | None = None) -> list[dict[str, Any]]:
+def card_configs(
+    lite: bool = False, files: Mapping[str, FileEntry] | None = None, optional: Iterable[str] = ()
+) -> list[dict[str, Any]]:
     """The `configs` of the card's YAML: mes-1 ... mes-10 are column projections of the pairs files.
 
     files: the manifest's. A split without rows is left out, and a table without any: `datasets` cannot load them.
+    optional: which of these columns `pairs` has.
     """
-    pairs = [name for name in features("pairs") if not (lite and name in content_columns("pairs"))]
+    pairs = columns_of("pairs", lite, optional)
 
     def paths(table: str) -> list[dict[str, str]]:
         return [{"split": split, "path": f"{table}/{split}-*.parquet"} for split in SPLITS if filled(table, split)]

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from rsd_bench.config import IN_DOMAIN, SPLITS, scenario_named
 from rsd_bench.dataset.check_figures import pairs_problems, read_pairs, read_splits, require, splits_problems
-from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, arrow_schema, card_configs, splits_schema
+from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, card_configs, columns_of, splits_schema
 from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
 from rsd_bench.dataset.other_pair import with_pair
@@ -138,7 +138,7 @@ def _mes_of(mes: float | None, scenario: str | Scenario | None) -> float | None:
 
 def _check_against(wanted: _Wanted, manifest: Manifest) -> None:
     """ValueError for what this dataset does not have."""
-    names = [known["config_name"] for known in card_configs(manifest.lite, manifest.files)]
+    names = [known["config_name"] for known in card_configs(manifest.lite, manifest.files, manifest.optional("pairs"))]
     if wanted.config not in names:
         raise ValueError(f"config: {_not_a_config(wanted.config, names)}")
     tracks = (IN_DOMAIN, *(track.name for track in manifest.tracks))
@@ -160,8 +160,9 @@ def _not_a_config(name: str, names: Sequence[str] = ()) -> str:
 def _column_names(manifest: Manifest, config: str) -> list[str]:
     if config == "splits":
         return list(splits_schema(track.name for track in manifest.tracks).names)
-    chosen = next(known for known in card_configs(manifest.lite) if known["config_name"] == config)
-    return list(chosen.get("columns") or arrow_schema(config, manifest.lite).names)
+    configs = card_configs(manifest.lite, None, manifest.optional("pairs"))
+    chosen = next(known for known in configs if known["config_name"] == config)
+    return list(chosen.get("columns") or columns_of(config, manifest.lite, manifest.optional(config)))
 
 
 def _require_sound(folder: Path, manifest: Manifest, with_splits: bool) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.config import MES_LEVELS
-from rsd_bench.dataset.layout import MANIFEST, is_track_name
+from rsd_bench.dataset.layout import MANIFEST, OPTIONAL_COLUMNS, is_track_name
 from rsd_bench.dataset.splits import Track
 from rsd_bench.folders import settle
 from rsd_bench.types import InputError
@@ -116,6 +116,8 @@ class Manifest:
     missing: tuple[MissingQuery, ...]
     card: Mapping[str, Any] | None = None  # the words of the card
     flip_prob: Mapping[str, Any] | None = None
+    optional_columns: Mapping[str, tuple[str, ...]] | None = None  # of layout.OPTIONAL_COLUMNS, by table
+    left_out: Mapping[str, str] | None = None  # sources of the recipe without a query of the pair, and why
     repository: str | None = None
     derived_from: str | None = None
     features: Mapping[str, Any] | None = None
@@ -129,6 +131,10 @@ class Manifest:
     @property
     def lite(self) -> bool:
         return self.edition == "lite"
+
+    def optional(self, table: str) -> tuple[str, ...]:
+        """The optional columns that a table has."""
+        return (self.optional_columns or {}).get(table, ())
 
     def to_dict(self) -> dict[str, Any]:
         """The document, keys in order, `files` last."""
@@ -144,6 +150,8 @@ class Manifest:
             values["withheld"] = list(self.withheld)
         if self.private_outcomes:
             values["private_outcomes"] = _given(asdict(self.private_outcomes))
+        if self.optional_columns:
+            values["optional_columns"] = {table: list(names) for table, names in self.optional_columns.items()}
         if not self.benchmark:
             values["benchmark"] = False
         order = dict.fromkeys(key for key in (*self.order, *_KEYS, *values) if key in values)
@@ -158,7 +166,12 @@ class Manifest:
         if odd := [name for name in data["tracks"] if not is_track_name(name)]:
             raise ValueError(f"a track may not be called {odd[0]!r:.80}")
         _check_flips(data.get("flip_prob"))
+        optional = {table: tuple(names) for table, names in data.get("optional_columns", {}).items()}
+        for table, names in optional.items():
+            if odd := [name for name in names if name not in OPTIONAL_COLUMNS[table]]:
+                raise ValueError(f"{table} has no optional column {odd[0]!r:.80}")
         known |= {
+            "optional_columns": optional or None,
             "pair": ModelPair(**data["pair"]),
             "tracks": tuple(Track(name, tuple(t["train"]), tuple(t["test"])) for name, t in data["tracks"].items()),
             "sources": {name: SourceEntry.from_dict(source) for name, source in data["sources"].items()},

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rsd_bench.config import load_profile
+from rsd_bench.config import load_aliases, load_profile
 from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.layout import LABELS
 from rsd_bench.dataset.manifest import Manifest
 from rsd_bench.dataset.tables import read_table
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
+from rsd_bench.model_names import find_model
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -27,7 +28,16 @@ def with_pair(
 ) -> dict[str, Dataset]:
     """Splits of `pairs` with the outcomes of `small` and `large` (None: the dataset's own); ValueError without any."""
     pair = asdict(manifest.pair)
-    chosen = {"small": small or pair["small"], "large": large or pair["large"]}
+    if small in (None, pair["small"]) and large in (None, pair["large"]):
+        return parts
+    scores, aliases = _scores_of(folder), load_aliases()
+    chosen = dict(pair)
+    for tier, asked in (("small", small), ("large", large)):
+        if asked is not None and asked != pair[tier]:
+            try:
+                chosen[tier] = find_model(asked, scores, aliases)
+            except ValueError as error:
+                raise ValueError(f"{tier}: {error}") from None
     if chosen["small"] == chosen["large"]:
         raise ValueError(f"small, large: both are {chosen['small']!r}; name two models")
     if chosen == pair:
@@ -35,8 +45,8 @@ def with_pair(
     outcomes = _pair_outcomes(folder, chosen, manifest.latency_profile)
     parts = {name: _replaced(part, outcomes, chosen) for name, part in parts.items()}
     if not sum(map(len, parts.values())):
-        models = ", ".join(_scored_models(folder))
-        raise ValueError(f"small, large: no query has a score of both; scored models: {models}")
+        both = " and ".join(f"{model!r} ({scores.get(model, 0):,} scores)" for model in chosen.values())
+        raise ValueError(f"small, large: no query has a score of both {both}")
     return parts
 
 
@@ -70,9 +80,10 @@ def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.Dat
     )
 
 
-def _scored_models(folder: Path) -> list[str]:
+def _scores_of(folder: Path) -> dict[str, int]:
+    """Scored answers by model."""
     long = open_outcomes(folder)
-    return sorted(long.loc[long["score"].notna(), "model"].unique())
+    return {str(model): int(n) for model, n in long.groupby("model", sort=True)["score"].count().items()}
 
 
 def _replaced(part: Dataset, outcomes: pd.DataFrame, models: dict[str, str]) -> Dataset:

@@ -140,7 +140,7 @@ def _key_of(private: Path) -> bytes:
 def read_noise_key(text: bytes, where: object) -> bytes:
     """The key that a key file holds. InputError where it holds none."""
     if not _KEY.fullmatch(text.strip()):
-        raise InputError.at(where, f"is no key: it must be {2 * KEY_BYTES} hex digits", "restore it")
+        raise InputError.at(where, f"is no key: it must be {2 * KEY_BYTES} hex digits, 0-9 and a-f", "restore it")
     return bytes.fromhex(text.decode())
 
 

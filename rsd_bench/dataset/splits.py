@@ -1,4 +1,4 @@
-"""Leak-free splits: queries that share a group or an image always fall into the same split.
+"""Leak-free splits: queries that share a group, an image, a sound or a video always fall into the same split.
 
 The split of a group is a function of its id alone (a hash in [0, 1) cut at 0.6 and 0.8), so adding rows moves nothing,
 unless a new row ties two groups together by a shared image: then they must stand in one split.
@@ -28,15 +28,20 @@ class Track:
     test: tuple[str, ...]
 
 
-def leakage_groups(groups: Sequence[str], images: Sequence[str]) -> list[str]:
-    """Final group id per query: components of "same group" and "same image", each named by its smallest group id."""
+def leakage_groups(groups: Sequence[str], media: Sequence[Sequence[str]]) -> list[str]:
+    """Final group id per query: components of "same group" and "same medium", each named by its smallest group id.
+
+    media: what identifies the images, sounds and videos of each query, such as their hashes.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     names, group_code = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
-    _, image_code = np.unique(np.asarray(images, dtype=object), return_inverse=True)
-    size = len(names) + int(image_code.max(initial=-1)) + 1
-    edges = coo_array((np.ones(len(groups), np.bool_), (group_code, len(names) + image_code)), shape=(size, size))
+    shown = np.array([item for items in media for item in items], dtype=object)
+    _, medium_code = np.unique(shown, return_inverse=True)
+    of = np.repeat(group_code, [len(items) for items in media])
+    size = len(names) + int(medium_code.max(initial=-1)) + 1
+    edges = coo_array((np.ones(len(of), np.bool_), (of, len(names) + medium_code)), shape=(size, size))
     _, component = connected_components(edges, directed=False)
     smallest: dict[int, str] = {}
     for name, part in zip(names, component[: len(names)], strict=True):  # sorted: the first seen is the smallest

@@ -20,10 +20,10 @@ from typing import Any
 
 from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.calls import Answer, Endpoint, Request, image_part, make_request, text_part
-from rsd_bench.sources.outcomes import Outcome, replace_outcomes, rows_of
+from rsd_bench.sources.outcomes import Outcome, replace_outcomes
 from rsd_bench.sources.source import Response
-from rsd_bench.sources.store import outcome_row, source_info
-from rsd_bench.sources.store_images import image_to_send
+from rsd_bench.sources.store_media import media_to_send
+from rsd_bench.sources.store_tables import outcome_row, rows_of, source_info
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 
@@ -56,7 +56,7 @@ class Plan:
 
     def image(self, sha256: str) -> bytes:
         """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        return image_to_send(self.store, sha256)
+        return media_to_send(self.store, "image", sha256)
 
 
 def require_live(plan: Plan) -> None:

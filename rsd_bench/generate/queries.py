@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from rsd_bench.dataset.layout import MANIFEST
 from rsd_bench.dataset.manifest import SourceEntry, read_manifest, require_content
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.sources.outcomes import rows_of
 from rsd_bench.sources.records_folder import open_records
 from rsd_bench.sources.source import Media, Query, Source, SourceInfo
-from rsd_bench.sources.store import import_source, source_info, sources_in
-from rsd_bench.sources.store_images import read_image
+from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store_media import media_of, read_media
+from rsd_bench.sources.store_tables import is_held, rows_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _INFO = {field.name for field in fields(SourceInfo)}
@@ -48,7 +48,7 @@ def bring_queries(queries: str, store: Path) -> list[str]:
     opened = _open(queries, place, problems)
     for source in opened:
         name = source.info.source
-        if (store / "sources" / name / "source.json").is_file():
+        if is_held(store, name):
             _require_same(source, store)
         else:
             found: list[Problem] = []
@@ -100,7 +100,11 @@ def _from_store(store: Path, name: str) -> _Opened:
                 group=row["group"],
                 question=row["question"],
                 reference_answer=row["reference_answer"],
-                media=(Media("image", partial(read_image, store, row["image_sha256"])),),
+                media=tuple(
+                    Media(item["kind"], partial(read_media, store, item["kind"], item["sha256"]))
+                    for item in media_of(row)
+                ),
+                modality=row["modality"],
             )
 
     return _Opened(info, read)
@@ -154,12 +158,13 @@ def _require_same(source: _Opened, store: Path) -> None:
 
 
 def _digest_row(row: dict[str, Any]) -> bytes:
-    return _digest(row["domain"], row["question"], row["reference_answer"], row["image_sha256"])
+    contents = [item["sha256"] for item in media_of(row)]
+    return _digest(row["domain"], row["question"], row["reference_answer"], *contents)
 
 
 def _digest_query(query: Query) -> bytes:
-    image = hashlib.sha256(query.media[0].read()).hexdigest()
-    return _digest(query.domain, query.question, query.reference_answer, image)
+    contents = [hashlib.sha256(item.read()).hexdigest() for item in query.media]
+    return _digest(query.domain, query.question, query.reference_answer, *contents)
 
 
 def _digest(*parts: str | None) -> bytes:

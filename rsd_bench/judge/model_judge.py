@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.config import load_aliases
 from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.calls import Endpoint, Request, make_request
 from rsd_bench.judge.prompt import JudgePrompt
 from rsd_bench.judge.texts import query_texts
 from rsd_bench.judge.verdict import NoVerdictError, Verdict, read_verdict
-from rsd_bench.sources.outcomes import JUDGE_PREFIX, rows_of, scored_by_us
-from rsd_bench.sources.store import sources_in
-from rsd_bench.sources.store_images import image_to_send
+from rsd_bench.model_names import find_model
+from rsd_bench.sources.store_media import media_to_send
+from rsd_bench.sources.store_tables import JUDGE_PREFIX, rows_of, scored_by_us, sources_in
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 
@@ -91,7 +93,7 @@ class Scope:
 
     def image(self, sha256: str) -> bytes:
         """Original bytes of an image of the store. OSError where they are gone or damaged."""
-        return image_to_send(self.store, sha256)
+        return media_to_send(self.store, "image", sha256)
 
 
 def open_scope(store: Path, sources: list[str] | None, models: list[str] | None) -> Scope:
@@ -101,13 +103,26 @@ def open_scope(store: Path, sources: list[str] | None, models: list[str] | None)
         Problem(str(store), f"has no source {s!r}", f"use {', '.join(known)}") for s in sources or () if s not in known
     ]
     chosen = sources or known
-    if models and not problems:
-        there = {row["model"] for name in chosen for row in rows_of(store, name, "responses", ["model"])}
-        fix = f"use {', '.join(sorted(there)) or 'generate first'}"
-        problems += [Problem(str(store), f"has no answers of {m!r}", fix) for m in models if m not in there]
     if problems:
         raise InputError(problems)
-    return Scope(store, chosen, set(models) if models else None)
+    return Scope(store, chosen, set(answering_models(store, chosen, models)) if models else None)
+
+
+def answering_models(store: Path, sources: Iterable[str], asked: Sequence[str]) -> list[str]:
+    """Canonical ids of the models that `asked` means, in order. InputError where one has no answers in the sources."""
+    scores: Counter[str] = Counter()
+    for name in sources:
+        for row in rows_of(store, name, "responses", ["model", "score"]):
+            scores[row["model"]] += row["score"] is not None
+    aliases, problems, meant = load_aliases(), [], []
+    for name in asked:
+        try:
+            meant.append(find_model(name, scores, aliases))
+        except ValueError as error:
+            problems.append(Problem(str(store), str(error), "name a model that answered, or `generate` first"))
+    if problems:
+        raise InputError(problems)
+    return meant
 
 
 def first_requests(judge: ModelJudge, scope: Scope) -> Iterator[Request]:

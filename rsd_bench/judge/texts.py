@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rsd_bench.sources.outcomes import rows_of
+from rsd_bench.sources.store_tables import rows_of
 
 QueryTexts = Callable[[str], tuple[str, str | None, str]]
 _COLUMNS = ["query_id", "question", "reference_answer", "image_sha256"]

@@ -36,7 +36,7 @@ from rsd_bench.config import read_toml
 from rsd_bench.dataset.image_file import read_bounded
 from rsd_bench.jsonl import describe
 from rsd_bench.sources.ids import is_name, row_id, slug
-from rsd_bench.sources.named_images import image_in
+from rsd_bench.sources.named_media import image_in
 from rsd_bench.sources.source import Media, Query, Source, SourceInfo
 from rsd_bench.types import InputError, Problem, Report
 

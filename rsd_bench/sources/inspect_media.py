@@ -12,13 +12,12 @@ import base64
 import binascii
 import hashlib
 import re
-import stat
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from rsd_bench.config import MAX_IMAGE_BYTES, MAX_MEDIA_BYTES
-from rsd_bench.sources.named_images import image_in
+from rsd_bench.sources.named_media import image_in, media_in
 from rsd_bench.sources.source import Media
 
 _REMOVED = "<base64-data-removed>"
@@ -58,7 +57,7 @@ class LoggedMedia:
             return Media(self.kind, partial(_decoded, self.value, self.kind))
         if folder is None or not self.is_file or (name := name_in(folder, self.value)) is None:
             return None
-        return Media(self.kind, partial(image_in if self.kind == "image" else _file_in, folder, name), name)
+        return Media(self.kind, partial(image_in if self.kind == "image" else media_in, folder, name), name)
 
 
 def may_be_same(one: tuple[Identity, ...], other: tuple[Identity, ...]) -> bool:
@@ -98,16 +97,3 @@ def _decoded(uri: str, kind: str) -> bytes:
     if not data:
         raise OSError(0, f"{kind}: its data URI is empty; log the sample again")
     return data
-
-
-def _file_in(folder: Path, name: str) -> bytes:
-    """A sound or a video. OSError where it lies elsewhere, is no plain file, or is too large."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise OSError(0, f"{name!r} lies outside the folder {folder}")
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(0, f"{name!r} is no plain file")
-    if found.st_size > MAX_MEDIA_BYTES:
-        raise OSError(0, f"{name!r} has more than {MAX_MEDIA_BYTES:,} bytes; make it smaller")
-    return path.read_bytes()

@@ -164,7 +164,11 @@ def _model(results: Mapping[str, Any]) -> str | None:
 
 def _read(log: _Log, report: Report) -> Iterator[tuple[Row, dict[str, Any]]]:
     """The rows of a log that can be read, with their JSON."""
-    for where, raw in read_rows(log.path, _ROW, report, fix=_FIX):
+
+    def stopped(problem: Problem) -> None:
+        report(SourceProblem(problem.where, problem.what, problem.fix))
+
+    for where, raw in read_rows(log.path, _ROW, report, fix=_FIX, stopped=stopped):
         try:
             yield read_row(where, raw), raw
         except ValueError as error:
@@ -231,9 +235,6 @@ def _settle(task: _Task, report: Report) -> str:
     """Choose filter and metric, or report why there is no choice; return the score rule."""
     where, filters = str(task.logs[0].path), sorted(task.choices)
 
-    def of_source(problem: Problem) -> None:
-        report(SourceProblem(problem.where, problem.what, problem.fix))
-
     if task.wanted is None and len(filters) > 1:
         what = f"samples are scored under several filters: {', '.join(filters)}"
         report(SourceProblem(where, what, f'choose one with --metric, as in "exact_match,{filters[0]}"'))
@@ -244,7 +245,7 @@ def _settle(task: _Task, report: Report) -> str:
         return "unscored"
     task.filter = task.wanted or filters[0]
     known = {k: v for log in task.logs for k, v in log.of_task("higher_is_better", task.name).items()}
-    rule = task.choices[task.filter].settle(where, known, of_source)
+    rule = task.choices[task.filter].settle(where, known, report)
     if rule == "unscored":
         return rule
     filtered = f", filter {task.filter}" if task.filter != "none" else ""

@@ -2,25 +2,31 @@
 
 A sample holds its metrics beside its other fields: a number, a truth value, or (as MME has it) an object with a number
 under `score`. Without a choice, the only metric of each row is taken; where a row has two that differ, the choice is
-the user's. A metric is a share of 1 unless the choice names its full marks ("gpt_score/5").
+the user's. A metric is a share of 1 unless the choice names its full marks ("gpt_score/5"). A metric of which less is
+better is no score, nor is a `submission`: an answer to be sent to those who hold the truth.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from rsd_bench.config import SCORE_MAX
-from rsd_bench.types import Problem, Report
+from rsd_bench.sources.source import SourceProblem
+from rsd_bench.types import Report
 
 #: Fields of a sample that are no metrics.
 FIELDS = frozenset(
     ("doc_id", "doc", "input", "target", "arguments", "resps", "filtered_resps", "token_counts", "filter", "metrics")
-) | {"doc_hash", "prompt_hash", "target_hash"}
-_WITH_FULL_MARKS = re.compile(r"(.+)/(\d+(?:\.\d+)?)")
+) | {"doc_hash", "prompt_hash", "target_hash", "input_media"}
+_WITH_FULL_MARKS = re.compile(r"(.+)/(\d{1,9}(?:\.\d{1,9})?)")
+
+
+def is_submission(name: str) -> bool:
+    return name not in FIELDS and "submission" in name.lower().split("_")
 
 
 def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
@@ -28,21 +34,29 @@ def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
     found = {}
     for name, value in row.items():
         number = value.get("score") if isinstance(value, dict) else value
-        if name not in FIELDS and isinstance(number, (bool, int, float)) and math.isfinite(number):
+        if name in FIELDS or is_submission(name) or not isinstance(number, (bool, int, float)):
+            continue
+        try:
             found[name] = float(number)
-    return found
+        except OverflowError:  # an integer of 400 digits
+            found[name] = math.inf
+    return {name: number for name, number in found.items() if not math.isnan(number)}
 
 
 @dataclass
 class MetricChoice:
-    """The metric of a task. Feed it every sample with `note`, then `settle`; after that `score` gives 0-10 or None."""
+    """The metric of a task. Feed it every sample with `note`, then `settle`; after that `score` gives 0-10 or None.
+
+    wanted: the user's choice.
+    """
 
     wanted: str | None
     full: float = 1.0
     _seen: set[str] = field(default_factory=set)
-    _candidates: set[str] = field(default_factory=set)
+    _rivals: set[frozenset[frozenset[str]]] = field(default_factory=set)  # of a row, names of one number in one set
+    _submissions: set[str] = field(default_factory=set)
     _outside: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # metric -> first row, value, count
-    _usable: bool = False
+    _used: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.wanted and (match := _WITH_FULL_MARKS.fullmatch(self.wanted)):
@@ -51,8 +65,10 @@ class MetricChoice:
     def note(self, where: str, row: Mapping[str, Any]) -> None:
         metrics = metrics_of(row)
         self._seen |= metrics.keys()
-        if len(set(metrics.values())) > 1:
-            self._candidates |= metrics.keys()
+        self._submissions |= set(filter(is_submission, row))
+        if len(numbers := set(metrics.values())) > 1:
+            names = (frozenset(n for n, number in metrics.items() if number == value) for value in numbers)
+            self._rivals.add(frozenset(names))
         for name, number in metrics.items():
             if not 0 <= number <= self.full:
                 first, value, count = self._outside.get(name, (where, number, 0))
@@ -60,30 +76,47 @@ class MetricChoice:
 
     def settle(self, where: str, higher_is_better: Mapping[str, Any], report: Report) -> str:
         """Report what makes the choice impossible; return the score rule for SourceInfo."""
-        names = ", ".join(sorted(self._seen)) or "none that is a number"
+        scores = {name for name in self._seen if higher_is_better.get(name) is not False}
+        what, fix = self._refusal(scores)
+        if what:
+            report(SourceProblem(where, what, fix))
+            return "unscored"
+        used = {self.wanted} if self.wanted else scores
+        for name in sorted(used & self._outside.keys()):
+            first, value, count = self._outside[name]
+            what = f"{name} is {value:g}, outside 0-{self.full:g} (so are {count} samples)"
+            report(SourceProblem(first, what, f'give its full marks (--metric "{name}/100"), or choose another'))
+        self._used = frozenset(used)
+        rule = (
+            f"lmms-eval {', '.join(sorted(used))} (0-{self.full:g}) x {SCORE_MAX / self.full:g}" if used else "unscored"
+        )
+        sent = ", ".join(sorted(self._submissions))
+        return f"{rule}; {sent} holds answers to be sent in, no scores" if sent else rule
+
+    def _refusal(self, scores: Set[str]) -> tuple[str, str]:
+        """Why no metric can be the score though there are some, and what to do; "" where one can."""
+        choices = ", ".join(sorted(scores)) or "none that is a score"
+        choose = f"choose with --metric: {choices}"
+        if not self.full:
+            return f"--metric {self.wanted}/0 gives no full marks", 'give the highest value, as in "gpt_score/5"'
+        if self.wanted and is_submission(self.wanted):
+            return f"{self.wanted} holds answers to be sent in, no scores", choose
         if self.wanted and self.wanted not in self._seen:
-            report(Problem(where, f"no sample has a metric {self.wanted!r}; they have {names}", "choose one of these"))
-            return "unscored"
-        if not self.wanted and self._candidates:
-            names = ", ".join(sorted(self._candidates))
-            report(Problem(where, f"samples have several metrics: {names}", "choose one with `metric`"))
-            return "unscored"
-        used = [self.wanted] if self.wanted else sorted(self._seen)
-        for name in used:
-            if higher_is_better.get(name) is False:
-                report(Problem(where, f"{name} is better when lower: it is no score", "choose another with `metric`"))
-            if name in self._outside:
-                first, value, count = self._outside[name]
-                what = f"{name} is {value:g}, outside 0-{self.full:g} (so are {count} samples)"
-                report(Problem(first, what, f'give its full marks ("{name}/100") or choose another with `metric`'))
-        self._usable = bool(used)
-        return f"lmms-eval {', '.join(used)} (0-{self.full:g}) x {SCORE_MAX / self.full:g}" if used else "unscored"
+            return (
+                f"no sample has a metric {self.wanted!r}; they have {', '.join(sorted(self._seen)) or choices}",
+                choose,
+            )
+        used = {self.wanted} if self.wanted else self._seen
+        if used and not used & scores:
+            return f"{', '.join(sorted(used))} is better when lower: it is no score", choose
+        rivals = [[names & scores for names in row if names & scores] for row in self._rivals]
+        if not self.wanted and (several := {name for row in rivals if len(row) > 1 for names in row for name in names}):
+            return f"samples have several metrics: {', '.join(sorted(several))}", choose
+        return "", ""
 
     def score(self, row: Mapping[str, Any]) -> tuple[str, float] | None:
         """Metric and score 0-10 of a sample, or None where it has none."""
-        if not self._usable:
-            return None
         for name, number in sorted(metrics_of(row).items()):
-            if self.wanted in (None, name) and 0 <= number <= self.full:
+            if name in self._used and 0 <= number <= self.full:
                 return name, number * SCORE_MAX / self.full
         return None

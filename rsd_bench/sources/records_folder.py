@@ -9,9 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.jsonl import describe, parse_json, read_rows
+from rsd_bench.metrics.arrays import entered
 from rsd_bench.schemas import validator
-from rsd_bench.sources.named_images import image_in
-from rsd_bench.sources.source import Judgment, Media, Query, Response, Source, SourceInfo
+from rsd_bench.sources.named_media import image_in, media_in, require_no_way_out
+from rsd_bench.sources.source import (
+    TEXT,
+    Judgment,
+    Media,
+    Query,
+    Response,
+    Source,
+    SourceInfo,
+    SourceProblem,
+    VariantScores,
+    modality_of,
+)
 from rsd_bench.types import InputError, Problem, Report
 
 _VOTE_SCORES = {"win": 10.0, "undecided": 5.0, "loss": 0.0}
@@ -22,7 +34,7 @@ def open_records(folder: Path, report: Report) -> Source:
     if not folder.is_dir():
         raise InputError.at(folder, "is not a folder", "name a folder with source.json, queries.jsonl, responses.jsonl")
     info = _read_info(folder, report)
-    return Source(info, _queries(folder, info.source, report), _responses(folder, report))
+    return Source(info, _queries(folder, info.source, report), _responses(folder, report), _variants(folder, report))
 
 
 def _read_info(folder: Path, report: Report) -> SourceInfo:
@@ -32,11 +44,11 @@ def _read_info(folder: Path, report: Report) -> SourceInfo:
         data = parse_json(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else str(error)
-        report(Problem(str(path), what or "cannot be read", "give name and license: `rsd-bench schema records`"))
+        report(SourceProblem(str(path), what or "cannot be read", "give name and license: `rsd-bench schema records`"))
         data = {"name": source, "license": "unknown"}
     faults = list(validator("records", "source").iter_errors(data))
     for fault in faults:
-        report(Problem(str(path), describe(fault), "see `rsd-bench schema records`"))
+        report(SourceProblem(str(path), describe(fault), "see `rsd-bench schema records`"))
     if faults:
         data = {"name": source, "license": "unknown"}
     return SourceInfo(
@@ -63,6 +75,10 @@ def _queries(folder: Path, source: str, report: Report) -> Iterator[Query]:
         if row.get("source", source) != source:
             report(Problem(where, f"source is {row['source']!r}, not {source!r}", "one source a folder"))
             continue
+        media = tuple(_media(folder, row))
+        if what := _media_fault(row, media):
+            report(Problem(where, f"query {row['query_id']!r} {what}", "see `rsd-bench schema records`"))
+            continue
         yield Query(
             where=where,
             query_id=row["query_id"],
@@ -70,8 +86,40 @@ def _queries(folder: Path, source: str, report: Report) -> Iterator[Query]:
             group=row.get("group", row["query_id"]),
             question=row["question"],
             reference_answer=row.get("reference_answer"),
-            media=(Media("image", partial(image_in, folder, row["image"]), row["image"]),),
+            media=media,
+            modality="" if media else row.get("modality") or "",
         )
+
+
+def _media(folder: Path, row: dict[str, Any]) -> Iterator[Media]:
+    """The media that a query names: its images in order, then sound, then video."""
+    for kind, key in (("image", "image"), ("image", "images"), ("audio", "audio"), ("video", "video")):
+        named = row.get(key) or []
+        for name in [named] if isinstance(named, str) else named:
+            require_no_way_out(folder, name)
+            read = image_in if kind == "image" else media_in
+            yield Media(kind, partial(read, folder, name), name)
+
+
+def _media_fault(row: dict[str, Any], media: tuple[Media, ...]) -> str:
+    """What is wrong with how a query states its media, in words; "" where nothing is."""
+    stated, given = row.get("modality"), modality_of(item.kind for item in media)
+    known = stated is None or stated == modality_of(stated.split("+"))
+    if row.get("image") and row.get("images"):
+        return "has both image and images: name all in images"
+    if media and row.get("media_available") is False:
+        return "names media and says media_available false"
+    if media and known and stated not in (None, given):
+        return f"is of modality {stated!r} and names media of {given!r}"
+    if not media and not known:
+        return f"names no file, and {stated!r} is no modality: text, image, audio, video, or several joined by +"
+    if not media and stated not in (None, TEXT) and row.get("media_available") is not False:
+        return f"is of modality {stated!r} and names no file: name it, or say media_available false"
+    if not media and stated in (None, TEXT) and row.get("media_available") is False:
+        return "says media_available false and not which modality they are of"
+    if not media and not row["question"].strip():
+        return "has neither a question nor media"
+    return ""
 
 
 def _responses(folder: Path, report: Report) -> Iterator[Response]:
@@ -95,10 +143,19 @@ def _responses(folder: Path, report: Report) -> Iterator[Response]:
             input_tokens=row.get("prompt_tokens"),
             output_tokens=_token_count(row.get("completion_tokens"), text),
             latency_s=row.get("latency_s"),
+            first_token_s=row.get("first_token_s"),
+            cost_usd=row.get("cost_usd"),
             energy_j=row.get("energy_j"),
             energy_basis=row.get("energy_basis"),
             judgments=_judgments(row.get("votes"), row["model"]),
         )
+
+
+def _variants(folder: Path, report: Report) -> Iterator[VariantScores]:
+    """The scores of `variants.jsonl`, which a source need not have."""
+    if (path := folder / "variants.jsonl").exists():
+        for where, row in read_rows(path, validator("records", "variants"), report):
+            yield VariantScores(where, row["group"], row["model"], tuple(entered(score) for score in row["scores"]))
 
 
 def _token_count(tokens: int | None, text: str | None) -> int | None:

@@ -48,14 +48,6 @@ class AuthorTable:
     problems: tuple[Problem, ...] = ()
 
 
-def predictions_frame(path: Path) -> pd.DataFrame:
-    """`read_author_table` of a file that is in order; InputError listing its problems otherwise."""
-    table = read_author_table(path)
-    if table.problems:
-        raise InputError(list(table.problems))
-    return table.frame
-
-
 def read_author_table(path: Path) -> AuthorTable:
     """The table of a file: query_id and p_edge are needed, track and scenario have defaults.
 

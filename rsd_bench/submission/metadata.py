@@ -11,22 +11,31 @@ from jsonschema import ValidationError
 
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.jsonl import describe, parse_json
+from rsd_bench.jsonl import describe, parse_json, parse_loosely
 from rsd_bench.schemas import NO_WEB_LINK, schema, validator
 from rsd_bench.submission.submission import NO_INK, SUBMISSION, Tau
 from rsd_bench.submission.submission_files import need_plain_file
-from rsd_bench.types import InputError, Problem
+from rsd_bench.types import InputError, Problem, Report
 
 _MOST_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
 _FIX = "see `rsd-bench schema submission`"
 
 
-def read_fields(folder: Path) -> Any:
-    """What stands in submission.json, whatever it is; InputError where the file is no JSON of bounded size."""
+def read_fields(folder: Path, report: Report) -> Any:
+    """What stands in submission.json, whatever it is; InputError where the file cannot be read as JSON of bounded size.
+
+    Values that JSON has not (NaN, 1e400, a key that stands twice) are told and hide nothing else that is wrong.
+    """
     path = folder / SUBMISSION
     need_plain_file(path, _MOST_BYTES)
     try:
-        return parse_json(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        try:
+            return parse_json(text)
+        except ValueError as error:
+            fields = parse_loosely(text)
+            report(Problem(str(path), str(error), _FIX))
+            return fields
     except (OSError, ValueError) as error:
         raise InputError.at(path, str(error), _FIX) from None
 

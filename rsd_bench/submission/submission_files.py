@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rsd_bench.submission.submission import ALLOWED_FILES, README, SLUG
+from rsd_bench.submission.submission import ALLOWED_FILES, README, SLUG, SLUG_FIX
 from rsd_bench.types import InputError, Problem
 
 _README_BYTES = 1 << 20
@@ -19,7 +19,7 @@ def need_folder(folder: Path) -> None:
 def need_slug(folder: Path) -> None:
     """InputError for a folder whose name no submission may have."""
     if not SLUG.fullmatch(folder.resolve().name):
-        raise InputError.at(folder, "is no slug", "name it with 2 to 63 of a-z, 0-9 and -")
+        raise InputError.at(folder, "is no slug", SLUG_FIX)
 
 
 def stray_files(folder: Path) -> list[Problem]:

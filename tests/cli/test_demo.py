@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run_cli
+from conftest import ROOT, call_cli, run_cli
 
 from rsd_bench.schemas import validator
 
@@ -62,3 +62,14 @@ def test_errors_are_one_line_and_never_a_traceback(tmp_path: Path) -> None:
         assert len(run.stderr.strip().splitlines()) == 1
     assert run_cli("no-such-command").returncode == 2
     assert run_cli("data", "build").returncode == 2
+
+
+def test_demo_runs_where_torch_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed wheel has no torch of its own: the demo ended in "this command needs torch"."""
+    from rsd_bench.cli import demo
+
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setattr(demo, "SHOWN", ("reference", "statistics-logistic"))
+    told = call_cli("demo", "--out", tmp_path / "out").stdout
+    assert "left out     reference: needs torch" in told
+    assert "Logistic regression" in told and "Reference router" not in told

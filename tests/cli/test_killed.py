@@ -30,7 +30,7 @@ from rsd_bench import folders
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.folders import clear_unfinished, new_folder, write_file
-from rsd_bench.sources.store import source_info, sources_in
+from rsd_bench.sources.store_tables import source_info, sources_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL, no fork")
 
@@ -132,10 +132,13 @@ def store(tmp_path: Path, killer: Killer) -> Path:
     return tmp_path / "work" / "store"
 
 
+@pytest.mark.parametrize("merging", [True, False])
 @KILLS
-def test_import(tmp_path: Path, killer: Killer, store: Path, kills: int) -> None:
-    second = Records(tmp_path / "second" / "toy", n=20).write()
-    work = Work(killer, store.parent, "data", "import", "records", second, "--out", store)
+def test_import(tmp_path: Path, killer: Killer, store: Path, kills: int, merging: bool) -> None:
+    more = {"n": 12, "models": ("tiny", "huge", "third")} if merging else {"n": 20}
+    second = Records(tmp_path / "second" / "toy", **more).write()
+    replace = () if merging else ("--replace",)
+    work = Work(killer, store.parent, "data", "import", "records", second, *replace, "--out", store)
 
     def whole(files: dict[str, Any]) -> None:
         work.old_or_new(files, "store/sources")

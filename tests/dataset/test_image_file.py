@@ -293,5 +293,5 @@ def test_a_file_of_too_many_bytes_is_not_read_whole(tmp_path: Path, monkeypatch:
     (tmp_path / "a.png").write_bytes(bytes(1000))
     assert len(read_image_file(tmp_path / "a.png")) == 1000
     (tmp_path / "a.png").write_bytes(bytes(1001))
-    with pytest.raises(OSError, match="has more than 1,000 bytes; make the image smaller"):
+    with pytest.raises(OSError, match="has more than 1,000 bytes; make it smaller"):
         read_image_file(tmp_path / "a.png")

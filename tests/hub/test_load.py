@@ -166,14 +166,16 @@ def test_a_folder_built_again_is_read_again(tmp_path: Path) -> None:
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.config import load_aliases
     from rsd_bench.sources.records_folder import open_records
-    from rsd_bench.sources.store import import_source
+    from rsd_bench.sources.store import Policy, import_source
 
     records, seen = Records(tmp_path / "toy"), []
     (tmp_path / "recipe.toml").write_text(RECIPE)
     for score in (1.0, 9.0):
         for row in records.responses:
             row["score"] = score
-        import_source(open_records(records.write(), print), tmp_path / "store", load_aliases(), [])
+        import_source(
+            open_records(records.write(), print), tmp_path / "store", load_aliases(), [], Policy(replace=True)
+        )
         build_dataset(read_recipe(tmp_path / "recipe.toml"), tmp_path / "store", tmp_path / "built")
         seen.append(set(rsd.load(tmp_path / "built")["train"]["small_score"][:]))
     assert seen == [{1.0}, {9.0}]

@@ -20,8 +20,8 @@ from conftest import call_cli
 from PIL import Image
 
 from rsd_bench.sources.hub_queries import open_hub
-from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_images import image_path
+from rsd_bench.sources.store import Policy, import_source
+from rsd_bench.sources.store_media import image_path
 from rsd_bench.types import InputError, Problem
 
 MAP = """
@@ -87,7 +87,7 @@ class Hub:
 
     def read(self, repo: Path | None = None) -> list[dict[str, Any]]:
         source = open_hub(str(repo or self.repo), self.map, self.problems.append)
-        info = import_source(source, self.store, {}, self.problems)
+        info = import_source(source, self.store, {}, self.problems, Policy(replace=True))
         folder = self.store / "sources" / info["source"]
         assert pq.read_table(folder / "responses.parquet").num_rows == 0
         rows: list[dict[str, Any]] = pq.read_table(folder / "queries.parquet").to_pylist()
@@ -169,7 +169,7 @@ def test_a_row_cannot_name_a_file_outside_its_dataset(hub: Hub, tmp_path: Path) 
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(jpeg(60))
     pq.write_table(pa.table({**ROWS, "picture": [{"bytes": None, "path": str(secret)}] * 3}), hub.file)
-    assert f"query 'charts/1': image '{secret}' lies outside" in hub.refused()
+    assert f"query 'charts/1': '{secret}' lies outside" in hub.refused()
 
 
 def test_domains_from_a_column(hub: Hub) -> None:
@@ -262,5 +262,7 @@ def test_a_source_that_is_replaced_is_told(hub: Hub) -> None:
     """A second split under the same id wiped the first without a word."""
     command = ("data", "import", "hub", hub.repo, "--map", hub.map, "--out", hub.store)
     assert "replaced  " not in call_cli(*command).stdout
-    assert "replaced  charts: the store had a source of that id" in call_cli(*command).stdout
-    assert json.loads(call_cli(*command, "--json").stdout)["replaced"] == ["charts"]
+    assert "merged  charts: added to what the store had" in call_cli(*command).stdout
+    assert "replaced  charts: what the store had of that source is gone" in call_cli(*command, "--replace").stdout
+    assert json.loads(call_cli(*command, "--json").stdout)["merged"] == ["charts"]
+    assert json.loads(call_cli(*command, "--replace", "--json").stdout)["replaced"] == ["charts"]

@@ -239,6 +239,8 @@ def test_the_model(logs: Logs, results: dict[str, Any], model: str) -> None:
         ({"arguments": [[{"a": 1}]]}, "a prompt is neither a text nor messages"),
         ({"arguments": [[[{"role": "user", "content": 3}]]]}, "a message holds 'text', which is no text"),
         ({"arguments": [["Q", "a"], ["Q", "b"]], "resps": [["-1"], ["nan"]]}, "resps hold no likelihood of option 1"),
+        ({"arguments": [["Q", "a"], ["Q", {}]]}, "arguments lack the continuation of a request"),
+        ({"arguments": [["Q", "a"], ["R", "b"]]}, "arguments differ in the question and in how it goes on"),
         ({"exact_match": float("nan")}, "NaN is not JSON"),
     ],
 )

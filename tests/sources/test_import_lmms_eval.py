@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from rsd_bench.sources.lmms_eval import open_lmms_eval
-from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_images import image_path
+from rsd_bench.sources.store import Policy, import_source
+from rsd_bench.sources.store_media import image_path
 from rsd_bench.types import InputError, Problem
 
 
@@ -64,7 +64,7 @@ class Logs:
     def read(self, table: str = "responses", **options: Any) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for source in open_lmms_eval(self.logdir, self.problems.append, **({"images": self.images} | options)):
-            info = import_source(source, self.store, {}, self.problems)
+            info = import_source(source, self.store, {}, self.problems, Policy(replace=True))
             rows += pq.read_table(self.store / "sources" / info["source"] / f"{table}.parquet").to_pylist()
         return rows
 

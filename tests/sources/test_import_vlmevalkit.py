@@ -20,8 +20,8 @@ from conftest import run_cli
 from PIL import Image
 
 from rsd_bench.sources.source import Source
-from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_images import image_path
+from rsd_bench.sources.store import Policy, import_source
+from rsd_bench.sources.store_media import image_path
 from rsd_bench.sources.vlmevalkit import open_vlmevalkit
 from rsd_bench.types import InputError, Problem
 
@@ -91,7 +91,7 @@ class Kit:
         return open_vlmevalkit(self.tsv, self.predictions, self.judges, source, self.problems.append)
 
     def table(self, name: str = "responses", source: str | None = None) -> list[dict[str, Any]]:
-        info = import_source(self.open(source), self.store, {}, self.problems)
+        info = import_source(self.open(source), self.store, {}, self.problems, Policy(replace=True))
         rows: list[dict[str, Any]] = pq.read_table(
             self.store / "sources" / info["source"] / f"{name}.parquet"
         ).to_pylist()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,9 @@ def test_an_entry_in_zstandard_holds_what_its_header_states(tmp_path: Path) -> N
         found, told = outcomes(path)
         assert "pets/2" not in found
         assert any("are not those that were written" in line for line in told)
+    crc = zlib.crc32(texts["samples/2_epoch_1.json"]).to_bytes(4, "little")
+    path.write_bytes(data.replace(crc, bytes(4)))
+    assert outcomes(path)[0] == ["pets/1"]
 
 
 def test_other_kinds_of_files(tmp_path: Path) -> None:

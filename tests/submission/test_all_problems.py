@@ -228,3 +228,30 @@ def test_a_proposal_is_looked_at_whatever_else_it_holds(
                  "changes tau after it was scored"):  # fmt: skip
         assert text in said, f"{text}\n\n{said}"
     assert said.count("README.md") == 1 and "/tmp" not in said
+
+
+NO_VALUES = {
+    "nan": lambda text: text.replace('"seconds": 0.01', '"seconds": NaN'),
+    "too-large": lambda text: text.replace('"seconds": 0.01', '"seconds": 1e400'),
+    "many-digits": lambda text: text.replace('"seconds": 0.01', f'"seconds": {"9" * 5000}'),
+    "key-twice": lambda text: text.replace("{", '{"slug": "x",', 1),
+}
+
+
+@pytest.mark.parametrize("name", NO_VALUES)
+def test_a_value_that_is_no_json_hides_no_other_field(tmp_path: Path, toy_benchmark: Benchmark, name: str) -> None:
+    folder = sound(tmp_path / "victim", toy_benchmark)
+    meta(**FAULTY_FIELDS)(folder)
+    path = folder / "submission.json"
+    text = path.read_text("utf-8")
+    changed = NO_VALUES[name](text)
+    assert changed != text
+    path.write_text(changed, "utf-8")
+    said = told(folder, toy_benchmark)
+    shown = {
+        "nan": "NaN is not JSON",
+        "too-large": "too large a number",
+        "many-digits": "seconds",
+        "key-twice": "twice",
+    }
+    assert shown[name] in said and all(text in said for text in OF_FIELDS), said

@@ -17,11 +17,18 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import run_cli
 
-from rsd_bench.submission.author_table import predictions_frame
+from rsd_bench.submission.author_table import read_author_table
 from rsd_bench.types import InputError
 
 P = [*(k / 1000 for k in range(1001)), *np.random.default_rng(0).random(1000).tolist(), 5e-324, 1 - 2**-53]
 IDS = [f"q{i}" for i in range(len(P))]
+
+
+def predictions_frame(path: Path) -> pd.DataFrame:
+    table = read_author_table(path)
+    if table.problems:
+        raise InputError(list(table.problems))
+    return table.frame
 
 
 def write(path: Path, ids: list[str] = IDS, p: list[float] = P) -> Path:

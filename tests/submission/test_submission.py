@@ -23,7 +23,7 @@ from sound_submissions import make, probabilities
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, scoring_problems
 from rsd_bench.schemas import NAMES, schema, validator
-from rsd_bench.submission.author_table import predictions_frame
+from rsd_bench.submission.author_table import read_author_table
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.new_submission import default_tau
 from rsd_bench.submission.pack_submission import pack_submission
@@ -204,7 +204,7 @@ def test_problems_of_an_authors_file_name_that_file_and_its_lines(tmp_path: Path
     source = tmp_path / "mine.csv"
     source.write_text("\n".join(["query_id,p_edge", *rows, "a/stranger,0.5", rows[0], ""]))
     with pytest.raises(InputError) as caught:
-        make(tmp_path / "mine", toy_benchmark, predictions_frame(source), source=source)
+        make(tmp_path / "mine", toy_benchmark, read_author_table(source).frame, source=source)
     told = [(problem.where, problem.what) for problem in caught.value.problems]
     last = len(rows) + 1
     assert (f"{source}:{last + 1}", "query_id 'a/stranger' is unknown") in told

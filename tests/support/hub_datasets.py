@@ -12,7 +12,7 @@ from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import load_aliases
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store import Policy, import_source
 
 CLOSED_SENTENCE = "A sentence that nobody may re-host"
 
@@ -21,7 +21,13 @@ def imported(root: Path, records: list[Records]) -> Path:
     """The store below `root`, with these sources."""
     problems: list[Any] = []
     for source in records:
-        import_source(open_records(source.write(), problems.append), root / "store", load_aliases(), problems)
+        import_source(
+            open_records(source.write(), problems.append),
+            root / "store",
+            load_aliases(),
+            problems,
+            Policy(replace=True),
+        )
     return root / "store"
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.imports.run_import import ImportOptions, LicenceOptions, run_import
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 @grouped
 def import_inspect(
     logs: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Logs (.eval, .json), or folders of them.")],
-    out: Store,
+    options: ImportOptions,
     licence: LicenceOptions,
     images: Annotated[
         Path | None,
@@ -44,8 +43,6 @@ def import_inspect(
             rich_help_panel=panels.CONTENT,
         ),
     ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
 ) -> None:
     """Import logs of inspect-ai, one source per task."""
     from rsd_bench.sources.inspect_ai import open_inspect
@@ -54,4 +51,4 @@ def import_inspect(
         chosen = {"scorer": scorer, "domain_column": domain_column}
         return open_inspect(logs, report, images=images, scale=scale, **chosen)
 
-    run_import({", ".join(map(str, logs)): licence.stated(opened)}, out, models, as_json)
+    run_import({", ".join(map(str, logs)): licence.stated(opened)}, options)

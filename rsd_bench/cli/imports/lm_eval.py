@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.imports.run_import import ImportOptions, LicenceOptions, run_import
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def import_lm_eval(
     logs: Annotated[
         list[Path], typer.Argument(metavar="SRC...", help="Sample logs (samples_*.jsonl), or folders of them.")
     ],
-    out: Store,
+    options: ImportOptions,
     licence: LicenceOptions,
     metric: Annotated[
         str | None,
@@ -41,8 +40,6 @@ def import_lm_eval(
             rich_help_panel=panels.CONTENT,
         ),
     ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
 ) -> None:
     """Import lm-eval sample logs, one source per task; texts only."""
     from rsd_bench.sources.lm_eval import open_lm_eval
@@ -50,4 +47,4 @@ def import_lm_eval(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lm_eval(logs, report, metric=metric, domain_column=domain_column)
 
-    run_import({", ".join(map(str, logs)): licence.stated(opened)}, out, models, as_json)
+    run_import({", ".join(map(str, logs)): licence.stated(opened)}, options)

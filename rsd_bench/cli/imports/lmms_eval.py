@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.imports.run_import import ImportOptions, LicenceOptions, run_import
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -20,27 +19,34 @@ if TYPE_CHECKING:
 
 @grouped
 def import_lmms_eval(
-    logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="Folder with *_samples_*.jsonl.")],
-    out: Store,
+    logdir: Annotated[
+        Path, typer.Argument(metavar="LOGDIR", help="Folder with *_samples_*.jsonl or .jsonl.gz, or one of them.")
+    ],
+    options: ImportOptions,
     licence: LicenceOptions,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the images, which the logs lack, named by doc_id or image path.",
+            help="Folder of the images, which the logs lack, named as in the log or by doc_id.",
             rich_help_panel=panels.FILES,
         ),
     ] = None,
+    no_images: Annotated[
+        bool,
+        typer.Option("--no-images", help="Take text and outcomes alone.", rich_help_panel=panels.FILES),
+    ] = False,
     metric: Annotated[
         str | None,
-        typer.Option(help="The metric to read as score, where logs hold several.", rich_help_panel=panels.CONTENT),
+        typer.Option(
+            help='The metric to read as score, where logs hold several; "NAME/5" states its full marks.',
+            rich_help_panel=panels.CONTENT,
+        ),
     ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
     from rsd_bench.sources.lmms_eval import open_lmms_eval
 
     def opened(report: Callable[[Problem], None]) -> list[Source]:
-        return open_lmms_eval(logdir, report, images=images, metric=metric)
+        return open_lmms_eval(logdir, report, images=images, no_images=no_images, metric=metric)
 
-    run_import({str(logdir): licence.stated(opened)}, out, models, as_json)
+    run_import({str(logdir): licence.stated(opened)}, options)

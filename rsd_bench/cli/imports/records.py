@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli.imports.run_import import Models, Opener, Store, run_import
-from rsd_bench.cli.output import AsJson
+from rsd_bench.cli.imports.run_import import ImportOptions, Opener, run_import
+from rsd_bench.cli.option_groups import grouped
 
 
+@grouped
 def import_records(
     folders: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Records folders.")],
-    out: Store,
-    models: Models = None,
-    as_json: AsJson = False,
+    options: ImportOptions,
 ) -> None:
     """Import records folders: source.json, queries.jsonl, responses.jsonl, images/ (`rsd-bench schema records`)."""
     from rsd_bench.sources.records_folder import open_records
@@ -23,4 +22,4 @@ def import_records(
     def opener(folder: Path) -> Opener:
         return lambda report: [open_records(folder, report)]
 
-    run_import({str(folder): opener(folder) for folder in folders}, out, models, as_json)
+    run_import({str(folder): opener(folder) for folder in folders}, options)

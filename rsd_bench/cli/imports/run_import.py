@@ -10,22 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import fail, print_json, say, table
+from rsd_bench.cli.output import AsJson, print_json, say, table, warn
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.sources.source import Source
-
-Store = Annotated[Path, typer.Option("--out", metavar="STORE", help="The store to add to.")]
-Models = Annotated[
-    Path | None,
-    typer.Option(
-        "--models",
-        metavar="FILE",
-        help="TOML of model aliases; default: the shipped one.",
-        rich_help_panel=panels.CONTENT,
-    ),
-]
+    from rsd_bench.sources.store import Opened
 
 Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
 
@@ -67,44 +57,70 @@ class LicenceOptions:
         return open_sources
 
 
-def run_import(inputs: dict[str, Opener], store: Path, models: Path | None, as_json: bool) -> None:
-    """Open and store sources, all of their problems reported together; say what was stored, and what it replaced."""
-    from rsd_bench.config import load_aliases
-    from rsd_bench.sources.store import import_source
+@dataclass(frozen=True)
+class ImportOptions:
+    """Where an import goes, and what it may do to what is there."""
 
-    aliases = load_aliases(models)
-    infos: list[dict[str, Any]] = []
-    replaced: list[str] = []
-    opened, problems = _open(inputs)
-    for sources, found in opened:
-        try:
-            for source in sources:
-                held = (store / "sources" / source.info.source / "source.json").is_file()
-                infos.append(import_source(source, store, aliases, found))
-                replaced += [source.info.source] if held else []
-        except InputError as error:
-            problems += _all_of(found, error)
-    if problems:
-        raise fail(problems, as_json)
-    if as_json:
-        print_json({"ok": True, "sources": infos, "replaced": replaced})
+    out: Annotated[Path, typer.Option("--out", metavar="STORE", help="The store to add to.")]
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Drop what the store has of these sources; default: add to it."),
+    ] = False
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Leave out rows that have problems and list them in source.json."),
+    ] = False
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            "--models",
+            metavar="FILE",
+            help="TOML of model aliases; default: the shipped one.",
+            rich_help_panel=panels.CONTENT,
+        ),
+    ] = None
+    as_json: AsJson = False
+
+
+def run_import(inputs: dict[str, Opener], options: ImportOptions) -> None:
+    """Open and store the sources of all inputs, or none of them; say what went in, or every problem."""
+    from rsd_bench.config import load_aliases
+    from rsd_bench.sources.store import Policy, import_sources
+    from rsd_bench.sources.store_tables import is_held
+
+    aliases = load_aliases(options.models)
+    opened = _open(inputs)
+    held = [name for one in opened if is_held(options.out, name := one.source.info.source)]
+    infos = import_sources(opened, options.out, aliases, Policy(options.replace, options.skip_bad))
+    left_out = list(dict.fromkeys(problem for one in opened for problem in one.problems))
+    done = {"replaced" if options.replace else "merged": held} if held else {}
+    if options.as_json:
+        shown = [{key: value for key, value in info.items() if key != "left_out"} for info in infos]
+        skipped = [problem.to_dict() for problem in left_out]
+        print_json({"ok": True, "sources": shown, "replaced": [], "merged": [], **done, "left_out": skipped})
         return
     rows: list[tuple[Any, ...]] = [("source", "queries", "models", "scored answers", "licence")]
     for info in infos:
         scored = sum(info["models"].values())
         rows.append((info["source"], info["queries"], len(info["models"]), scored, info["license"]))
     say(table(rows))
-    say(f"\nstore  {store}")
-    for name in replaced:
-        say(f"replaced  {name}: the store had a source of that id")
+    say(f"\nstore  {options.out}")
+    for name in held:
+        what = "what the store had of that source is gone" if options.replace else "added to what the store had of it"
+        say(f"{'replaced' if options.replace else 'merged'}  {name}: {what}")
+    if left_out:
+        say(f"left out  {len(left_out)} rows with problems; source.json lists them")
+        warn(left_out)
 
 
-def _open(inputs: dict[str, Opener]) -> tuple[list[tuple[list[Source], list[Problem]]], list[Problem]]:
-    """The sources of each input with the list that their faults go to, and the problems of inputs that do not open.
+def _open(inputs: dict[str, Opener]) -> list[Opened]:
+    """The sources of all inputs, each with the list that its faults go to.
 
-    InputError where two have one id: the second would take the place of the first.
+    InputError where an input does not open, or where two have one id: the second would be taken for more of the first.
     """
-    opened: list[tuple[list[Source], list[Problem]]] = []
+    from rsd_bench.sources.store import Opened
+
+    opened: list[Opened] = []
     problems: list[Problem] = []
     of: dict[str, str] = {}
     for name, open_sources in inputs.items():
@@ -112,16 +128,14 @@ def _open(inputs: dict[str, Opener]) -> tuple[list[tuple[list[Source], list[Prob
         try:
             sources = open_sources(found.append)
         except InputError as error:
-            problems += _all_of(found, error)
+            problems += dict.fromkeys([*found, *error.problems])
             continue
         for source in sources:
             if first := of.get(source.info.source):
                 what = f"is source {source.info.source!r}, as {first} is"
-                raise InputError.at(name, what, "give each a `source` of its own in queries.jsonl")
+                problems.append(Problem(name, what, "give each a `source` of its own in queries.jsonl"))
             of[source.info.source] = name
-        opened.append((sources, found))
-    return opened, problems
-
-
-def _all_of(found: list[Problem], error: InputError) -> list[Problem]:
-    return found + [problem for problem in error.problems if problem not in found]
+            opened.append(Opened(source, found))
+    if problems:
+        raise InputError([*dict.fromkeys(problem for one in opened for problem in one.problems), *problems])
+    return opened

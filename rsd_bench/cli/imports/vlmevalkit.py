@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.imports.run_import import LicenceOptions, Models, Store, run_import
+from rsd_bench.cli.imports.run_import import ImportOptions, LicenceOptions, run_import
 from rsd_bench.cli.option_groups import grouped
-from rsd_bench.cli.output import AsJson
 from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ def _named_files(values: list[str], option: str) -> dict[str, Path]:
 
 @grouped
 def import_vlmevalkit(
-    out: Store,
     tsv: Annotated[
         Path,
         typer.Option(
@@ -47,6 +45,7 @@ def import_vlmevalkit(
         list[str],
         typer.Option("--pred", metavar="MODEL=FILE", help="Predictions, xlsx or tsv.", rich_help_panel=panels.FILES),
     ],
+    options: ImportOptions,
     licence: LicenceOptions,
     judge: Annotated[
         list[str] | None,
@@ -57,8 +56,6 @@ def import_vlmevalkit(
     source: Annotated[
         str | None, typer.Option(help="Source id; default: the TSV's name.", rich_help_panel=panels.CONTENT)
     ] = None,
-    models: Models = None,
-    as_json: AsJson = False,
 ) -> None:
     """Import a VLMEvalKit benchmark with predictions; answers without a judge file stay unscored."""
     from rsd_bench.sources.vlmevalkit import open_vlmevalkit
@@ -68,4 +65,4 @@ def import_vlmevalkit(
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return [open_vlmevalkit(tsv, predictions, judges, source, report)]
 
-    run_import({str(tsv): licence.stated(opened)}, out, models, as_json)
+    run_import({str(tsv): licence.stated(opened)}, options)
