@@ -88,7 +88,7 @@ def open_inspect(
             if not _scan(task, number, log, report) and log.status == "success":
                 ran = log.of_results("total_samples")
                 what = "holds no samples" + (f", of {ran:,} that were run" if isinstance(ran, int) else "")
-                empty.append(SourceProblem(str(log.path), what, "log the run with its samples (no --no-log-samples)"))
+                empty.append(Problem(str(log.path), what, "log the run with its samples (no --no-log-samples)"))
         if not task.queries:
             continue
         rule = task.scores.settle(str(task.logs[0].path), report)
