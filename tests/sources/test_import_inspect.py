@@ -337,7 +337,8 @@ def test_what_a_log_lacks_is_noted(logs: Logs) -> None:
     logs.add([sample(1, output={**sample(1)["output"], "model": "small-2026"})], results={"total_samples": 80})
     logs.add([], "org/crashed", status="error", results=None)
     logs.add([], "org/headers", results={"total_samples": 12})
-    assert "2.json: holds no samples, of 12 that were run -> log the run with its samples" in logs.refused()
+    told = "2.json: holds no samples, of 12 that were run -> log the run with its samples (no --no-log-samples)"
+    assert [str(p) for p in logs.open().problems] == [f"{logs.folder}/{told}"]  # with --skip-bad the others go in
     notes = logs.infos[0].notes
     assert "0.json holds 1 of 80 samples" in notes
     assert "small-2026 answered for org/small in 1 samples" in notes
