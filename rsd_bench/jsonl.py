@@ -41,28 +41,33 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
+def _missing(name: str) -> None:
+    if name != "NaN":
+        _no_constant(name)
+
+
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
-_PYTHONS = json.JSONDecoder(object_pairs_hook=_unique)  # takes the NaN and Infinity that Python's own json writes
+_PYTHONS = json.JSONDecoder(parse_constant=_missing, parse_float=_finite, object_pairs_hook=_unique)
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
 _CONTAINERS = frozenset((dict, list))
 _LONGEST_INT = 400  # digits; a float has 309 at most
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(text: str, *, constants: bool = False) -> Any:
+def parse_json(text: str, *, nan: bool = False) -> Any:
     """Strict JSON: no NaN or infinite number, no key twice, no runaway nesting, no half of a surrogate pair.
 
-    constants: take NaN and Infinity, for files in which they are no mistake but a value with a meaning. Raises
-    ValueError saying what is wrong. What it returns can be printed, hashed and written as UTF-8.
+    nan: NaN is None, as in files in which Python wrote it for a value that it did not have. Raises ValueError saying
+    what is wrong. What it returns can be printed, hashed and written as UTF-8.
     """
     with _said_plainly():
-        value = (_PYTHONS if constants else _DECODER).decode(text)
+        value = (_PYTHONS if nan else _DECODER).decode(text)
     _require_sound(value, text)
     return value
 
 
 def parse_json_at(text: str, at: int) -> tuple[Any, int]:
-    """The JSON value that begins at a place in a text, and where it ends; as `parse_json` with `constants`."""
+    """The JSON value that begins at a place in a text, and where it ends; as `parse_json` with `nan`."""
     with _said_plainly():
         value, end = _PYTHONS.raw_decode(text, at)
     _require_sound(value, text[at:end])

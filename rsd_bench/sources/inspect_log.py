@@ -8,7 +8,7 @@ A log is a stranger's file: a .json is parsed at once up to MAX_LOG_BYTES, a .ev
 size, with bounds on the number of entries and on what all of them unpack to. Entries are stored, deflated, or
 compressed with Zstandard (zip method 93, which inspect-ai writes today and Python's zipfile does not read before 3.14).
 
-NaN is no fault in these files: inspect-ai writes it as the value of a score that says "unscored".
+NaN is no fault in these files: inspect-ai writes it as the value of a score that says "unscored". It is read as None.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _text_of(path: Path) -> str:
 def _header(text: str) -> dict[str, Any] | None:
     """All but the samples of a log that is one JSON object; None for other JSON. What follows samples is not needed."""
     if not text.lstrip().startswith("{"):
-        parse_json(text, constants=True)
+        parse_json(text, nan=True)
         return None
     header: dict[str, Any] = {}
     for name, number, value in _members(text):
@@ -224,7 +224,7 @@ class _Place:
 
 
 def _parse(data: bytes) -> Any:
-    return parse_json(data.decode("utf-8-sig"), constants=True)
+    return parse_json(data.decode("utf-8-sig"), nan=True)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ else `working_time`, which leaves out waits for rate limits but holds tools and 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -283,7 +282,8 @@ def _scores(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 def values_of(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Each value under the name that chooses it: SCORER, or SCORER.KEY where a scorer gives several.
 
-    None stands for "unscored": a value that is NaN, null or absent. Raises ValueError where a score is no object.
+    None stands for "unscored": a value that is NaN (`inspect_log`), null or absent. Raises ValueError where a score is
+    no object.
     """
     found: dict[str, Any] = {}
     for scorer, score in scores.items():
@@ -294,5 +294,5 @@ def values_of(scores: Mapping[str, Any]) -> dict[str, Any]:
         for name, item in named.items():
             if name in found:
                 raise ValueError(f"two scores go by the name {name!r}")
-            found[name] = None if isinstance(item, float) and math.isnan(item) else item
+            found[name] = item
     return found

@@ -145,7 +145,7 @@ def _results(samples: Path, time: str | None, report: Report) -> Mapping[str, An
     if not path.is_file():
         return {}
     try:
-        loaded = parse_json(path.read_bytes().decode("utf-8-sig"), constants=True)
+        loaded = parse_json(path.read_bytes().decode("utf-8-sig"), nan=True)
     except (OSError, ValueError) as error:
         report(SourceProblem(str(path), f"cannot be read: {error}", "restore the file, or remove it"))
         return {}

@@ -1,213 +1,238 @@
-"""VLMEvalKit: a benchmark TSV, one prediction file a model and, where there is one, its judge file.
+"""VLMEvalKit: a benchmark's questions, one prediction file a model and, where there is one, its judge file.
 
-    TSV          index, image, question; hint, A ... Z, answer, category, l2-category where the benchmark has them.
-                 `image` is base64, or, at most 64 characters long, the index of the row that holds the image.
-    predictions  index, prediction (.xlsx, .tsv, .csv)
-    judge files  index and a score column: see `records.vlmevalkit_judge`
+    TSV          index, question, image or image_path; hint, A ... Z, answer, category, l2-category where there are some
+    predictions  index, prediction, and what the TSV has but for the images (.xlsx, .tsv, .csv, .json, .jsonl)
+    judge files  index and a score, or what the judge read out of the answer: see `vlmevalkit_judge`
+
+Without a TSV the questions are those that the prediction files repeat (`vlmevalkit_questions`). Files made outside of
+the kit name their columns otherwise (`vlmevalkit_names`). Where images are found: `vlmevalkit_images`.
 
 A query is SOURCE/index; its question is hint, question and options as lines; its domain the category, else the
-l2-category, else the source. Rows with several images are Problems: a query here has one.
+l2-category, else the source, or a column that is named. An answer is paired with its question by the index, and where
+a file repeats the question, options or answer of a row, they must be those of the benchmark.
 
 An answer that VLMEvalKit failed to get is stored by it as "Failed to obtain answer ..." and then judged. Here it is
 status `error` without response and score, whatever the judge file says. So is an empty prediction: a table cannot
 tell an empty answer from a call that gave none, and VLMEvalKit hands its judge the text "nan" in its place. An answer
-without a verdict is `unscored`; no answer is matched with the reference here. In circular evaluation only the first of
-the rolled rows carries a verdict, on all of them.
+without a verdict is `unscored`; no answer is matched with the reference here.
+
+Circular evaluation: what counts is the first roll of a question, or, with `Reading.circular` "all", all of them: right
+only where every roll is. VLMEvalKit's own judge files of it hold first rolls only, whose hit already says that every
+roll was right; then that is the score, and the score rule says so.
 """
 
 from __future__ import annotations
 
-import ast
-import base64
-import binascii
-import string
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rsd_bench.sources.ids import is_name, row_id, slug
-from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo
-from rsd_bench.sources.spreadsheets import Row, columns_of, read_table, row_at
+from rsd_bench.sources.source import Response, Source, SourceInfo, SourceProblem
+from rsd_bench.sources.spreadsheets import Row, read_table
+from rsd_bench.sources.vlmevalkit_benchmark import Agreement, Benchmark, Reading, same_text
 from rsd_bench.sources.vlmevalkit_judge import JudgeFile, judge_name, read_judge_file
+from rsd_bench.sources.vlmevalkit_names import benchmark_of
+from rsd_bench.sources.vlmevalkit_questions import read_predictions, read_tsv, require_media
 from rsd_bench.types import InputError, Problem, Report
 
-_LONGEST_REFERENCE = 64  # characters of an image cell that is an index; the limit is VLMEvalKit's
 _FAILED = "failed to obtain answer"
-
-
-@dataclass
-class _Benchmark:
-    columns: list[str] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)  # with a short image cell, or "" for one in base64
-    by_index: dict[str, Row] = field(default_factory=dict)
-    faulty: set[str] = field(default_factory=set)  # indexes whose row is left out: their answers are, too
+_AS_WRITTEN = Reading()
+_THESE_PREDICTIONS = "name the judge file of these predictions"
 
 
 def open_vlmevalkit(
-    tsv: Path, predictions: Mapping[str, Path], judges: Mapping[str, Path], source: str | None, report: Report
+    tsv: Path | None,
+    predictions: Mapping[str, Path],
+    judges: Mapping[str, Path],
+    source: str | None,
+    report: Report,
+    reading: Reading = _AS_WRITTEN,
 ) -> Source:
     """Open a benchmark with the predictions and judge files of its models, by model name.
 
-    source: short id, default the TSV's name. The files carry no licence: SourceInfo says "unknown", not to be
-    re-hosted. Raises InputError where `source` is no legal id; all other faults go to `report`.
+    tsv: the benchmark; None: the prediction files tell it. source: short id, default the TSV's name, else the benchmark
+    that the prediction files are called after. The files carry no licence: SourceInfo says "unknown", not to be
+    re-hosted. Raises InputError where `source` is no legal id or it is not said where the images are; all other faults
+    go to `report`.
     """
-    name = source or slug(tsv.stem.removesuffix("_local")) or "vlmevalkit"
-    if not is_name(name):
-        raise InputError.at(name, "is no source id", "use letters, digits, dot, dash, underscore; at most 63")
+    benchmark = Benchmark(*_names(tsv, predictions, source))
+    require_media(tsv, reading)
     for model in judges.keys() - predictions.keys():
-        report(Problem(str(judges[model]), f"judges {model!r}, which has no predictions", "name its prediction file"))
-    benchmark = _read_benchmark(tsv, report)
+        what = f"judges {model!r}, which has no predictions"
+        report(SourceProblem(str(judges[model]), what, "name its prediction file"))
+    if tsv:
+        read_tsv(tsv, benchmark, reading, report)
+    else:
+        read_predictions(predictions.values(), benchmark, reading, report)
+    if benchmark.faulty and not benchmark.questions:
+        where, what = str(tsv or next(iter(predictions.values()), "")), "has no row that can be read as a question"
+        report(SourceProblem(where, what, "fix the rows that are named"))
     files = {
-        model: read_judge_file(judges[model], judge_name(judges[model], path), tsv.stem, set(benchmark.columns), report)
+        model: _judge_file(judges[model], path, benchmark, tsv is not None, reading, report)
         for model, path in predictions.items()
         if model in judges
     }
-    rules = sorted({file.rule for file in files.values() if file.rule})
     info = SourceInfo(
-        source=name,
-        name=tsv.stem,
+        source=benchmark.source,
+        name=benchmark.name,
         license="unknown",
         redistributable=False,
-        notes=f"VLMEvalKit: {tsv.name}, predictions of {len(predictions)} models, {len(files)} judge files",
-        score_rule="VLMEvalKit " + "; ".join(rules) if rules else "unscored: no judge file",
+        notes=_notes(tsv, benchmark),
+        score_rule=_score_rule(files, benchmark, reading),
     )
-    return Source(info, _queries(tsv, name, benchmark, report), _responses(name, benchmark, predictions, files, report))
+    answers = _Answers(benchmark, reading, tsv is not None, report)
+    return Source(info, benchmark.queries(), answers.responses(predictions, files))
 
 
-def _read_benchmark(tsv: Path, report: Report) -> _Benchmark:
-    """All rows but for images in base64, which are read again when they are asked for."""
-    benchmark = _Benchmark()
-    if tsv.suffix.lower() != ".tsv":
-        report(Problem(str(tsv), "is no .tsv file", "name the benchmark's TSV"))
-        return benchmark
-    for row in read_table(tsv, ("index", "question", "image"), report):
-        index, image = row_id(row.cells["index"]), row.cells["image"].strip()
-        faults = [] if index else ["has no index"]
-        if not _question(row.cells):
-            faults.append("has no question")
-        if not image:
-            faults.append("has no image")
-        if len(_listed(image)) > 1 or len(_listed(row.cells.get("image_path", ""))) > 1:
-            faults.append("has several images; a query has one")
-        for fault in faults:
-            report(Problem(row.where, fault, "fix the row or leave it out"))
-        if faults:
-            benchmark.faulty.add(index)
+def _names(tsv: Path | None, predictions: Mapping[str, Path], source: str | None) -> tuple[str, str]:
+    """The source's id and the benchmark's name."""
+    called = tsv.stem if tsv else benchmark_of(predictions)
+    if not (called or source):
+        what = "the names of the prediction files do not tell the benchmark"
+        raise InputError.at("--pred", what, "give --tsv, or name the benchmark by --source")
+    name = source or slug((called or "").removesuffix("_local")) or "vlmevalkit"
+    if not is_name(name):
+        raise InputError.at(name, "is no source id", "use letters, digits, dot, dash, underscore; at most 63")
+    return name, called or name
+
+
+def _judge_file(
+    path: Path, prediction: Path, benchmark: Benchmark, has_tsv: bool, reading: Reading, report: Report
+) -> JudgeFile:
+    # A file that holds both answers and verdicts has no columns of a benchmark to be told from.
+    own = benchmark.columns if has_tsv or path != prediction else frozenset[str]()
+    naming, agreement = reading.columns.naming(), Agreement(path, benchmark)
+    return read_judge_file(path, judge_name(path, prediction), benchmark.name, own, report, naming, agreement)
+
+
+def _notes(tsv: Path | None, benchmark: Benchmark) -> str:
+    notes = f"VLMEvalKit: {tsv.name}" if tsv else f"VLMEvalKit: {benchmark.name}, questions of the prediction files"
+    if benchmark.first_of:
+        notes += f"; {len(benchmark.first_of)} further rolls of {len(benchmark.rolls)} questions are no queries"
+    return notes
+
+
+def _score_rule(files: Mapping[str, JudgeFile], benchmark: Benchmark, reading: Reading) -> str:
+    rules = set()
+    for file in files.values():
+        if not file.rule:
             continue
-        cells = row.cells | {"index": index, "image": image if len(image) <= _LONGEST_REFERENCE else ""}
-        benchmark.rows.append(Row(row.where, cells, row.span))
-        benchmark.by_index.setdefault(index, benchmark.rows[-1])
-    if benchmark.rows:
-        benchmark.columns = columns_of(tsv)
-    return benchmark
+        circular = ""
+        if benchmark.rolls and not _judges_rolls(file, benchmark):
+            circular = ", circular as VLMEvalKit judged it: right only where every roll is"
+        elif benchmark.rolls:
+            all_rolls, first = ", circular: right only where every roll is", ", circular: of the first roll"
+            circular = all_rolls if reading.circular == "all" else first
+        rules.add(file.rule + circular)
+    return "VLMEvalKit " + "; ".join(sorted(rules)) if rules else "unscored: no judge file"
 
 
-def _queries(tsv: Path, source: str, benchmark: _Benchmark, report: Report) -> Iterator[Query]:
-    for row in benchmark.rows:
-        cells = row.cells
-        holder = _holder(row, benchmark)
-        category = cells.get("category", "").strip() or cells.get("l2-category", "").strip() or source
-        domain = slug(category)
-        if holder is None:
-            what = f"image is that of row {cells['image']!r}, which is missing or has none"
-            report(Problem(row.where, what, "import the whole TSV"))
-        if domain is None:
-            report(Problem(row.where, f"category {category!r} has no Latin letter or digit", "rename the category"))
-        if holder is None or domain is None:
-            benchmark.faulty.add(cells["index"])
-            continue
-        query_id = f"{source}/{cells['index']}"
-        yield Query(
-            where=row.where,
-            query_id=query_id,
-            domain=domain,
-            group=query_id,
-            question=_question(cells),
-            reference_answer=cells.get("answer", "").strip() or None,
-            media=(Media("image", _image_reader(tsv, holder, benchmark.columns.index("image"))),),
-        )
+def _judges_rolls(file: JudgeFile, benchmark: Benchmark) -> bool:
+    return any(index in benchmark.first_of for index in file.verdicts)
 
 
-def _question(cells: Mapping[str, str]) -> str:
-    """Hint, question and "A. ..." lines; empty where there is no question."""
-    question = cells["question"].strip()
-    options = [
-        f"{letter}. {cells[letter].strip()}" for letter in string.ascii_uppercase if cells.get(letter, "").strip()
-    ]
-    return "\n".join(filter(None, [cells.get("hint", "").strip(), question, *options])) if question else ""
+class _Answers:
+    """The rows of prediction files as responses."""
 
+    def __init__(self, benchmark: Benchmark, reading: Reading, has_tsv: bool, report: Report) -> None:
+        self._benchmark, self._reading, self._report = benchmark, reading, report
+        self._has_tsv = has_tsv  # without one, the rows were checked when the benchmark was read
 
-def _holder(row: Row, benchmark: _Benchmark) -> Row | None:
-    """The row that holds the image of a row, over references; None where they lead nowhere."""
-    holder: Row | None = row
-    for _ in range(len(benchmark.rows)):
-        if holder is None or not holder.cells["image"]:
-            return holder
-        holder = benchmark.by_index.get(row_id(holder.cells["image"]))
-    return None
+    def responses(self, predictions: Mapping[str, Path], files: Mapping[str, JudgeFile]) -> Iterator[Response]:
+        if not self._benchmark.questions and not self._benchmark.faulty:
+            return  # what is wrong with the benchmark has been told; its answers are not all unknown besides
+        for model, path in predictions.items():
+            file = files.get(model, JudgeFile(""))
+            single = self._of_model(model, path, file)
+            circular = bool(self._benchmark.rolls) and self._reading.circular == "all"
+            yield from self._of_all_rolls(single, path, file) if circular else self._of_first_rolls(single)
+        self._reading.columns.tell_unmet(self._report)
 
+    def _of_first_rolls(self, answers: Iterator[tuple[str, Response]]) -> Iterator[Response]:
+        return (response for index, response in answers if index not in self._benchmark.first_of)
 
-def _image_reader(tsv: Path, row: Row, column: int) -> Callable[[], bytes]:
-    def read() -> bytes:
-        cell = row_at(tsv, row.span)[column].strip()
-        encoded = (_listed(cell) or [cell])[0]
-        encoded = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
-        try:
-            return base64.b64decode("".join(encoded.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ValueError(f"image of {row.where} is not base64: {error}") from None
-
-    return read
-
-
-def _listed(cell: str) -> list[str]:
-    """Items of a cell that is a Python list of strings, as VLMEvalKit writes several images; else []."""
-    if not (cell.startswith("[") and cell.endswith("]")):
-        return []
-    try:
-        items = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return []
-    return [str(item) for item in items]
-
-
-def _responses(
-    source: str,
-    benchmark: _Benchmark,
-    predictions: Mapping[str, Path],
-    files: Mapping[str, JudgeFile],
-    report: Report,
-) -> Iterator[Response]:
-    if not benchmark.rows:
-        return  # what is wrong with the TSV has been told; its answers are not all unknown queries besides
-    for model, path in predictions.items():
-        file = files.get(model, JudgeFile(""))
-        answered: set[str] = set()
-        changed: list[str] = []
-        for row in read_table(path, ("index", "prediction"), report):
-            index, text = row_id(row.cells["index"]), row.cells["prediction"]
-            answered.add(index)
-            verdict = file.verdicts.get(index)
-            if verdict and verdict.prediction is not None and not _same_text(text, verdict.prediction):
-                changed.append(verdict.where)
-            if index in benchmark.faulty:
+    def _of_all_rolls(self, answers: Iterator[tuple[str, Response]], path: Path, file: JudgeFile) -> Iterator[Response]:
+        """One response a question: the first roll's, with the score that all of its rolls have."""
+        found = dict(answers)
+        judges_rolls = _judges_rolls(file, self._benchmark)
+        for index, response in found.items():
+            if index in self._benchmark.first_of:
                 continue
-            query_id = f"{source}/{index}"
-            if not text.strip() or text.strip().lower().startswith(_FAILED):
-                yield Response(row.where, query_id, model, "error")
-            elif verdict is None:
-                yield Response(row.where, query_id, model, "unscored", text)
+            further = self._benchmark.rolls.get(index, [])
+            if missing := [roll for roll in further if roll not in found]:
+                what = f"{path} has no answer to roll {missing[0]!r} of it"
+                self._report(Problem(response.where, what, "leave out the row, or let the first roll count"))
+            elif further and judges_rolls:
+                yield _of_rolls(response, [found[roll] for roll in further])
             else:
-                yield Response(row.where, query_id, model, verdict.status, text, verdict.score, file.judge)
+                yield response
+
+    def _of_model(self, model: str, path: Path, file: JudgeFile) -> Iterator[tuple[str, Response]]:
+        """The index and the response of each row that answers a question of the benchmark; rolls are questions here."""
+        benchmark, report = self._benchmark, self._report
+        naming, agreement = self._reading.columns.naming(), Agreement(path, benchmark)
+        answered: dict[str, tuple[str, int]] = {}  # where, and a figure that differs where a row does
+        changed: list[str] = []
+        strangers: list[Row] = []
+        for row in read_table(path, ("index", "prediction"), report if self._has_tsv else _unheard, naming):
+            index, text = row_id(row.cells["index"]), row.cells["prediction"]
+            content = hash(frozenset(row.cells.items()))
+            if index in answered:
+                where, first = answered[index]
+                if content != first:
+                    what = f"outcome of {model!r} on {benchmark.query_id(index)!r} stands at {where} too"
+                    fix = "keep the one that was judged"
+                    report(SourceProblem(row.where, f"{what}, and the rows differ", fix))
+                continue
+            answered[index] = row.where, content
+            verdict = file.verdicts.get(index)
+            if verdict and verdict.prediction is not None and not same_text(text, verdict.prediction):
+                changed.append(verdict.where)
+            if index in benchmark.faulty or not (self._has_tsv or row.cells.get("question", index).strip()):
+                continue
+            if index not in benchmark.questions:
+                strangers.append(row)
+                continue
+            agreement.look(row, index)
+            query_id = benchmark.query_id(index)
+            if not text.strip() or text.strip().lower().startswith(_FAILED):
+                yield index, Response(row.where, query_id, model, "error")
+            elif verdict is None:
+                yield index, Response(row.where, query_id, model, "unscored", text)
+            else:
+                yield index, Response(row.where, query_id, model, verdict.status, text, verdict.score, file.judge)
+        self._tell_strangers(strangers)
+        if self._has_tsv:
+            agreement.tell(report)
         if changed:
             what = f"judges another answer than {path} in {len(changed)} rows"
-            report(Problem(changed[0], what, "name the judge file of these predictions"))
+            report(SourceProblem(changed[0], what, _THESE_PREDICTIONS))
         if not_answered := [v.where for index, v in file.verdicts.items() if index not in answered]:
             what = f"judges {len(not_answered)} answers that are not in {path}"
-            report(Problem(not_answered[0], what, "name the judge file of these predictions"))
+            report(Problem(not_answered[0], what, _THESE_PREDICTIONS))
+
+    def _tell_strangers(self, rows: list[Row]) -> None:
+        """Rows of no question: a fault of each, or of the file where no row says what its question is."""
+        for row in rows:
+            index = row_id(row.cells["index"])
+            what = f"query_id {self._benchmark.query_id(index)!r} is no query of {self._benchmark.source}"
+            if index and "question" not in row.cells:
+                more = f", nor are those of {len(rows) - 1} more rows" if len(rows) > 1 else ""
+                fix = "name predictions of this benchmark, whose index is that of its rows"
+                self._report(SourceProblem(row.where, f"{what}{more}; no column says what was asked", fix))
+                return
+            self._report(Problem(row.where, what if index else "has no index", "fix the index or leave out the row"))
 
 
-def _same_text(prediction: str, judged: str) -> bool:
-    """Equal up to what a round trip through pandas changes: spaces, "3" to "3.0", an empty cell to "nan"."""
-    a, b = " ".join(prediction.split()), " ".join(judged.split())
-    return row_id(a) == row_id(b) or {a, b} == {"", "nan"}
+def _of_rolls(first: Response, further: list[Response]) -> Response:
+    """The first roll's response with the outcome of all: wrong where one is, else without a score where one is."""
+    rolls = [first, *further]
+    wrong = [roll for roll in rolls if roll.score == 0]
+    without = [roll for roll in rolls if roll.score is None]
+    outcome = (wrong or without or [min(rolls, key=lambda roll: roll.score or 0.0)])[0]
+    text = None if outcome.status == "error" else first.response
+    return Response(first.where, first.query_id, first.model, outcome.status, text, outcome.score, outcome.judge)
+
+
+def _unheard(problem: Problem) -> None:
+    """For rows that were read before, when what is wrong with them was told."""

@@ -17,7 +17,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from conftest import run_cli
-from PIL import Image
+from kit_files import b64, png
 
 from rsd_bench.sources.source import Source
 from rsd_bench.sources.store import Policy, import_source
@@ -28,16 +28,6 @@ from rsd_bench.types import InputError, Problem
 FAILED = "Failed to obtain answer via API."
 RANDOM = "Match Log: Failed to predict, thus randomly generate one. . "
 HEADER = ["index", "image", "question", "hint", "A", "B", "C", "answer", "category", "l2-category"]
-
-
-def png(shade: int) -> bytes:
-    data = io.BytesIO()
-    Image.new("RGB", (9, 7), (shade, 40, 90)).save(data, "PNG")
-    return data.getvalue()
-
-
-def b64(shade: int) -> str:
-    return base64.b64encode(png(shade)).decode()
 
 
 def question(index: object, image: str, **cells: str) -> list[object]:
@@ -80,7 +70,7 @@ class Kit:
     def predict(self, rows: Sequence[Sequence[Any]], model: str = "small", suffix: str = ".xlsx") -> Path:
         path = self.folder / f"{model}_MiniBench{suffix}"
         write = write_xlsx if suffix == ".xlsx" else write_text
-        self.predictions[model] = write(path, [["index", "question", "prediction"], *([i, "q", p] for i, p in rows)])
+        self.predictions[model] = write(path, [["index", "question", "prediction"], *([i, None, p] for i, p in rows)])
         return path
 
     def judge(self, rows: Sequence[Sequence[Any]], *columns: str, model: str = "small") -> None:
@@ -234,12 +224,12 @@ def spoiled_prediction_file(data: bytes, suffix: str) -> Callable[[Kit], None]:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (broken_tsv([question(0, "x" * 101)]), "MiniBench.tsv:2 is not base64"),
+        (broken_tsv([question(0, "x" * 101)]), "MiniBench.tsv:2: image is not base64"),
         (broken_tsv([question(0, base64.b64encode(bytes(90)).decode())]), "query 'MiniBench/0': is not an image"),
-        (broken_tsv([question(0, b64(1)[:9] + "!" + b64(1)[9:])]), "MiniBench.tsv:2 is not base64"),
+        (broken_tsv([question(0, b64(1)[:9] + "!" + b64(1)[9:])]), "MiniBench.tsv:2: image is not base64"),
         (broken_tsv([question(0, "41")]), "MiniBench.tsv:2: image is that of row '41', which is missing"),
         (broken_tsv([question(0, "1"), question(1, "0")]), "row '0', which is missing or has none"),
-        (broken_tsv([question(0, str([b64(1), b64(2)]))]), "MiniBench.tsv:2: has several images"),
+        (broken_tsv([question(0, str([b64(1), "x" * 101]))]), "MiniBench.tsv:2: image 2 of 2 is not base64"),
         (broken_tsv([question(0, "")]), "MiniBench.tsv:2: has no image"),
         (broken_tsv([question(0, b64(1), question="")]), "MiniBench.tsv:2: has no question"),
         (broken_tsv([question(0, b64(1), category="机器")]), "category '机器'"),
@@ -255,7 +245,8 @@ def spoiled_prediction_file(data: bytes, suffix: str) -> Callable[[Kit], None]:
         (spoiled_prediction_file(b"index,prediction\n0,A\n", ".tsv"), "has no column index, prediction"),
         (spoiled_prediction_file(b"index\tprediction\n0\t\xff\n", ".tsv"), "small_MiniBench.tsv:2: not UTF-8"),
         (spoiled_prediction_file(b'index\tprediction\n0\t"A\n', ".tsv"), "small_MiniBench.tsv:2: not a table row"),
-        (lambda kit: kit.predictions.update(m=kit.folder / "m.pkl"), "m.pkl: is no .xlsx, .tsv or .csv file"),
+        (lambda kit: kit.predictions.update(m=kit.folder / "m.pkl"), "m.pkl: is a pickle, which can run code"),
+        (lambda kit: kit.predictions.update(m=kit.folder / "m.xls"), "m.xls: is no .xlsx, .tsv, .csv, .json or .jsonl"),
         (judged([(0, "nan")], "hit"), "row 2: hit is 'nan', not a number"),
         (judged([(0, None), (1, 1)], "hit"), "row 2: hit is '', not a number"),
         (judged([(0, "=1")], "hit"), "hit is '=1', not a number"),

@@ -77,10 +77,11 @@ def test_inspect(tmp_path: Path) -> None:
         (tmp_path / "b.json").write_text(mutation.text, "utf-8")
         queries, responses, problems = opened(open_inspect, tmp_path)
         rows = {"org/small": samples("org/small")}
-        if responses and isinstance(mutation.tree.get("samples"), list):
+        tree = json.loads(mutation.text, parse_constant=lambda _: None) if mutation.tree else {}
+        if responses and isinstance(tree.get("samples"), list):
             left_out = {problem.where.partition("samples[")[2] for problem in problems}
-            kept = [row for n, row in enumerate(mutation.tree["samples"]) if f"{n}]" not in left_out]
-            rows[mutation.tree["eval"]["model"]] = kept
+            kept = [row for n, row in enumerate(tree["samples"]) if f"{n}]" not in left_out]
+            rows[tree["eval"]["model"]] = kept
         try:
             assert mutation.tree is not None or problems
             checked(queries, responses, rows, _as_inspect_says)
@@ -124,7 +125,7 @@ def _inspect_outcome(s: dict[str, Any]) -> tuple[str, str | None, float]:
     if s.get("limit"):
         return "truncated", text, math.nan
     values = [score.get("value") for score in (s.get("scores") or {}).values()]
-    if not values or values[0] in (None, {}) or values[0] != values[0] or s.get("invalidation") is not None:
+    if not values or values[0] in (None, {}) or s.get("invalidation") is not None:
         return "unscored", text, math.nan
     value = values[0]
     marks = {"C": 10.0, "I": 0.0, "P": 5.0}
