@@ -7,6 +7,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -33,11 +34,10 @@ def _finite(text: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in out:
-            raise ValueError(f"key {key!r} stands twice")
-        out[key] = value
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"key {twice!r} stands twice")
     return out
 
 
@@ -49,6 +49,7 @@ def _missing(name: str) -> None:
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
 _PYTHONS = json.JSONDecoder(parse_constant=_missing, parse_float=_finite, object_pairs_hook=_unique)
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
+_CONTAINERS = frozenset((dict, list))
 _LONGEST_INT = 400  # digits; a float has 309 at most
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -59,12 +60,32 @@ def parse_json(text: str, *, nan: bool = False) -> Any:
     nan: NaN is None, as in files in which Python wrote it for a value that it did not have. Raises ValueError saying
     what is wrong. What it returns can be printed, hashed and written as UTF-8.
     """
-    try:
+    with _said_plainly():
         value = (_PYTHONS if nan else _DECODER).decode(text)
+    _require_sound(value, text)
+    return value
+
+
+def parse_json_at(text: str, at: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place in a text, and where it ends; as `parse_json` with `nan`."""
+    with _said_plainly():
+        value, end = _PYTHONS.raw_decode(text, at)
+    _require_sound(value, text[at:end])
+    return value, end
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    try:
+        yield
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
         raise ValueError("not JSON that can be read: nested too deeply") from None
+
+
+def _require_sound(value: Any, text: str) -> None:
+    """ValueError where a value cannot be printed, hashed and written as UTF-8. text: the JSON that it was read from."""
     if text.count("[") + text.count("{") > _MAX_DEPTH and _too_deep(value):
         raise ValueError("not JSON that can be read: nested too deeply")
     try:
@@ -73,7 +94,6 @@ def parse_json(text: str, *, nan: bool = False) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
-    return value
 
 
 def parse_loosely(text: str) -> Any:
@@ -89,10 +109,10 @@ def parse_loosely(text: str) -> Any:
 
 
 def _too_deep(value: Any) -> bool:
-    level = [value]
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(_MAX_DEPTH):
-        nested = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
-        level = [item for items in nested for item in items]
+        nested = (held.values() if type(held) is dict else held for held in level)
+        level = [item for items in nested for item in items if type(item) in _CONTAINERS]
         if not level:
             return False
     return True

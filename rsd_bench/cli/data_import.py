@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rsd_bench.cli import panels
 from rsd_bench.cli.imports.hub import import_hub
+from rsd_bench.cli.imports.inspect_ai import import_inspect
+from rsd_bench.cli.imports.lm_eval import import_lm_eval
 from rsd_bench.cli.imports.lmms_eval import import_lmms_eval
 from rsd_bench.cli.imports.records import import_records
 from rsd_bench.cli.imports.table import import_table
@@ -14,4 +16,6 @@ app.command("records")(import_records)
 app.command("vlmevalkit")(import_vlmevalkit)
 app.command("lmms-eval")(import_lmms_eval)
 app.command("table")(import_table)
+app.command("inspect")(import_inspect)
+app.command("lm-eval")(import_lm_eval)
 app.command("hub")(import_hub)
