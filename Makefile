@@ -45,7 +45,7 @@ cards: store
 	sed 's,(assets/,(../rsd_bench/editions/rsd-open-lite/assets/,' build/rsd-open/README.md > dataset_cards/rsd-open.md
 
 store: $(VENV)/.core
-	$(RSD) data import records $(addprefix $(RECORDS)/,dynamath visonlyqa mllm_bench) --out build/store
+	$(RSD) data import records --replace $(addprefix $(RECORDS)/,dynamath visonlyqa mllm_bench) --out build/store
 
 # Train every router on every track and write its submission; RESULTS: the tables and pictures of docs/results.md.
 ROUTERS = reference gain-kernel logistic-cross-fitted logistic text-logistic image-logistic statistics-logistic \

@@ -20,6 +20,7 @@ PRESETS = Path(__file__).parent / "presets"
 SCORE_MAX = 10.0
 SCORE_DECIMALS = 6  # of every score that enters: 6.999999999999999, which is 10 x a sum of tenths, meets MES 7
 UNSUPPORTED = "unsupported"  # the one status beside ok that has a score, 0: the model takes no such medium
+SCORED_STATUSES = ("ok", UNSUPPORTED)
 MAX_SECONDS = 1e9  # no latency is longer (31 years): sums stay finite
 MES_LEVELS = tuple(range(1, 11))  # one label column per level
 TAU_ALL_CLOUD = 1.01  # p never exceeds 1

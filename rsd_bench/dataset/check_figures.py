@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, MES_LEVELS, PROFILE_BASIS, SCORE_MAX, SPLITS
+from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, MES_LEVELS, PROFILE_BASIS, SCORE_MAX, SCORED_STATUSES, SPLITS
 from rsd_bench.dataset.layout import LABELS, MANIFEST
 from rsd_bench.dataset.manifest import Manifest, read_manifest
 from rsd_bench.dataset.splits import split_of, track_split
@@ -150,8 +150,8 @@ def outcomes_problems(outcomes: Rows, pairs: Rows, manifest: Manifest) -> Iterat
     twice = frame.duplicated(["query_id", "model"])
     yield from rows(twice, "has two outcomes of one model", _REBUILD)
     yield from rows(~frame["query_id"].isin(pairs.frame["query_id"]), "is no query of pairs", _REBUILD)
-    odd = (frame["status"] == "ok") != frame["score"].notna()
-    yield from rows(odd, "status and score disagree (only ok has a score)", _REBUILD)
+    odd = frame["status"].isin(SCORED_STATUSES) != frame["score"].notna()
+    yield from rows(odd, f"status and score disagree (only {' and '.join(SCORED_STATUSES)} have a score)", _REBUILD)
     yield from rows(_outside(frame["score"], SCORE_MAX), "score is not in [0, 10]", _REBUILD)
     yield from rows(_outside(frame["latency_s"], MAX_SECONDS), "latency_s is no latency", _REBUILD)
     clocked = frame["latency_s"].notna() & ~frame["latency_basis"].isin(MEASURED_BASES)

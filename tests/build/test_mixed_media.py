@@ -101,3 +101,15 @@ def test_where_all_have_one_picture_nothing_is_added(toy_dataset: Path) -> None:
     manifest = read_manifest(toy_dataset)
     assert manifest.optional_columns is None and b"optional_columns" not in (toy_dataset / "manifest.json").read_bytes()
     assert "modality" not in rsd.load(toy_dataset)["train"].column_names
+
+
+def test_an_outcome_of_a_model_that_takes_no_such_medium_is_sound(tmp_path: Path) -> None:
+    records = Records(tmp_path / "toy", n=60)
+    records.responses[0] |= {"status": "unsupported", "score": None, "response": None}
+    problems: list[Any] = []
+    import_source(open_records(records.write(), problems.append), tmp_path / "store", {}, problems)
+    (tmp_path / "recipe.toml").write_text('name = "toy-rsd"\npair = { small = "tiny", large = "huge" }\n')
+    manifest = build_dataset(read_recipe(tmp_path / "recipe.toml"), tmp_path / "store", tmp_path / "full")
+    assert not manifest.missing and check_dataset(tmp_path / "full") == []
+    pairs = open_benchmark(tmp_path / "full").queries.set_index("query_id")
+    assert pairs.loc["toy/0", "small_score"] == 0
