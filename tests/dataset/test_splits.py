@@ -176,7 +176,8 @@ def test_no_queries_no_groups():
 @given(rows)
 def test_equal_texts_are_joined_as_equal_images_are(pairs):
     groups, texts = [g for g, _ in pairs], [t for _, t in pairs]
-    assert join_equal_questions(groups, texts).groups == leakage_groups(groups, [[text] for text in texts])  # 8 texts in 8 groups at most
+    joined = leakage_groups(groups, [[text] for text in texts])
+    assert join_equal_questions(groups, texts).groups == joined  # 8 texts in 8 groups at most
 
 
 # --- stability -----------------------------------------------------------------------------------------------------
