@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,14 +109,22 @@ def _logs(kind: str, tool: str, shapes: Sequence[FileShape], aggregates: Sequenc
     return Part(str(where), f"sample logs of {tool}", kind, (command,), counts, tuple(sorted(models)), more, notes)
 
 
-def _vlmevalkit(by_kind: Mapping[str, Sequence[FileShape]]) -> Iterator[Part]:
-    """Files of VLMEvalKit, benchmark by benchmark: predictions and judge files by how their names begin."""
+def _vlmevalkit(by_kind: Mapping[str, list[FileShape]]) -> Iterator[Part]:
+    """Files of VLMEvalKit, benchmark by benchmark, by their names, with answers of others that are called alike."""
     predictions, judges = by_kind["vlmevalkit-predictions"], by_kind["vlmevalkit-judge"]
     benchmarks = {shape.path.stem.removesuffix("_local"): shape for shape in by_kind["vlmevalkit-benchmark"]}
     alone = [judge for judge in judges if not any(_judges(judge, shape) for shape in predictions)]
+    answers = [*predictions, *alone]  # a judge file repeats the predictions that it judges
+    splits = _models_and_sets([shape.path.stem for shape in answers], benchmarks)
+    for shape in [table for table in by_kind["table"] if _is_outside(table)]:
+        its = _models_and_sets([shape.path.stem], {*benchmarks, *(name for _, name in splits.values())})
+        if its[shape.path.stem][1] in {*benchmarks, *(name for _, name in splits.values())}:
+            splits |= its
+            answers.append(shape)
+            by_kind["table"].remove(shape)
     by_set: dict[str, list[tuple[str, FileShape]]] = defaultdict(list)
-    for shape in (*predictions, *alone):  # a judge file repeats the predictions that it judges
-        model, benchmark = _model_and_set(shape, benchmarks)
+    for shape in answers:
+        model, benchmark = splits[shape.path.stem]
         by_set[benchmark].append((model, shape))
     for benchmark in sorted({*by_set, *benchmarks}):
         yield _benchmark(benchmark, benchmarks.get(benchmark), by_set.get(benchmark, []), judges)
@@ -154,19 +162,32 @@ def _benchmark(
     return Part(str(_folder_of(files)), what, "vlmevalkit", commands, counts, models, more, notes)
 
 
+def _is_outside(shape: FileShape) -> bool:
+    """Whether a table holds answers by id and not what was asked, as runs outside of the kit are kept."""
+    return {"id", "response"} <= shape.columns.keys() and "question" not in shape.columns
+
+
 def _judges(judge: FileShape, predictions: FileShape) -> bool:
     """Whether a judge file is that of a prediction file: VLMEvalKit puts the judge's name behind that of the file."""
     return judge.path.stem.startswith(f"{predictions.path.stem}_")
 
 
-def _model_and_set(shape: FileShape, benchmarks: Mapping[str, FileShape]) -> tuple[str, str]:
-    """Model and benchmark of a file MODEL_BENCHMARK: a benchmark that is here, else what stands behind the first _."""
-    stem = shape.path.stem
-    for name in sorted(benchmarks, key=len, reverse=True):
-        if f"_{name}_" in f"{stem}_":
-            return stem[: f"{stem}_".index(f"_{name}_")], name
-    model, _, benchmark = stem.partition("_")
-    return model, benchmark or stem
+def _models_and_sets(stems: Sequence[str], benchmarks: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Model and benchmark of files called MODEL_BENCHMARK.
+
+    Either may have an underscore: the benchmark is one of those that are known, else the names are cut where most files
+    share the parts, at the first underscore if several would do.
+    """
+    cuts = {stem: [(stem[:at], stem[at + 1 :]) for at, c in enumerate(stem) if c == "_" and at] for stem in stems}
+    parts = Counter(part for its in cuts.values() for cut in its for part in {*cut})
+    found = {}
+    for stem, its in cuts.items():
+        known = [name for name in sorted(benchmarks, key=len, reverse=True) if f"_{name}_" in f"{stem}_"]
+        if known:
+            found[stem] = stem[: f"{stem}_".index(f"_{known[0]}_")], known[0]
+        else:
+            found[stem] = max(its, key=lambda cut: parts[cut[0]] + parts[cut[1]], default=(stem, stem))
+    return found
 
 
 def _tables(shapes: Sequence[FileShape]) -> Part:
@@ -176,9 +197,9 @@ def _tables(shapes: Sequence[FileShape]) -> Part:
     notes = ["MAP.toml says which columns hold what: docs/formats.md, `rsd-bench schema map`"]
     if known:
         notes = [f"docs/formats.md has the map for tables of {known}: save it as MAP.toml"]
-    elif {"id", "response"} <= columns.keys() and "question" not in columns:
+    elif _is_outside(shapes[0]):
         notes.append("answers without their questions: [queries] in MAP.toml names the file that holds those")
-        notes.append("of a VLMEvalKit benchmark: --pred FILE --columns index=id,prediction=response of its importer")
+        notes.append("of a VLMEvalKit benchmark: --pred FILE of its importer, beside the benchmark's other files")
     notes += sorted({shape.note for shape in shapes if shape.note})
     paths = [shape.path for shape in shapes]
     models = tuple(sorted({model for shape in shapes for model in shape.models}))

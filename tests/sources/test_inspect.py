@@ -93,7 +93,7 @@ def test_vlmevalkit_files_of_two_models_run(tmp_path: Path) -> None:
     table = "index\timage\tquestion\tanswer\n" + "".join(f"{i}\t{image}\tWhat, {i}?\tA\n" for i in range(3))
     (home / "My_Set.tsv").write_text(table)
     for model in ("Small-3B", "large_7B"):
-        rows = [[i, "What?", "A"] for i in range(3)]
+        rows = [[i, f"What, {i}?", "A"] for i in range(3)]
         workbook(home / f"{model}_My_Set.xlsx", ["index", "question", "prediction"], *rows)
         judged = [[*row, i % 2] for i, row in enumerate(rows)]
         workbook(home / f"{model}_My_Set_gpt-4o.xlsx", ["index", "question", "prediction", "hit"], *judged)
@@ -105,6 +105,13 @@ def test_vlmevalkit_files_of_two_models_run(tmp_path: Path) -> None:
     assert arguments[3:5] == ["--tsv", str(home / "My_Set.tsv")]
     assert f"large_7B={home / 'large_7B_My_Set.xlsx'}" in arguments
     run = call_cli(*arguments[:-1], tmp_path / "store")
+    assert run.returncode == 0, run.stderr
+    lines(home / "other_My_Set.jsonl", *[{"id": i, "response": "B"} for i in range(3)])
+    (home / "My_Set.tsv").rename(tmp_path / "elsewhere")
+    part = one(home)
+    assert part["models"] == ["Small-3B", "large_7B", "other"]
+    assert {"--no-images", "--source"} < {*typed(part)} and "--tsv" not in typed(part)
+    run = call_cli(*typed(part)[:-1], tmp_path / "texts")
     assert run.returncode == 0, run.stderr
     assert one(home / "Small-3B_My_Set.xlsx")["importer"] == "vlmevalkit"
 
@@ -240,7 +247,10 @@ def test_real_files(tmp_path: Path, records: Path) -> None:
     parts = inspected(files)
     counts = {(part["importer"], part["what"].rpartition(" ")[2]): part["counts"] for part in parts}
     logicvista = counts["vlmevalkit", "LogicVista"]
-    assert (logicvista["models"], logicvista["answers"]) == (4, 4 * 447)
+    assert (logicvista["models"], logicvista["answers"]) == (5, 5 * 447)
+    for part in parts[:3]:
+        run = call_cli(*typed(part)[:-1], tmp_path / "store")
+        assert run.returncode == 0, run.stderr
     assert counts["vlmevalkit", "TextVQA_VAL"]["scores"] == 0
     assert counts["lmms-eval", "lmms-eval"] == {"files": 3, "rows": 216, "scores": 216, "models": 3, "images": 16}
     assert counts["lm-eval", "lm-eval"]["rows"] == 10
