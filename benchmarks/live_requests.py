@@ -27,8 +27,8 @@ from rsd_bench.endpoints.engine import Job, Lane, count_pending, run_local
 from rsd_bench.endpoints.prices import Budget, load_prices
 from rsd_bench.endpoints.retry import Asking
 from rsd_bench.generate.answer_queries import Plan, file_outcomes
-from rsd_bench.sources.store_media import store_image
-from rsd_bench.sources.store_tables import JUDGMENTS, QUERIES, RESPONSES
+from rsd_bench.sources.store.store_media import store_image
+from rsd_bench.sources.store.store_tables import JUDGMENTS, QUERIES, RESPONSES
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))

@@ -122,7 +122,7 @@ def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.config import load_aliases
     from rsd_bench.sources.records_folder import open_records
-    from rsd_bench.sources.store import import_source
+    from rsd_bench.sources.store.import_sources import import_source
 
     root = tmp_path_factory.mktemp("toy")
     problems: list = []

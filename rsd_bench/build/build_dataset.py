@@ -37,8 +37,8 @@ from rsd_bench.features.feature_table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.label import label, label_column
 from rsd_bench.sources.source import MEDIA_KINDS
-from rsd_bench.sources.store_media import read_media
-from rsd_bench.sources.store_tables import BATCH, batches_of
+from rsd_bench.sources.store.store_media import read_media
+from rsd_bench.sources.store.store_tables import BATCH, batches_of
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 

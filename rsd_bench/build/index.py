@@ -22,9 +22,9 @@ from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
 from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.model_names import find_model
-from rsd_bench.sources.damage import reading
-from rsd_bench.sources.store_media import media_of
-from rsd_bench.sources.store_tables import BATCH, batches_of, source_info, sources_in
+from rsd_bench.sources.store.damage import reading
+from rsd_bench.sources.store.store_media import media_of
+from rsd_bench.sources.store.store_tables import BATCH, batches_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _QUERY_COLUMNS = ["query_id", "domain", "group", "modality", "media", "image_sha256", "image_bytes"]

@@ -14,8 +14,8 @@ from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import MES_LEVELS
 from rsd_bench.dataset.manifest import Manifest
 from rsd_bench.model_names import what_moved
-from rsd_bench.sources.damage import reading
-from rsd_bench.sources.outcomes import AUDIT
+from rsd_bench.sources.store.damage import reading
+from rsd_bench.sources.store.outcomes import AUDIT
 from rsd_bench.types import Problem
 
 

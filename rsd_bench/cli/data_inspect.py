@@ -17,7 +17,7 @@ def inspect_path(
     as_json: AsJson = False,
 ) -> None:
     """Say what a file or folder is, what it holds, which importer reads it, and the command to type."""
-    from rsd_bench.sources.recognise import recognise
+    from rsd_bench.sources.recognise.recognise import recognise
 
     parts = recognise(path)
     if as_json:

@@ -211,7 +211,7 @@ def _score_closed(judge: ClosedJudge, scope: Scope, as_json: bool) -> None:
     from rsd_bench.endpoints.answer_store import open_answers
     from rsd_bench.endpoints.engine import Tally
     from rsd_bench.judge.score_answers import file_scores, score_closed
-    from rsd_bench.sources.store_tables import JUDGE_PREFIX
+    from rsd_bench.sources.store.store_tables import JUDGE_PREFIX
 
     with open_answers(scope.store) as answers:  # one writer at a time
         filed = file_scores(scope, JUDGE_PREFIX + judge.name, score_closed(judge), {})

@@ -23,10 +23,10 @@ from rsd_bench.config import UNSUPPORTED
 from rsd_bench.endpoints.answer_store import AnswerStore
 from rsd_bench.endpoints.calls import Answer, Endpoint, Request, make_request, user_content
 from rsd_bench.endpoints.media import HEAD, why_unsent
-from rsd_bench.sources.outcomes import Outcome, replace_outcomes
 from rsd_bench.sources.source import UNSENT, Response
-from rsd_bench.sources.store_media import content_to_send, head_of, media_of
-from rsd_bench.sources.store_tables import outcome_row, rows_of, source_info
+from rsd_bench.sources.store.outcomes import Outcome, replace_outcomes
+from rsd_bench.sources.store.store_media import content_to_send, head_of, media_of
+from rsd_bench.sources.store.store_tables import outcome_row, rows_of, source_info
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 

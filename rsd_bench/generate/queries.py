@@ -20,9 +20,9 @@ from rsd_bench.dataset.manifest import SourceEntry, read_manifest, require_conte
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.sources.records_folder import open_records
 from rsd_bench.sources.source import MEDIA_KINDS, Media, Query, Source, SourceInfo
-from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_media import media_of, read_media
-from rsd_bench.sources.store_tables import is_held, rows_of, source_info, sources_in
+from rsd_bench.sources.store.import_sources import import_source
+from rsd_bench.sources.store.store_media import media_of, read_media
+from rsd_bench.sources.store.store_tables import is_held, rows_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
 _INFO = {field.name for field in fields(SourceInfo)}

@@ -45,7 +45,7 @@ from rsd_bench.judge.audit import Judged, Key, label_flips
 from rsd_bench.judge.prompt import mark_code
 from rsd_bench.judge.score_answers import score_rule
 from rsd_bench.metrics.latency import pair_latency
-from rsd_bench.sources.store_tables import scored_by_us
+from rsd_bench.sources.store.store_tables import scored_by_us
 from rsd_bench.types import InputError
 
 PUBLIC_SPLITS = tuple(split for split in SPLITS if split != PRIVATE_SPLIT)

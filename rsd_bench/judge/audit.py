@@ -32,8 +32,8 @@ from rsd_bench.judge.human import HumanScore
 from rsd_bench.judge.prompt import mark_code
 from rsd_bench.metrics.arrays import FloatArray, IntArray, group_codes
 from rsd_bench.metrics.label import label
-from rsd_bench.sources.outcomes import AUDIT
-from rsd_bench.sources.store_tables import rows_of, scored_by_us
+from rsd_bench.sources.store.outcomes import AUDIT
+from rsd_bench.sources.store.store_tables import rows_of, scored_by_us
 from rsd_bench.types import InputError, Interval
 from rsd_bench.version import __version__
 

@@ -21,8 +21,8 @@ from rsd_bench.judge.prompt import JudgePrompt
 from rsd_bench.judge.texts import QueryTexts, query_texts
 from rsd_bench.judge.verdict import NoVerdictError, Verdict, read_verdict
 from rsd_bench.model_names import find_model
-from rsd_bench.sources.store_media import content_to_send
-from rsd_bench.sources.store_tables import JUDGE_PREFIX, rows_of, scored_by_us, sources_in
+from rsd_bench.sources.store.store_media import content_to_send
+from rsd_bench.sources.store.store_tables import JUDGE_PREFIX, rows_of, scored_by_us, sources_in
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import __version__
 

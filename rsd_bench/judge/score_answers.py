@@ -23,9 +23,9 @@ from rsd_bench.judge.no_verdict import Unread, why_no_verdict
 from rsd_bench.judge.texts import QueryTexts, query_texts
 from rsd_bench.judge.verdict import Verdict
 from rsd_bench.metrics.arrays import entered
-from rsd_bench.sources.outcomes import Outcome, replace_outcomes
 from rsd_bench.sources.source import UNSENT
-from rsd_bench.sources.store_tables import rows_of, scored_by_us, source_info, spread
+from rsd_bench.sources.store.outcomes import Outcome, replace_outcomes
+from rsd_bench.sources.store.store_tables import rows_of, scored_by_us, source_info, spread
 
 _REPEAT = "repeat-{}"
 

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from rsd_bench.endpoints.media import HEAD, why_unsent
-from rsd_bench.sources.store_media import head_of, media_of
-from rsd_bench.sources.store_tables import rows_of
+from rsd_bench.sources.store.store_media import head_of, media_of
+from rsd_bench.sources.store.store_tables import rows_of
 
 _COLUMNS = ["query_id", "question", "reference_answer", "modality", "media", "image_sha256"]
 

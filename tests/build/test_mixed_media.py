@@ -17,7 +17,7 @@ from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store.import_sources import import_source
 
 KINDS = ("one", "several", "sound", "film", "text", "away")
 

@@ -30,11 +30,16 @@ from rsd_bench import folders
 from rsd_bench.dataset.check_dataset import check_dataset
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.folders import clear_unfinished, new_folder, write_file
-from rsd_bench.sources.store_tables import source_info, sources_in
+from rsd_bench.sources.store.store_tables import source_info, sources_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL, no fork")
 
-MODULES = ("rsd_bench.build.build_dataset", "rsd_bench.board.build_board", "rsd_bench.sources.store", "datasets")
+MODULES = (
+    "rsd_bench.build.build_dataset",
+    "rsd_bench.board.build_board",
+    "rsd_bench.sources.store.import_sources",
+    "datasets",
+)
 KILLS = pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.heavy)])
 PAIR = RECIPE.partition("[[")[0]
 

@@ -165,7 +165,7 @@ def kill_and_resume(folder: Path, kills: int, n: int, latency: float) -> None:
     from rsd_bench.endpoints.calls import Endpoint
     from rsd_bench.generate.answer_queries import Plan
     from rsd_bench.generate.queries import bring_queries
-    from rsd_bench.sources.store_tables import rows_of
+    from rsd_bench.sources.store.store_tables import rows_of
 
     with Loopback(latency, log) as server:
         calm, store = folder / "calm", folder / "store"

@@ -21,7 +21,7 @@ from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.judge.model_judge import answering_models
 from rsd_bench.model_names import find_model
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store.import_sources import import_source
 from rsd_bench.types import InputError
 
 SCORES = {"qwen2-vl-7b": 1503, "qwen2-vl-72b": 1200, "gpt-4o": 90, "claude-3.5-sonnet": 3, "own-model": 7}

@@ -20,7 +20,7 @@ from mixed_media import MP3, WAV, mixed_dataset, mixed_records
 
 import rsd_bench as rsd
 from rsd_bench.generate.queries import bring_queries
-from rsd_bench.sources.store_tables import rows_of
+from rsd_bench.sources.store.store_tables import rows_of
 from rsd_bench.types import InputError
 
 UNSENT = {

@@ -17,7 +17,7 @@ from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import load_aliases
 from rsd_bench.hub.dataset_diff import DatasetDiff, diff_with_published
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store.import_sources import import_source
 from rsd_bench.types import InputError
 
 

@@ -166,7 +166,7 @@ def test_a_folder_built_again_is_read_again(tmp_path: Path) -> None:
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.config import load_aliases
     from rsd_bench.sources.records_folder import open_records
-    from rsd_bench.sources.store import Policy, import_source
+    from rsd_bench.sources.store.import_sources import Policy, import_source
 
     records, seen = Records(tmp_path / "toy"), []
     (tmp_path / "recipe.toml").write_text(RECIPE)

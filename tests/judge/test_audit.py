@@ -28,10 +28,10 @@ from rsd_bench.judge.agreement import (
 )
 from rsd_bench.judge.audit import Agreement, audit_source
 from rsd_bench.judge.human import HumanScore, read_human_scores
-from rsd_bench.sources.outcomes import Outcome, replace_outcomes
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_tables import JUDGE_PREFIX, rows_of
+from rsd_bench.sources.store.import_sources import import_source
+from rsd_bench.sources.store.outcomes import Outcome, replace_outcomes
+from rsd_bench.sources.store.store_tables import JUDGE_PREFIX, rows_of
 from rsd_bench.types import InputError
 
 N = np.nan

@@ -20,7 +20,7 @@ from mixed_media import mixed_records
 from rsd_bench.endpoints.calls import Endpoint
 from rsd_bench.judge.model_judge import ModelJudge
 from rsd_bench.judge.prompt import SHIPPED, load_prompt
-from rsd_bench.sources.store_tables import rows_of
+from rsd_bench.sources.store.store_tables import rows_of
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from conftest import ROOT, call_cli
 from published_tables import MAKERS, MODELS, SETS, N, score_of
 from tables import read
 
-from rsd_bench.sources.recognise import recognise
-from rsd_bench.sources.table_map import read_table_map
+from rsd_bench.sources.recognise.recognise import recognise
+from rsd_bench.sources.table.table_map import read_table_map
 
 PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
 SECTIONS = dict(part.split("\n", 1) for part in re.split(r"^##+ ", PAGE, flags=re.M)[1:])

@@ -23,7 +23,7 @@ from rsd_bench.build.recipe import read_recipe
 from rsd_bench.cli.main import SchemaName
 from rsd_bench.config import PRESETS, load_aliases, load_profile, load_scenarios, read_toml
 from rsd_bench.schemas import NAMES, schema, validator
-from rsd_bench.sources.table_map import read_table_map
+from rsd_bench.sources.table.table_map import read_table_map
 from rsd_bench.types import InputError
 
 VALUES = ("text", "", 3, 0, -1, 1.5, 1e300, 10**400, float("nan"), float("inf"), True, [], ["a"], ["a", "a"], [1], {})

@@ -25,9 +25,9 @@ from rsd_bench.judge.score_answers import Scored, _judged
 from rsd_bench.judge.verdict import Verdict, read_verdict
 from rsd_bench.metrics.arrays import entered
 from rsd_bench.metrics.label import label
-from rsd_bench.sources.lmms_eval_metric import MetricChoice
+from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
 from rsd_bench.sources.source import Judgment, Response
-from rsd_bench.sources.vlmevalkit_judge import read_judge_file
+from rsd_bench.sources.vlmevalkit.vlmevalkit_judge import read_judge_file
 from rsd_bench.types import InputError
 
 SEVEN = 6.999999999999999

@@ -29,9 +29,9 @@ from rsd_bench.judge.model_judge import ModelJudge, first_requests, open_scope
 from rsd_bench.judge.prompt import load_prompt
 from rsd_bench.judge.score_answers import file_scores, score_by_model, score_closed
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
-from rsd_bench.sources.store_media import image_path, store_image
-from rsd_bench.sources.store_tables import rows_of, source_info
+from rsd_bench.sources.store.import_sources import import_source
+from rsd_bench.sources.store.store_media import image_path, store_image
+from rsd_bench.sources.store.store_tables import rows_of, source_info
 from rsd_bench.types import InputError
 
 N = 6

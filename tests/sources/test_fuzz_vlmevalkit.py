@@ -20,8 +20,8 @@ from kit_files import FORMATS, absent, b64, write_rows
 from mutations import cut, mutated
 
 from rsd_bench.sources.source import Query, Response, SourceProblem
-from rsd_bench.sources.vlmevalkit import open_vlmevalkit
-from rsd_bench.sources.vlmevalkit_benchmark import Reading
+from rsd_bench.sources.vlmevalkit.open_vlmevalkit import open_vlmevalkit
+from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
 from rsd_bench.types import InputError, Problem
 
 Rows = list[dict[str, Any]]

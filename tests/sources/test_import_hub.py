@@ -21,8 +21,8 @@ from PIL import Image
 
 from rsd_bench.sources.hub_queries import open_hub
 from rsd_bench.sources.source import Query
-from rsd_bench.sources.store import Policy, import_source
-from rsd_bench.sources.store_media import image_path
+from rsd_bench.sources.store.import_sources import Policy, import_source
+from rsd_bench.sources.store.store_media import image_path
 from rsd_bench.types import InputError, Problem
 
 MAP = """

@@ -13,7 +13,7 @@ import pytest
 from conftest import png
 from inspect_logs import log, sample, shown, uri, write_eval, write_json
 
-from rsd_bench.sources.inspect_ai import open_inspect
+from rsd_bench.sources.inspect_ai.open_inspect import open_inspect
 from rsd_bench.sources.source import Query, Response, SourceInfo, SourceProblem
 from rsd_bench.types import InputError, Problem
 

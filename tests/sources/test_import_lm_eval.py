@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rsd_bench.sources.lm_eval import open_lm_eval
+from rsd_bench.sources.lm_eval.open_lm_eval import open_lm_eval
 from rsd_bench.sources.source import Query, Response, SourceInfo, SourceProblem
 from rsd_bench.types import InputError, Problem
 

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from rsd_bench.sources.lmms_eval import open_lmms_eval
-from rsd_bench.sources.store import Policy, import_source
-from rsd_bench.sources.store_media import image_path
+from rsd_bench.sources.lmms_eval.open_lmms_eval import open_lmms_eval
+from rsd_bench.sources.store.import_sources import Policy, import_source
+from rsd_bench.sources.store.store_media import image_path
 from rsd_bench.types import InputError, Problem
 
 

@@ -17,9 +17,9 @@ from lmms_logs import Read, sample, write_log
 
 from rsd_bench import jsonl
 from rsd_bench.sources import named_media
-from rsd_bench.sources.lmms_eval import open_lmms_eval
+from rsd_bench.sources.lmms_eval.open_lmms_eval import open_lmms_eval
 from rsd_bench.sources.source import SourceProblem
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store.import_sources import import_source
 from rsd_bench.types import InputError, Problem
 
 

@@ -174,7 +174,7 @@ def test_memory_holds_what_is_asked_and_not_what_is_answered(tmp_path: Path) -> 
     tracemalloc.start()
     try:
         problems: list[Any] = []
-        from rsd_bench.sources.lmms_eval import open_lmms_eval
+        from rsd_bench.sources.lmms_eval.open_lmms_eval import open_lmms_eval
 
         (source,) = open_lmms_eval(tmp_path, problems.append, no_images=True)
         assert sum(1 for _ in source.queries) == 1000

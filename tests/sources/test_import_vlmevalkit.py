@@ -20,9 +20,9 @@ from conftest import run_cli
 from kit_files import b64, png
 
 from rsd_bench.sources.source import Source
-from rsd_bench.sources.store import Policy, import_source
-from rsd_bench.sources.store_media import image_path
-from rsd_bench.sources.vlmevalkit import open_vlmevalkit
+from rsd_bench.sources.store.import_sources import Policy, import_source
+from rsd_bench.sources.store.store_media import image_path
+from rsd_bench.sources.vlmevalkit.open_vlmevalkit import open_vlmevalkit
 from rsd_bench.types import InputError, Problem
 
 FAILED = "Failed to obtain answer via API."

@@ -18,8 +18,8 @@ import pytest
 from inspect_logs import log, sample, shown, uri, write_json
 from json_mutations import as_lines, mutations
 
-from rsd_bench.sources.inspect_ai import open_inspect
-from rsd_bench.sources.lm_eval import open_lm_eval
+from rsd_bench.sources.inspect_ai.open_inspect import open_inspect
+from rsd_bench.sources.lm_eval.open_lm_eval import open_lm_eval
 from rsd_bench.sources.source import Query, Response, Source, SourceProblem
 from rsd_bench.types import InputError, Problem
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from conftest import Records, call_cli, png
 
-from rsd_bench.sources.outcomes import replace_outcomes
-from rsd_bench.sources.store_tables import rows_of, source_info
+from rsd_bench.sources.store.outcomes import replace_outcomes
+from rsd_bench.sources.store.store_tables import rows_of, source_info
 
 N = 6
 

@@ -17,10 +17,10 @@ from conftest import ROOT, run_cli
 from inspect_logs import log, sample, shown, uri, write_eval, write_json
 from json_mutations import as_json, as_lines, mutations
 
-from rsd_bench.sources.inspect_ai import open_inspect
-from rsd_bench.sources.lm_eval import open_lm_eval
+from rsd_bench.sources.inspect_ai.open_inspect import open_inspect
+from rsd_bench.sources.lm_eval.open_lm_eval import open_lm_eval
 from rsd_bench.sources.source import Source
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store.import_sources import import_source
 from rsd_bench.types import InputError, Problem
 
 SAMPLES = "samples_math_perturbed_full_2026-01-21T03-44-18.458309.jsonl"

@@ -12,7 +12,7 @@ from conftest import call_cli
 from rsd_bench.build.index import build_index
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.metrics.label import label
-from rsd_bench.sources.store_tables import rows_of, source_info
+from rsd_bench.sources.store.store_tables import rows_of, source_info
 
 #: The small and the large model of each source in its own words.
 PAIRS = {

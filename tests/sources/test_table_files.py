@@ -145,7 +145,7 @@ def test_memory_is_that_of_some_rows(tmp_path: Path, name: str) -> None:
     read(write(tmp_path / f"warm.{name}", widened(rows_of(2))), mapping)
     tracemalloc.start()
     try:
-        from rsd_bench.sources.table import open_table
+        from rsd_bench.sources.table.open_table import open_table
 
         source = open_table([table], mapping, print)
         counts = sum(1 for _ in source.queries), sum(1 for _ in source.responses)

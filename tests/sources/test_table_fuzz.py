@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from tables import LONG, WIDE, Read, prepare, read, rows_of, widened, write
 
-from rsd_bench.sources.file_shapes import shape_of
+from rsd_bench.sources.recognise.file_shapes import shape_of
 
 FORMATS = ("t.csv", "t.tsv", "t.jsonl", "t.json", "t.parquet")
 ODD = ("", "nan", "NaN", "inf", "-1", "2", "true", "[]", "{}", "0,7", "7.0", "x" * 300, "\u2028", "=1+1", "None")

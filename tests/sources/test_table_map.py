@@ -11,8 +11,8 @@ import pytest
 from conftest import call_cli
 from tables import LONG, WIDE, prepare, rows_of, write
 
-from rsd_bench.sources.table import open_table
-from rsd_bench.sources.table_map import read_table_map
+from rsd_bench.sources.table.open_table import open_table
+from rsd_bench.sources.table.table_map import read_table_map
 from rsd_bench.types import InputError
 
 

@@ -14,8 +14,8 @@ import pytest
 from conftest import call_cli
 from kit_files import FORMATS, KitFolder, b64, png, write_rows
 
-from rsd_bench.sources.vlmevalkit_benchmark import Reading
-from rsd_bench.sources.vlmevalkit_names import judged_model, model_of, read_column_map
+from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
+from rsd_bench.sources.vlmevalkit.vlmevalkit_names import judged_model, model_of, read_column_map
 from rsd_bench.types import InputError
 
 NO_IMAGES = Reading(no_images=True)

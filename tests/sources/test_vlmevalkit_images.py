@@ -13,8 +13,8 @@ import pytest
 from conftest import call_cli
 from kit_files import AS_WRITTEN, KitFolder, b64, png
 
-from rsd_bench.sources.vlmevalkit_benchmark import Reading
-from rsd_bench.sources.vlmevalkit_names import read_column_map
+from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
+from rsd_bench.sources.vlmevalkit.vlmevalkit_names import read_column_map
 from rsd_bench.types import InputError
 
 

@@ -12,8 +12,8 @@ import pytest
 from conftest import call_cli
 from kit_files import KitFolder, b64, outcomes
 
-from rsd_bench.sources.vlmevalkit_benchmark import Reading
-from rsd_bench.sources.vlmevalkit_extraction import named_option
+from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
+from rsd_bench.sources.vlmevalkit.vlmevalkit_extraction import named_option
 
 OPTIONS = str(["145 degrees", "135 degrees", "90", "none"])
 

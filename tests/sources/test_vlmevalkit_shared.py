@@ -21,10 +21,10 @@ from conftest import ROOT, call_cli
 from kit_files import KitFolder
 
 from rsd_bench.sources.source import Query, Response
-from rsd_bench.sources.vlmevalkit import open_vlmevalkit
-from rsd_bench.sources.vlmevalkit_benchmark import Reading
-from rsd_bench.sources.vlmevalkit_images import listed
-from rsd_bench.sources.vlmevalkit_names import read_column_map
+from rsd_bench.sources.vlmevalkit.open_vlmevalkit import open_vlmevalkit
+from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
+from rsd_bench.sources.vlmevalkit.vlmevalkit_images import listed
+from rsd_bench.sources.vlmevalkit.vlmevalkit_names import read_column_map
 
 MODELS = ("Qwen2.5-VL-3B-Instruct", "Qwen2.5-VL-7B-Instruct", "Llama-3.2-11B-Vision-Instruct", "LLaVA-CoT")
 LOGICVISTA = "{}_LogicVista.xlsx", "{}_LogicVista_gpt4o-mini.xlsx"

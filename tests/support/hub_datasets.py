@@ -12,7 +12,7 @@ from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import load_aliases
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import Policy, import_source
+from rsd_bench.sources.store.import_sources import Policy, import_source
 
 CLOSED_SENTENCE = "A sentence that nobody may re-host"
 

@@ -15,8 +15,8 @@ import openpyxl
 from PIL import Image
 
 from rsd_bench.sources.source import Query, Response, Source, SourceProblem
-from rsd_bench.sources.vlmevalkit import open_vlmevalkit
-from rsd_bench.sources.vlmevalkit_benchmark import Reading
+from rsd_bench.sources.vlmevalkit.open_vlmevalkit import open_vlmevalkit
+from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
 from rsd_bench.types import Problem
 
 AS_WRITTEN = Reading()

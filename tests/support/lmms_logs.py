@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rsd_bench.sources.lmms_eval import open_lmms_eval
+from rsd_bench.sources.lmms_eval.open_lmms_eval import open_lmms_eval
 from rsd_bench.sources.source import Query, Response, SourceInfo
 from rsd_bench.types import Problem
 

@@ -12,7 +12,7 @@ from conftest import RECIPE, Records, png
 from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.sources.records_folder import open_records
-from rsd_bench.sources.store import import_source
+from rsd_bench.sources.store.import_sources import import_source
 from rsd_bench.types import Problem
 
 

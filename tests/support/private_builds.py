@@ -13,8 +13,8 @@ from hub_datasets import imported
 from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.judge.audit import audit_source
-from rsd_bench.sources.outcomes import Outcome, replace_outcomes
-from rsd_bench.sources.store_tables import JUDGE_PREFIX, rows_of, spread
+from rsd_bench.sources.store.outcomes import Outcome, replace_outcomes
+from rsd_bench.sources.store.store_tables import JUDGE_PREFIX, rows_of, spread
 
 JUDGE = f"{JUDGE_PREFIX}judge/closed"
 Row = dict[str, Any]

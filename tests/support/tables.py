@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from conftest import png
 
 from rsd_bench.sources.source import Query, Response, SourceProblem
-from rsd_bench.sources.table import open_table
+from rsd_bench.sources.table.open_table import open_table
 from rsd_bench.types import InputError, Problem
 
 LONG = """

@@ -45,7 +45,7 @@ def import_inspect(
     ] = None,
 ) -> None:
     """Import logs of inspect-ai, one source per task."""
-    from rsd_bench.sources.inspect_ai import open_inspect
+    from rsd_bench.sources.inspect_ai.open_inspect import open_inspect
 
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         chosen = {"scorer": scorer, "domain_column": domain_column}

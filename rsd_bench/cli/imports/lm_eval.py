@@ -42,7 +42,7 @@ def import_lm_eval(
     ] = None,
 ) -> None:
     """Import lm-eval sample logs, one source per task; texts only."""
-    from rsd_bench.sources.lm_eval import open_lm_eval
+    from rsd_bench.sources.lm_eval.open_lm_eval import open_lm_eval
 
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lm_eval(logs, report, metric=metric, domain_column=domain_column)

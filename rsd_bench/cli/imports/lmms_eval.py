@@ -44,7 +44,7 @@ def import_lmms_eval(
     ] = None,
 ) -> None:
     """Import lmms-eval sample logs, one source per task."""
-    from rsd_bench.sources.lmms_eval import open_lmms_eval
+    from rsd_bench.sources.lmms_eval.open_lmms_eval import open_lmms_eval
 
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return open_lmms_eval(logdir, report, images=images, no_images=no_images, metric=metric)

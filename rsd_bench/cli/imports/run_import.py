@@ -15,7 +15,7 @@ from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.sources.source import Source
-    from rsd_bench.sources.store import Opened
+    from rsd_bench.sources.store.import_sources import Opened
 
 Opener = Callable[[Callable[[Problem], None]], "list[Source]"]
 
@@ -85,8 +85,8 @@ class ImportOptions:
 def run_import(inputs: dict[str, Opener], options: ImportOptions) -> None:
     """Open and store the sources of all inputs, or none of them; say what went in, or every problem."""
     from rsd_bench.config import load_aliases
-    from rsd_bench.sources.store import Policy, import_sources
-    from rsd_bench.sources.store_tables import is_held
+    from rsd_bench.sources.store.import_sources import Policy, import_sources
+    from rsd_bench.sources.store.store_tables import is_held
 
     aliases = load_aliases(options.models)
     opened = _open(inputs)
@@ -118,7 +118,7 @@ def _open(inputs: dict[str, Opener]) -> list[Opened]:
 
     InputError where an input does not open, or where two have one id: the second would be taken for more of the first.
     """
-    from rsd_bench.sources.store import Opened
+    from rsd_bench.sources.store.import_sources import Opened
 
     opened: list[Opened] = []
     problems: list[Problem] = []

@@ -23,7 +23,7 @@ def import_table(
     options: ImportOptions,
 ) -> None:
     """Import tables of outcomes (.csv, .tsv, .jsonl, .json, .parquet) through a map (`rsd-bench schema map`)."""
-    from rsd_bench.sources.table import open_table
+    from rsd_bench.sources.table.open_table import open_table
 
     def opened(report: Callable[[Problem], None]) -> list[Source]:
         return [open_table(files, mapping, report)]

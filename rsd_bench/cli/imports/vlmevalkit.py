@@ -17,7 +17,7 @@ from rsd_bench.types import Problem
 
 if TYPE_CHECKING:
     from rsd_bench.sources.source import Source
-    from rsd_bench.sources.vlmevalkit_benchmark import Reading
+    from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
 
 
 class Circular(StrEnum):
@@ -68,8 +68,8 @@ class ReadingOptions:
     ] = Circular.first
 
     def reading(self) -> Reading:
-        from rsd_bench.sources.vlmevalkit_benchmark import Reading
-        from rsd_bench.sources.vlmevalkit_names import read_column_map
+        from rsd_bench.sources.vlmevalkit.vlmevalkit_benchmark import Reading
+        from rsd_bench.sources.vlmevalkit.vlmevalkit_names import read_column_map
 
         columns = read_column_map(self.columns)
         return Reading(self.images, self.no_images, columns, self.domain_column, self.circular.value)
@@ -128,8 +128,8 @@ def import_vlmevalkit(
     ] = None,
 ) -> None:
     """Import predictions of VLMEvalKit; answers without a judge file stay unscored."""
-    from rsd_bench.sources.vlmevalkit import open_vlmevalkit
-    from rsd_bench.sources.vlmevalkit_names import judged_model, model_of
+    from rsd_bench.sources.vlmevalkit.open_vlmevalkit import open_vlmevalkit
+    from rsd_bench.sources.vlmevalkit.vlmevalkit_names import judged_model, model_of
 
     benchmark = tsv.stem.removesuffix("_local") if tsv else None
 

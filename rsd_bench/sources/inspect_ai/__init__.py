@@ -1,0 +1,1 @@
+"""Logs of inspect-ai (`.json`, `.eval`). Entry: `open_inspect`."""

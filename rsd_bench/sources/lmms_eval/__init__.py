@@ -1,0 +1,1 @@
+"""Sample logs of lmms-eval. Entry: `open_lmms_eval`."""

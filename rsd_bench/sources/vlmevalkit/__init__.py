@@ -1,0 +1,1 @@
+"""Files of VLMEvalKit: a benchmark's TSV, predictions, judge files. Entry: `open_vlmevalkit`."""
