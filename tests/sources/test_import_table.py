@@ -103,7 +103,8 @@ def test_200_000_rows_in_bounded_memory(tmp_path: Path) -> None:
         wide = wide.replace(line, "")
     (tmp_path / "map.toml").write_text(wide.replace('id = "qid"', 'id = "id"'))
     code = (
-        "import resource; from pathlib import Path; from rsd_bench.sources.table.open_table import open_table; told = [];"
+        "import resource; from pathlib import Path; told = [];"
+        "from rsd_bench.sources.table.open_table import open_table;"
         "source = open_table([Path('t.csv')], Path('map.toml'), told.append);"
         "n = sum(1 for _ in source.queries), sum(1 for _ in source.responses);"
         "print(*n, len(told), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
