@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rsd_bench.sources.domain_field import DomainField
 from rsd_bench.sources.ids import slug
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.inspect_log import SUFFIXES, InspectLog, read_log, samples_of
 from rsd_bench.sources.inspect_media import Identity, may_be_same, name_in
 from rsd_bench.sources.inspect_outcome import outcome
@@ -119,11 +120,11 @@ def _logs(paths: Sequence[Path]) -> list[InspectLog]:
             if log is not None:
                 logs.setdefault(file.resolve(), log)
             elif not inside or file.suffix == ".eval":  # logs.json and the like lie beside logs
-                problems.append(
-                    Problem(str(file), "is no log of inspect-ai: it has no `eval`", "name a .eval or .json")
-                )
+                fix = f"name a .eval or .json, or {inspect_hint(file)} to see what this is"
+                problems.append(Problem(str(file), "is no log of inspect-ai: it has no `eval`", fix))
         if inside and len(logs) == before and not problems:
-            problems.append(Problem(str(path), "holds no .eval or .json log", "name a folder with logs"))
+            fix = f"name a folder with logs, or {inspect_hint(path)} to see what this is"
+            problems.append(Problem(str(path), "holds no .eval or .json log", fix))
     if problems:
         raise InputError(problems)
     return list(logs.values())
