@@ -16,6 +16,7 @@ from conftest import ROOT, call_cli
 from published_tables import MAKERS, MODELS, SETS, N, score_of
 from tables import read
 
+from rsd_bench.cli import data_import
 from rsd_bench.sources.recognise.recognise import recognise
 from rsd_bench.sources.table.table_map import read_table_map
 
@@ -123,9 +124,14 @@ def test_every_key_of_a_map_is_on_the_page() -> None:
     assert [key for key in sorted(keys) if key not in PAGE] == []
 
 
-def test_every_command_of_the_index_exists() -> None:
-    for names in re.findall(r"`rsd-bench ((?:data|schema) [a-z -]+?)(?= [A-Z.-]|`)", PAGE):
+def test_every_importer_is_in_the_index_and_has_its_section() -> None:
+    index = PAGE.partition("\n## ")[0]
+    for names in {*re.findall(r"`rsd-bench ((?:data|schema) [a-z -]+?)(?= [A-Z.-]|`)", PAGE)}:
         assert call_cli(*names.split(), "--help").returncode == 0, names
+    listed = re.findall(r"`rsd-bench data import ([a-z-]+) ", index)
+    assert {*listed} == {command.name for command in data_import.app.registered_commands}
+    anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in SECTIONS}
+    assert {*re.findall(r"\]\(#([^)]+)\)", PAGE)} <= anchors
 
 
 def test_maps_are_read_alone(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from openpyxl import Workbook
 from tables import LONG, prepare, rows_of, widened, write
 from toy_builds import imported
 
-from rsd_bench.sources.recognise import file_shapes, recognise
+from rsd_bench.sources.recognise.recognise import file_shapes, recognise
 
 
 def inspected(path: Path) -> list[dict[str, Any]]:
@@ -240,6 +240,25 @@ def test_the_error_of_a_wrong_importer_points_here(tmp_path: Path) -> None:
     assert f"run `rsd-bench data inspect '{home / 'x'}'`" in imported(home / "x", tmp_path / "store").stderr
 
 
+@pytest.mark.parametrize("importer", ["records", "lmms-eval", "lm-eval", "inspect", "table", "hub", "vlmevalkit"])
+def test_every_importer_points_here(tmp_path: Path, importer: str) -> None:
+    """What is read by none of them."""
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a folder" / "a.jsonl").write_text('{"a": 1}\n')
+    mapping = prepare(tmp_path, LONG)
+    arguments: list[Any] = [tmp_path / "a folder"]
+    if importer == "hub":
+        mapping.write_text('split = "no"\n[columns]\nquestion = "q"\n[constants]\ndomain = "d"\n')
+    if importer == "vlmevalkit":
+        arguments = ["--pred", f"m={tmp_path / 'a folder' / 'a.jsonl'}", "--source", "s", "--no-images"]
+    arguments += ["--map", mapping] if importer in ("hub", "table") else []
+    arguments += ["--no-images"] if importer == "lmms-eval" else []
+    run = call_cli("data", "import", importer, *arguments, "--out", tmp_path / "store")
+    assert run.returncode == 1
+    hint = "FILE" if importer == "vlmevalkit" else f"'{tmp_path / 'a folder'}'"
+    assert f"`rsd-bench data inspect {hint}`" in run.stderr
+
+
 def test_real_files(tmp_path: Path, records: Path) -> None:
     files = records.parent / "files"
     if not files.is_dir():
@@ -248,15 +267,14 @@ def test_real_files(tmp_path: Path, records: Path) -> None:
     counts = {(part["importer"], part["what"].rpartition(" ")[2]): part["counts"] for part in parts}
     logicvista = counts["vlmevalkit", "LogicVista"]
     assert (logicvista["models"], logicvista["answers"]) == (5, 5 * 447)
-    for part in parts[:3]:
+    importers = [part["importer"] for part in parts if part["importer"]]
+    assert importers == [*["vlmevalkit"] * 3, "lmms-eval", "lm-eval", "inspect"]
+    for part in parts[: len(importers)]:
         run = call_cli(*typed(part)[:-1], tmp_path / "store")
         assert run.returncode == 0, run.stderr
     assert counts["vlmevalkit", "TextVQA_VAL"]["scores"] == 0
     assert counts["lmms-eval", "lmms-eval"] == {"files": 3, "rows": 216, "scores": 216, "models": 3, "images": 16}
     assert counts["lm-eval", "lm-eval"]["rows"] == 10
     assert counts["inspect", "inspect-ai"]["models"] == 2
-    orin = one(files / "lmms-eval" / "jetson-orin")
-    run = call_cli(*typed(orin)[:-1], tmp_path / "store")
-    assert run.returncode == 0, run.stderr
     part = one(records)
     assert (part["what"], part["counts"]["queries"]) == ("11 records folders", 10_146)

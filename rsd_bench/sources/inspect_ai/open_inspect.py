@@ -24,6 +24,7 @@ from rsd_bench.sources.inspect_ai.inspect_media import Identity, may_be_same, na
 from rsd_bench.sources.inspect_ai.inspect_outcome import outcome
 from rsd_bench.sources.inspect_ai.inspect_sample import Sample, read_sample
 from rsd_bench.sources.inspect_ai.inspect_score import ScoreChoice
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo, SourceProblem
 from rsd_bench.types import InputError, Problem, Report
 
@@ -119,11 +120,11 @@ def _logs(paths: Sequence[Path]) -> list[InspectLog]:
             if log is not None:
                 logs.setdefault(file.resolve(), log)
             elif not inside or file.suffix == ".eval":  # logs.json and the like lie beside logs
-                problems.append(
-                    Problem(str(file), "is no log of inspect-ai: it has no `eval`", "name a .eval or .json")
-                )
+                fix = f"name a .eval or .json, or {inspect_hint(file)} to see what this is"
+                problems.append(Problem(str(file), "is no log of inspect-ai: it has no `eval`", fix))
         if inside and len(logs) == before and not problems:
-            problems.append(Problem(str(path), "holds no .eval or .json log", "name a folder with logs"))
+            fix = f"name a folder with logs, or {inspect_hint(path)} to see what this is"
+            problems.append(Problem(str(path), "holds no .eval or .json log", fix))
     if problems:
         raise InputError(problems)
     return list(logs.values())

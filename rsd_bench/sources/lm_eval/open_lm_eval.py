@@ -30,6 +30,7 @@ from jsonschema import Draft202012Validator
 from rsd_bench.jsonl import parse_json, read_rows
 from rsd_bench.sources.domain_field import DomainField
 from rsd_bench.sources.ids import slug
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.lm_eval.lm_eval_row import Row, read_row
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
 from rsd_bench.sources.source import Query, Response, Source, SourceInfo, SourceProblem
@@ -132,7 +133,8 @@ def _logs(paths: Sequence[Path], report: Report) -> Iterator[tuple[str, _Log]]:
         inside = sorted(path.rglob("samples_*.jsonl"), key=lambda p: p.relative_to(path).parts) if path.is_dir() else []
         named = {file: match for file in inside or [path] if (match := _SAMPLES.fullmatch(file.name))}
         if not named or not all(file.is_file() for file in named):
-            raise InputError.at(path, "is or holds no samples_<task>_<time>.jsonl", "run lm-eval with --log_samples")
+            fix = f"run lm-eval with --log_samples, or {inspect_hint(path)} to see what this is"
+            raise InputError.at(path, "is or holds no samples_<task>_<time>.jsonl", fix)
         for file, match in named.items():
             found.setdefault(file.resolve(), (file, match["task"], match["time"]))
     for file, task, time in found.values():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.config import MAX_IMAGE_BYTES
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import InputError, Report
 
@@ -65,7 +66,8 @@ def find_logs(logdir: Path, report: Report) -> dict[str, list[LogFile]]:
         else:
             logs.append(log)
     if not tasks:
-        raise InputError.at(logdir, "holds no *_samples_<task>.jsonl", "run lmms-eval with --log_samples")
+        fix = f"run lmms-eval with --log_samples, or {inspect_hint(logdir)} to see what this is"
+        raise InputError.at(logdir, "holds no *_samples_<task>.jsonl", fix)
     return tasks
 
 

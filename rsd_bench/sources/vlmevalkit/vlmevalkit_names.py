@@ -31,7 +31,10 @@ AGREED = (
 CATEGORIES = ("category", "l2-category")
 ROLES = ("index", "prediction", "image", "image_path", *AGREED, *CATEGORIES, "hit", "score", "res", "log")
 _OUTSIDE_THE_KIT = {"index": ("id", "question_id"), "prediction": ("response", "output", "model_output")}
-_FIX = "name the right file, or say which columns they are: --columns index=COLUMN,prediction=COLUMN"
+_FIX = (
+    "name the right file (`rsd-bench data inspect FILE` says what one is), or say which columns they are: "
+    "--columns index=COLUMN,prediction=COLUMN"
+)
 
 
 @dataclass(frozen=True)
