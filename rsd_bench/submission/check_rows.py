@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.submission.predictions import Predictions
@@ -30,7 +29,7 @@ def check_rows(
     tau: its scenarios are those that are asked for; None, where it is not known, asks for those that the rows name.
     """
     faults = _Faults(predictions, list(predictions.faults))
-    scenarios = [s for s in (tau or SCENARIOS) if s in SCENARIOS]
+    scenarios = [s for s in (tau or benchmark.scenarios) if s in benchmark.scenarios]
     names, tracks = [ALL_SCENARIOS, *scenarios], benchmark.tracks
     if not len(predictions):
         faults.file("has no rows", "one row a test query of each track entered")

@@ -76,7 +76,8 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
         "bootstrap": json_data(board.bootstrap),
         "scenarios": _pairs(json_data(board.scenarios)),
         "home": IN_DOMAIN,
-        "option": "" if board.dataset.name == EMBEDDED else " --data DATASET",
+        "option": ("" if board.dataset.name == EMBEDDED else " --data DATASET")
+        + (" --scenarios FILE" if board.scenarios_given else ""),
         "taus": list(TAU_GRID),
         "dropAt": DROP_AT_CA,
         "noise": _pairs(json_data(board.noise or {})),
