@@ -164,7 +164,7 @@ def scenario_named(scenario: str | Scenario, among: Mapping[str, Scenario] = SCE
     try:
         return among[scenario]
     except (KeyError, TypeError):
-        what = f"no preset {scenario!r}" if among is SCENARIOS else f"{scenario!r} is none of this dataset"
+        what = f"no preset {scenario!r}" if among is SCENARIOS else f"no {scenario!r} here"
         raise ValueError(f"scenario: {what}; choose {', '.join(among)} or pass a Scenario") from None
 
 

@@ -164,7 +164,7 @@ def scoring_problems(benchmark: Benchmark, scenarios: object = None) -> list[Pro
 
 
 def scenario_problems(benchmark: Benchmark, where: object) -> list[Problem]:
-    """Scenarios under which the small model alone wins a track, whatever its answers are worth (`check_scenario`)."""
+    """A problem for each scenario by which all-small wins a track whatever answers are worth (`check_scenario`)."""
     found = []
     for scenario in benchmark.scenarios.values():
         for track in benchmark.tracks:
@@ -173,6 +173,7 @@ def scenario_problems(benchmark: Benchmark, where: object) -> list[Problem]:
             except ValueError as error:
                 what, _, fix = str(error).rpartition("; ")
                 found.append(Problem(str(where), f"track {track!r}: {what}", fix))
+                break
     return found
 
 

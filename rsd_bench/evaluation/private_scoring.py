@@ -39,7 +39,7 @@ from rsd_bench.dataset.layout import PRIVATE_SPLIT
 from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
-from rsd_bench.evaluation.result import DatasetVersion
+from rsd_bench.evaluation.result import DatasetVersion, are_presets
 from rsd_bench.locks import lock_stream
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import TERMS, metrics_of, term_columns
@@ -203,10 +203,12 @@ def _interval(value: float, half: float) -> Interval:
 
 
 def _asked(benchmark: Benchmark, routes: dict[str, BoolArray]) -> str:
-    """Digest of what is asked: these decisions on these outcomes."""
+    """Digest of what is asked: these decisions on these outcomes, and by which demand."""
     digest = hashlib.sha256(benchmark.private_sha256.encode())
-    for scenario, route in sorted(routes.items()):
-        digest.update(f" {scenario} {len(route)} ".encode() + np.packbits(route).tobytes())
+    for name, route in sorted(routes.items()):
+        scenario = benchmark.scenarios[name]
+        asked = name if are_presets({name: scenario}) else f"{name} {scenario.described}"
+        digest.update(f" {asked} {len(route)} ".encode() + np.packbits(route).tobytes())
     return digest.hexdigest()
 
 
