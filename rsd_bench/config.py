@@ -5,15 +5,16 @@ Presets are data (TOML beside this file): scenarios, latency profiles, model ali
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from rsd_bench.types import InputError, Scenario
+from rsd_bench.types import InputError, Problem, Scenario
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -32,6 +33,7 @@ CONFIDENCE = 0.95
 N_BOOT = 10_000
 MIN_CELL = 20  # queries that a figure on private outcomes stands for at least
 NOISE_QUERIES = 5.0  # standard deviation, in queries, of the noise on a count of private outcomes
+NOISE_SCENARIOS = 3  # figures that a scoring may tell at that noise; of more scenarios it grows with their root
 SCORING_BUDGET = 10  # scorings on private outcomes per account
 INTERVAL = "percentile and Student, scaled for few groups"  # what `metrics.bootstrap.interval` makes
 PLAIN_INTERVAL = "percentile"  # how they were made before files said so
@@ -43,6 +45,13 @@ MIN_BAND_GROUPS = 10  # of fewer, bands split equal routers in more than 6 % of 
 N_BUNDLES = 5_000  # more groups than this are resampled in as many random bundles
 N_BOOT_BANDS = 2_000  # resamples that rank bands compare routers on: the first of N_BOOT
 STANDING_GROUPS = 10  # a question text that stands in more groups than this is a standing prompt: it joins none
+MAX_SCENARIOS = 50  # that a dataset is scored on
+SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+#: What every object of JavaScript has, in small letters: a reader of a board's JSON could not tell them from scenarios.
+RESERVED_NAMES = (
+    *("constructor", "hasownproperty", "isprototypeof", "propertyisenumerable"),
+    *("tolocalestring", "tostring", "valueof"),
+)
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.6, 0.2, 0.2)
 IN_DOMAIN = "in-domain"
@@ -79,29 +88,94 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def load_scenarios(path: Path | None = None) -> Mapping[str, Scenario]:
-    """Scenarios of a TOML file (default: the shipped presets) by name. Raises InputError naming the scenario."""
+    """Scenarios of a TOML file (default: the shipped presets) by name: a table each of mes, alpha, beta and gamma.
+
+    They keep its order. InputError listing every problem, each with the file and the scenario.
+    """
     path = path or PRESETS / "scenarios.toml"
-    scenarios = {}
-    for name, fields in read_toml(path).items():
+    return scenarios_of(read_toml(path).items(), path)
+
+
+def as_scenarios(given: Any) -> Mapping[str, Scenario]:
+    """Scenarios by name from an argument `scenarios`: a TOML file's path, a mapping of names, or Scenarios with names.
+
+    ValueError naming the argument, or InputError (a ValueError) naming the file.
+    """
+    if isinstance(given, (str, Path)):
+        return load_scenarios(Path(given))
+    if isinstance(given, Mapping):
+        return scenarios_of(given.items(), "scenarios")
+    try:
+        return scenarios_of([(scenario.name, scenario) for scenario in given], "scenarios")
+    except (TypeError, AttributeError):
+        what = f"give a TOML file, Scenarios, or a mapping of names to them, not {str(given)[:80]!r}"
+        raise ValueError(f"scenarios: {what}") from None
+
+
+def scenarios_of(named: Iterable[tuple[Any, Any]], where: object) -> dict[str, Scenario]:
+    """Scenarios by name from (name, table or Scenario) pairs of the file `where`. InputError listing every problem."""
+    found: dict[str, Scenario] = {}
+    problems: list[Problem] = []
+    alike: dict[str, str] = {}
+
+    def wrong(what: str, fix: str) -> None:
+        problems.append(Problem(str(where), what, fix))
+
+    for name, fields in (pairs := list(named)):
+        shown = f"scenario {name!r:.80}"
+        if not isinstance(name, str) or not SCENARIO_NAME.fullmatch(name) or name.lower() in RESERVED_NAMES:
+            wrong(f"{shown} may not be called so", _name_fix(name))
+        elif (twin := alike.setdefault(name.lower().replace("-", "_"), name)) != name or name in found:
+            wrong(f"{shown} is called like {twin!r}", "give names that differ in more than case, - and _")
         try:
-            scenarios[name] = Scenario(name=name, **fields)
+            found[name] = _scenario(name, fields)
         except (TypeError, ValueError) as error:
-            raise InputError.at(path, str(error), "give mes, alpha, beta and gamma") from None
-    return MappingProxyType(scenarios)
+            wrong(str(error)[:300], "give mes (0 to 10), and weights alpha, beta, gamma that sum to 1")
+    if not pairs:
+        wrong("holds no scenario", "write [NAME] with mes, alpha, beta and gamma")
+    elif len(pairs) > MAX_SCENARIOS:
+        problems = [Problem(str(where), f"holds {len(pairs)} scenarios", f"give at most {MAX_SCENARIOS}")]
+    if problems:
+        raise InputError(problems)
+    return found
 
 
-SCENARIOS: Mapping[str, Scenario] = load_scenarios()
+def _name_fix(name: object) -> str:
+    if name == "*":
+        return "* stands for all scenarios in predictions; choose another name"
+    if isinstance(name, str) and name.lower() in RESERVED_NAMES:
+        return "the name is reserved; choose another"
+    return "a name has up to 63 of a-z, A-Z, 0-9, . _ and -, the first a letter or digit"
 
 
-def scenario_named(scenario: str | Scenario) -> Scenario:
-    """The Scenario itself, or the preset of that name; ValueError listing the presets for an unknown name."""
+def _scenario(name: Any, fields: Any) -> Scenario:
+    """The scenario of a table, or a Scenario under its name; TypeError or ValueError naming the scenario."""
+    if isinstance(fields, Scenario):
+        return replace(fields, name=name)
+    if not isinstance(fields, Mapping):
+        raise TypeError(f"scenario {name!r:.80} is no table")
+    for key in fields:
+        if key not in _SCENARIO_KEYS:
+            raise ValueError(f"scenario {name!r:.80}: key {key!r:.80} is unknown")
+    for key in _SCENARIO_KEYS:
+        if key not in fields:
+            raise ValueError(f"scenario {name!r:.80} lacks {key}")
+    return Scenario(name=name, **fields)
+
+
+_SCENARIO_KEYS = ("mes", "alpha", "beta", "gamma")
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(dict(load_scenarios()))
+
+
+def scenario_named(scenario: str | Scenario, among: Mapping[str, Scenario] = SCENARIOS) -> Scenario:
+    """The Scenario itself, or the one of that name (default: of the presets); ValueError listing those there are."""
     if isinstance(scenario, Scenario):
         return scenario
     try:
-        return SCENARIOS[scenario]
+        return among[scenario]
     except (KeyError, TypeError):
-        names = ", ".join(SCENARIOS)
-        raise ValueError(f"scenario: no preset {scenario!r}; choose {names} or pass a Scenario") from None
+        what = f"no preset {scenario!r}" if among is SCENARIOS else f"no {scenario!r} here"
+        raise ValueError(f"scenario: {what}; choose {', '.join(among)} or pass a Scenario") from None
 
 
 @dataclass(frozen=True)
@@ -113,11 +187,22 @@ class LatencyProfile:
     provenance: str
     tiers: Mapping[str, float] = field(default_factory=dict)  # small, large -> seconds
     models: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # id -> first token s, s per token
-    fallback: str | None = None
+    fallback: LatencyProfile | None = None  # of kind tokens: a constant one
 
     @property
     def basis(self) -> str:
         return f"{PROFILE_BASIS}{self.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a dataset keeps of a profile that is not shipped; `profile_of` reads it."""
+        head: dict[str, Any] = {"name": self.name, "kind": self.kind, "provenance": self.provenance}
+        if self.fallback is None:
+            return head | {tier: {"seconds": seconds} for tier, seconds in self.tiers.items()}
+        models = {model: dict(zip(_FITTED, fitted, strict=True)) for model, fitted in self.models.items()}
+        return head | {"models": models, "fallback": self.fallback.to_dict()}
+
+
+_FITTED = ("first_token_s", "s_per_token")
 
 
 def is_latency(seconds: float) -> bool:
@@ -126,44 +211,58 @@ def is_latency(seconds: float) -> bool:
 
 
 @lru_cache
-def load_profile(name: str) -> LatencyProfile:
-    """A shipped latency profile by name, or one from a TOML file by path. Raises InputError."""
-    profile = _read_profile(name)
-    if profile.fallback is not None and _read_profile(profile.fallback).kind != "constant":
-        raise InputError.at(
-            name, f"fallback {profile.fallback!r} is no constant profile", "name one with [small], [large]"
-        )
-    return profile
+def load_profile(name: str, beside: Path = Path()) -> LatencyProfile:
+    """A shipped latency profile by name, or one of a TOML file, which may lie in `beside`. Raises InputError."""
+    return profile_of(*_read_profile(name, beside))
 
 
-def _read_profile(name: str) -> LatencyProfile:
-    path = Path(name) if name.endswith(".toml") else PRESETS / "latency" / f"{name}.toml"
+def _read_profile(name: str, beside: Path) -> tuple[dict[str, Any], Path]:
+    """The tables of a profile's file with its name, and the file."""
+    path = PRESETS / "latency" / f"{name}.toml"
+    if name.endswith(".toml"):
+        path = beside / name if (beside / name).is_file() else Path(name)
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in (PRESETS / "latency").glob("*.toml")))
         raise InputError.at(name, "no such latency profile", f"use one of {shipped}, or the path of a .toml file")
-    data = read_toml(path)
+    return read_toml(path) | {"name": path.stem}, path
+
+
+def profile_of(data: Mapping[str, Any], where: Path) -> LatencyProfile:
+    """The profile of a file's tables, or of what `to_dict` gave. Raises InputError naming `where`."""
     kind, fix = data.get("kind"), "see rsd_bench/presets/latency"
     try:
         if kind == "constant":
             tiers = {tier: _seconds(f"[{tier}] seconds", data[tier]["seconds"]) for tier in ("small", "large")}
-            return LatencyProfile(path.stem, kind, _text(data, "provenance"), tiers=tiers)
+            return LatencyProfile(_text(data, "name"), kind, _text(data, "provenance"), tiers=tiers)
         if kind == "tokens":
-            models = {
-                model: (
-                    _seconds(f"{model}: first_token_s", fitted["first_token_s"]),
-                    _seconds(f"{model}: s_per_token", fitted["s_per_token"]),
-                )
-                for model, fitted in data["models"].items()
+            fitted = {
+                model: tuple(_seconds(f"{model}: {key}", of[key]) for key in _FITTED)
+                for model, of in data["models"].items()
             }
-            fallback = _text(data, "fallback")
-            return LatencyProfile(path.stem, kind, _text(data, "provenance"), models=models, fallback=fallback)
+            models = {model: (first, per_token) for model, (first, per_token) in fitted.items()}
+            fallback = _fallback(data, where)
+            return LatencyProfile(
+                _text(data, "name"), kind, _text(data, "provenance"), models=models, fallback=fallback
+            )
+    except InputError:
+        raise
     except KeyError as error:
-        raise InputError.at(path, f"lacks {error.args[0]}", fix) from None
+        raise InputError.at(where, f"lacks {error.args[0]}", fix) from None
     except (TypeError, AttributeError) as error:
-        raise InputError.at(path, f"not a latency profile: {error}", fix) from None
+        raise InputError.at(where, f"not a latency profile: {error}", fix) from None
     except ValueError as error:
-        raise InputError.at(path, str(error), f"a latency is a number of seconds from 0 to {MAX_SECONDS:g}") from None
-    raise InputError.at(path, f"kind {kind!r} is unknown", 'use kind = "constant" or "tokens"')
+        raise InputError.at(where, str(error), f"a latency is a number of seconds from 0 to {MAX_SECONDS:g}") from None
+    raise InputError.at(where, f"kind {kind!r} is unknown", 'use kind = "constant" or "tokens"')
+
+
+def _fallback(data: Mapping[str, Any], where: Path) -> LatencyProfile:
+    """The constant profile that a profile of tokens names, or holds."""
+    held = data["fallback"]
+    tables, file = (held, where) if isinstance(held, Mapping) else _read_profile(_text(data, "fallback"), where.parent)
+    if tables.get("kind") != "constant":
+        named = tables.get("name") if tables is held else held
+        raise InputError.at(where, f"fallback {named!r} is no constant profile", "name one with [small], [large]")
+    return profile_of(tables, file)
 
 
 def _seconds(what: str, value: Any) -> float:

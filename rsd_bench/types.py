@@ -46,6 +46,16 @@ class Scenario:
         if min(weights) < 0 or abs(sum(weights) - 1) > _WEIGHT_SUM_TOLERANCE:
             raise ValueError(f"scenario {self.name!r}: alpha, beta, gamma must be >= 0 and sum to 1, not {weights}")
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """MES and weights by name, as a file has them."""
+        return {"mes": self.mes, "alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}
+
+    @property
+    def described(self) -> str:
+        """MES and weights in words."""
+        return f"MES {self.mes:g}, alpha {self.alpha:g}, beta {self.beta:g}, gamma {self.gamma:g}"
+
 
 @dataclass(frozen=True)
 class RoutingScore:

@@ -1,11 +1,12 @@
 """`board diff OLD NEW`: which published numbers moved, and why. One that moved without a reason no longer reproduces.
 
 Reasons, the first that explains every figure that moved: the data (another manifest), the metric (another metrics
-version), the submission (other probabilities, tau or router latency there), the field (others came, went or decide
-otherwise there: bands, flags and sensitivity only), the interval (made another way) or the resampling (n_boot or seed),
-both for bounds, bands and flags that the field does not explain, else the code. A row that is gone is removed where its
-submission is, else it counts as moved: the code refuses or drops what it scored. What only the new board has was never
-published, so that it cannot have moved.
+version), the scenario (another MES or weights under its name, or it is gone), the submission (other probabilities,
+tau or router latency there), the field (others came, went or decide otherwise there: bands, flags and sensitivity
+only), the interval (made another way) or the resampling (n_boot or seed), both for bounds, bands and flags that the
+field does not explain, else the code. A row that is gone is removed where its submission is, else it counts as moved:
+the code refuses or drops what it scored. What only the new board has was never published, so that it cannot have
+moved.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Move:
     track: str
     scenario: str
     slug: str
-    reason: str  # data, metric, interval, resampling, submission, field, code, added, removed
+    reason: str  # data, metric, scenario, interval, resampling, submission, field, code, added, removed
     old: tuple[float, int] | None
     new: tuple[float, int] | None
     figures: tuple[str, ...] = ()  # which moved, as paths: rcs.low, domains.chart.band
@@ -61,7 +62,7 @@ def read_board(path: Path) -> dict[str, Any]:
 def _check_shape(board: Mapping[str, Any]) -> None:
     """Read once all that a comparison reads; one of the errors that a wrong shape gives otherwise."""
     _files(board)
-    _shared_reason(board, board)
+    _shared_reason(board, board, "")
     for row in _rows(board).values():
         _seen(row)
 
@@ -81,7 +82,7 @@ def diff_boards(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Move]:
         elif b is None or figures:
             field_moved = fields[0].get(key[:2]) != fields[1].get(key[:2])
             submitted = _submitted(a, b, key[2], old, new)
-            reason = _shared_reason(old, new) or _reason(submitted, field_moved, figures, old, new)
+            reason = _shared_reason(old, new, key[1]) or _reason(submitted, field_moved, figures, old, new)
         else:
             continue
         moves.append(Move(*key, reason, _seen(a), _seen(b), figures))
@@ -120,10 +121,13 @@ def _reason(
     return reason if figures and not unexplained else "code"
 
 
-def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any], scenario: str) -> str:
     if old["dataset"]["manifest_sha256"] != new["dataset"]["manifest_sha256"]:
         return "data"
-    return "metric" if old["metrics_version"] != new["metrics_version"] else ""
+    if old["metrics_version"] != new["metrics_version"]:
+        return "metric"
+    asked = [board.get("scenarios", {}).get(scenario) for board in (old, new)]
+    return "scenario" if asked[0] != asked[1] else ""
 
 
 def _of_field(figure: str) -> bool:

@@ -15,7 +15,6 @@ from rsd_bench.board.leaderboard import BoardRow, BoardTable
 from rsd_bench.board.scored import Scored, processors
 from rsd_bench.board.sensitivity import sensitivity
 from rsd_bench.board.what_if import domain_frames, statistics_of
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, Part
 from rsd_bench.evaluation.result import DomainScore, EvalScore, rounded
 from rsd_bench.metrics.bootstrap import rank_bands
@@ -28,7 +27,7 @@ def board_tables(accepted: Sequence[Scored], benchmark: Benchmark) -> tuple[Boar
     wanted = [
         (entered, track, scenario)
         for track in benchmark.tracks
-        for scenario in SCENARIOS.values()
+        for scenario in benchmark.scenarios.values()
         if (entered := [s for s in accepted if (track, scenario.name) in s.entries])
     ]
     parts = {track: benchmark.part(track, "test") for _, track, _ in wanted}

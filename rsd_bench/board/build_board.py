@@ -26,11 +26,11 @@ from rsd_bench.board.leaderboard import BoardDataset, BoardSubmission, Leaderboa
 from rsd_bench.board.page import to_html
 from rsd_bench.board.render import to_csv, to_markdown
 from rsd_bench.board.scored import Scored, files_sha256, score_folders
-from rsd_bench.config import MES_LEVELS, N_BOOT, SCENARIOS
+from rsd_bench.config import MES_LEVELS, N_BOOT
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.result import Resampling
 from rsd_bench.folders import clear_unfinished, write_file
-from rsd_bench.types import InputError, Problem
+from rsd_bench.types import InputError, Problem, Scenario
 from rsd_bench.version import METRICS_VERSION, __version__
 
 RESULTS = "results"
@@ -93,8 +93,9 @@ def collect_board(
         package_version=__version__,
         latency_basis=tuple(benchmark.latency_basis),
         bootstrap=Resampling(n_boot, seed),
-        scenarios=SCENARIOS,
-        noise=noise_ceiling(manifest.flip_prob),
+        scenarios=benchmark.scenarios,
+        scenarios_given=benchmark.given_scenarios is not None,
+        noise=noise_ceiling(manifest.flip_prob, benchmark.scenarios),
         submissions=_submissions(accepted),
         tables=board_tables(accepted, benchmark),
         refused=tuple(refused),
@@ -186,14 +187,14 @@ def _submissions(accepted: list[Scored]) -> tuple[BoardSubmission, ...]:
     return tuple(flagged)
 
 
-def noise_ceiling(audit: Mapping[str, Any] | None) -> dict[str, NoiseCeiling] | None:
+def noise_ceiling(audit: Mapping[str, Any] | None, scenarios: Mapping[str, Scenario]) -> dict[str, NoiseCeiling] | None:
     """Per scenario the share of queries whose label flips when judged again, from the audit; None without an audit."""
     flips = (audit or {}).get("all")
     if not flips:
         return None
     levels = [mes for mes in MES_LEVELS if str(mes) in flips]
     ceiling = {}
-    for scenario in SCENARIOS.values():
+    for scenario in scenarios.values():
         flip = float(np.interp(scenario.mes, levels, [float(flips[str(mes)]) for mes in levels]))
         ceiling[scenario.name] = NoiseCeiling(round(flip, _DECIMALS), round(1 - flip, _DECIMALS))
     return ceiling

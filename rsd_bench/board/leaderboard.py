@@ -130,7 +130,10 @@ class BoardTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """All that is published: what holds for every table, who submitted, the tables, who is refused."""
+    """All that is published: what holds for every table, who submitted, the tables, who is refused.
+
+    scenarios_given: they are not the dataset's own; said where it is so.
+    """
 
     dataset: BoardDataset
     metrics_version: int
@@ -138,6 +141,7 @@ class Leaderboard:
     latency_basis: tuple[str, ...]
     bootstrap: Resampling
     scenarios: Mapping[str, Scenario]
+    scenarios_given: bool = False
     noise: Mapping[str, NoiseCeiling] | None
     submissions: tuple[BoardSubmission, ...]
     tables: tuple[BoardTable, ...]
@@ -145,4 +149,5 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         tables = [table.to_dict() for table in self.tables]
-        return {name: tables if name == "tables" else json_data(value) for name, value in vars(self).items()}
+        data = {name: tables if name == "tables" else json_data(value) for name, value in vars(self).items()}
+        return data if self.scenarios_given else {k: v for k, v in data.items() if k != "scenarios_given"}

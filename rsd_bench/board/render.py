@@ -10,7 +10,7 @@ from typing import Any
 from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
-from rsd_bench.evaluation.result import flat_row, interval_text, policy_rows
+from rsd_bench.evaluation.result import are_presets, flat_row, interval_text, policy_rows
 from rsd_bench.inert_text import csv_cell, markdown_code, markdown_text, one_line
 from rsd_bench.types import RoutingScore
 
@@ -53,11 +53,17 @@ def to_markdown(board: Leaderboard) -> str:
         lines.append(f"Noise ceiling of the labels: judged again, {shares} would flip.")
     for table in board.tables:
         title = table.scenario if table.track == IN_DOMAIN else f"{table.scenario}, {table.track}"
-        lines += ["", f"## {markdown_text(title)}", "", f"{table.n} test queries.", ""]
+        lines += ["", f"## {markdown_text(title)}", "", f"{table.n} test queries{_asked(board, table)}.", ""]
         lines += _markdown_table(table, names)
     for refused in board.refused:
         lines += ["", f"Refused: {markdown_text(refused.slug)} ({len(refused.problems)} problems)"]
     return "\n".join(lines) + "\n"
+
+
+def _asked(board: Leaderboard, table: BoardTable) -> str:
+    """What a scenario asks for, where it is none of the presets, which docs/metrics.md describes."""
+    scenario = board.scenarios.get(table.scenario)
+    return "" if scenario is None or are_presets({table.scenario: scenario}) else f"; {scenario.described}"
 
 
 _COLUMNS = ("band", "router", "RCS", "gain over best fixed", "APSP", "CA", "AIL (s)", "AUROC", "APSP drop", "flags")
@@ -109,9 +115,10 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
             rows.append(("-", policy, f"{fixed.rcs:.4f}", "", *figures))
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        blocks.append(
-            "\n".join([f"{_printable(table.scenario)} ({_printable(table.track)}, {table.n} test queries)", *lines])
+        title = (
+            f"{_printable(table.scenario)} ({_printable(table.track)}, {table.n} test queries{_asked(board, table)})"
         )
+        blocks.append("\n".join([title, *lines]))
     return "\n\n".join(blocks)
 
 

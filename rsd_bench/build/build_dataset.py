@@ -24,7 +24,7 @@ from rsd_bench.build.provenance import label_noise, live_provenance
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
 from rsd_bench.config import MES_LEVELS, SPLITS
-from rsd_bench.dataset.benchmark import Benchmark, latency_problems
+from rsd_bench.dataset.benchmark import Benchmark, latency_problems, scenario_problems
 from rsd_bench.dataset.layout import (
     LITE_TABLES,
     OPTIONAL_COLUMNS,
@@ -79,7 +79,7 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
     tracks = _track_columns(index)
     manifest = _manifest(index, label_noise(index.recipe, store, index.sources), _optional_columns(index, store))
     queries = Benchmark(Path(recipe.name), manifest, "", index.queries.assign(**tracks))
-    if problems := latency_problems(queries):  # before anything is written
+    if problems := latency_problems(queries) or scenario_problems(queries, recipe.name):  # before anything is written
         raise InputError(problems)
     with _shards(folder, "pairs", manifest) as shards:
         for source in index.sources:
@@ -220,6 +220,8 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
         canary=_canary(recipe.name),
         pair=ModelPair(recipe.small, recipe.large),
         latency_profile=recipe.latency_profile,
+        own_profile=recipe.own_profile,
+        scenarios=recipe.scenarios,
         latency_basis=counts("latency_basis"),
         queries=len(queries),
         groups=int(queries["group_id"].nunique()),

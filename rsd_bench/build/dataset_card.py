@@ -17,7 +17,7 @@ from rsd_bench.build.card_facts import CARDS, column_meaning
 from rsd_bench.build.card_figures import Figures, dataset_figures
 from rsd_bench.build.card_histograms import score_histograms
 from rsd_bench.build.croissant import write_croissant
-from rsd_bench.config import MES_LEVELS, SCENARIOS, load_profile
+from rsd_bench.config import MES_LEVELS
 from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, MANIFEST, PICTURE, card_configs, task_id
 from rsd_bench.dataset.manifest import Manifest, file_entries, to_bytes
 from rsd_bench.inert_text import markdown_code, markdown_code_cell, markdown_prose, markdown_text
@@ -65,7 +65,7 @@ def _yaml(value: Any) -> str:
 
 def _eval_yaml(manifest: Manifest) -> str:
     """The Hub's benchmark file: one task per scenario, scored on the test split. Values are RCS."""
-    tasks = [{"id": task_id(name), "config": "pairs", "split": "test"} for name in SCENARIOS]
+    tasks = [{"id": task_id(name), "config": "pairs", "split": "test"} for name in manifest.scored_on]
     return _yaml(
         {
             "name": manifest.title,
@@ -98,7 +98,7 @@ def _card(folder: Path, manifest: Manifest, figures: Figures) -> str:
         facts=facts,
         figures=figures,
         lite=manifest.lite,
-        profile=load_profile(manifest.latency_profile),
+        profile=manifest.profile,
         tables=_tables(folder, manifest),
         where=manifest.repository or _LOCAL,
         tag=f"v{manifest.version}" if manifest.repository else None,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rsd_bench.build.recipe import Recipe
-from rsd_bench.config import SPLITS, load_aliases, load_profile
+from rsd_bench.config import SPLITS, load_aliases
 from rsd_bench.dataset.manifest import MissingQuery
 from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
@@ -153,7 +153,7 @@ def _with_latency(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         for tier, model in (("small", recipe.small), ("large", recipe.large))
     )
     ids, sources = queries["query_id"].to_numpy(object), queries["source"].to_numpy(object)
-    latency = pair_latency(ids, sources, small, large, load_profile(recipe.latency_profile))
+    latency = pair_latency(ids, sources, small, large, recipe.profile)
     return queries.assign(small_latency_s=latency.small_s, large_latency_s=latency.large_s, latency_basis=latency.basis)
 
 

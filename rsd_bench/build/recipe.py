@@ -5,24 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rsd_bench.build.card_facts import card_facts
-from rsd_bench.config import DEFAULT_PROFILE, load_profile, read_toml
+from rsd_bench.config import (
+    DEFAULT_PROFILE,
+    PRESETS,
+    LatencyProfile,
+    load_profile,
+    load_scenarios,
+    read_toml,
+    scenarios_of,
+)
 from rsd_bench.dataset.layout import is_track_name
 from rsd_bench.dataset.splits import Track
-from rsd_bench.types import InputError, Problem
+from rsd_bench.types import InputError, Problem, Scenario
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "domains", "tracks", "card"}
+_KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "scenarios", "domains", "tracks", "card"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """name and pair are required. sources None = all of the store; domains None = each source domain its own group."""
+    """name and pair are required. sources None = all of the store; domains None = each source domain its own group.
+
+    scenarios None = the presets. own_profile: a latency profile that is not shipped; `latency_profile` then names it.
+    """
 
     name: str
     small: str
@@ -31,14 +43,21 @@ class Recipe:
     title: str = ""
     sources: tuple[str, ...] | None = None
     latency_profile: str = DEFAULT_PROFILE
+    own_profile: LatencyProfile | None = None
+    scenarios: Mapping[str, Scenario] | None = None
     domains: dict[str, tuple[str, ...]] | None = None
     tracks: tuple[Track, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)  # words of the card that differ from the shipped facts
 
     @property
+    def profile(self) -> LatencyProfile:
+        return self.own_profile or load_profile(self.latency_profile)
+
+    @property
     def sha256(self) -> str:
         """Hash of what the recipe says of the data, whatever its layout, comments and words for the card."""
-        said = {key: value for key, value in asdict(self).items() if key != "card"}
+        optional = {name for name in ("own_profile", "scenarios") if getattr(self, name) is None}  # not said
+        said = {key: value for key, value in asdict(self).items() if key not in {"card", *optional}}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -83,14 +102,8 @@ def read_recipe(path: Path) -> Recipe:
         card_facts(card, path)
     except InputError as error:
         problems += error.problems
-    if isinstance(data.get("latency_profile"), str):
-        try:
-            load_profile(data["latency_profile"])
-        except InputError as error:
-            problems += [
-                Problem(f"{path}: latency_profile", str(p), "name a shipped profile, or a TOML file")
-                for p in error.problems
-            ]
+    profile, own_profile = _profile(data.get("latency_profile", DEFAULT_PROFILE), path, problems)
+    scenarios = _scenarios(data.get("scenarios"), path, problems)
     if problems:
         raise InputError(problems)
     return Recipe(
@@ -100,11 +113,48 @@ def read_recipe(path: Path) -> Recipe:
         version=data.get("version", "1.0.0"),
         title=data.get("title", ""),
         sources=tuple(sources) if sources is not None else None,
-        latency_profile=data.get("latency_profile", DEFAULT_PROFILE),
+        latency_profile=profile,
+        own_profile=own_profile,
+        scenarios=scenarios,
         domains={group: tuple(members) for group, members in domains.items()} if domains is not None else None,
         tracks=tracks,
         card=card,
     )
+
+
+def _profile(named: Any, path: Path, problems: list[Problem]) -> tuple[str, LatencyProfile | None]:
+    """The name of the latency profile and, where it is a file (which may lie beside the recipe), the profile itself.
+
+    A dataset keeps such a profile, and its rows name it: it may not be called like a shipped one with other figures.
+    """
+    if not isinstance(named, str):
+        return DEFAULT_PROFILE, None  # told already
+    where = f"{path}: latency_profile"
+    try:
+        profile = load_profile(named, path.parent)
+        if not named.endswith(".toml"):
+            return named, None
+        if (PRESETS / "latency" / f"{profile.name}.toml").is_file() and profile != load_profile(profile.name):
+            what = f"{named} is called like the shipped profile {profile.name!r} and says something else"
+            problems.append(Problem(where, what, "rename the file"))
+        return profile.name, profile
+    except InputError as error:
+        problems += [Problem(where, str(p), "name a shipped profile, or a TOML file") for p in error.problems]
+    return DEFAULT_PROFILE, None
+
+
+def _scenarios(said: Any, path: Path, problems: list[Problem]) -> Mapping[str, Scenario] | None:
+    """The scenarios of a recipe: a TOML file, named from where the recipe lies, or its own [scenarios] table."""
+    try:
+        if isinstance(said, str):
+            return load_scenarios(path.parent / said)
+        if isinstance(said, dict):
+            return scenarios_of(said.items(), f"{path}: [scenarios]")
+        if said is not None:
+            problems.append(Problem(str(path), "scenarios is no text", 'scenarios = "scenarios.toml"'))
+    except InputError as error:
+        problems += error.problems
+    return None
 
 
 def _strings(value: Any) -> bool:

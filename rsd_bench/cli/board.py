@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, Data, fail, print_json, say, table
+from rsd_bench.cli.output import AsJson, Data, Scenarios, fail, print_json, say, table
 from rsd_bench.cli.score import Boots, Seed
 from rsd_bench.config import N_BOOT
 from rsd_bench.types import InputError
@@ -36,6 +36,7 @@ def build(
     submissions: Annotated[Path, typer.Option(help="Folder with one folder per router.")] = Path("submissions"),
     out: Annotated[Path, typer.Option(help="Folder of the board.")] = Path("leaderboard"),
     data: Data = None,
+    scenarios: Scenarios = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
@@ -54,7 +55,7 @@ def build(
     with _collection_paused():
         board = collect_board(
             submissions,
-            open_benchmark(dataset_folder(data)),
+            open_benchmark(dataset_folder(data), scenarios),
             n_boot=n_boot,
             seed=seed,
             cached=None if no_cache else default_cache(),

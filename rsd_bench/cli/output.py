@@ -25,8 +25,12 @@ Data = Annotated[
     str | None,
     typer.Option("--data", metavar="DIR|REPO", help="Dataset folder or Hub id; default: the embedded rsd-open lite."),
 ]
-
-
+Scenarios = Annotated[
+    Path | None,
+    typer.Option(
+        "--scenarios", metavar="FILE", help="TOML of scenarios; default: the dataset's own, else the presets."
+    ),
+]
 DryRun = Annotated[
     bool | None, typer.Option("--dry-run/--no-dry-run", help="Default: only show the plan unless at a terminal.")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, DryRun, only_shows, print_json, say, table
+from rsd_bench.cli.output import AsJson, DryRun, Scenarios, only_shows, print_json, say, table
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
@@ -37,13 +37,13 @@ Latency = Annotated[
 ]
 
 
-def open_all(data: str | None, store: Path | None) -> tuple[Benchmark, Features]:
-    """The dataset and its features."""
+def open_all(data: str | None, store: Path | None, scenarios: Path | None = None) -> tuple[Benchmark, Features]:
+    """The dataset, to be scored on the scenarios of a file where one is given, and its features."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.features.feature_table import read_features
 
-    benchmark = open_benchmark(dataset_folder(data))
+    benchmark = open_benchmark(dataset_folder(data), scenarios)
     return benchmark, read_features(benchmark, store)
 
 
@@ -74,8 +74,12 @@ def list_routers(as_json: AsJson = False) -> None:
 def train(
     data: DataArgument = None,
     scenario: Annotated[
-        str, typer.Option(help="A preset: its MES gives the labels, its weights tau.")
-    ] = "fast_response",
+        str | None,
+        typer.Option(
+            help="Its MES gives the labels, its weights tau; default: the first, of the presets fast_response."
+        ),
+    ] = None,
+    scenarios: Scenarios = None,
     track: Annotated[str, typer.Option(help="in-domain or a cross-domain track.")] = "in-domain",
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The checkpoint folder to write.")] = Path("router"),
@@ -102,7 +106,7 @@ def train(
         raise typer.BadParameter(f"leave out one or two of {', '.join(BLOCKS)}", param_hint="--without")
     if threshold not in THRESHOLDS:
         raise typer.BadParameter(f"use {' or '.join(THRESHOLDS)}", param_hint="--threshold")
-    benchmark, read = open_all(data, features)
+    benchmark, read = open_all(data, features, scenarios)
     blocks = tuple(name for name in BLOCKS if name not in left_out)
     settings = Settings(seed=seed, epochs=epochs, blocks=blocks, threshold=threshold)
     report = train_checkpoint(out, benchmark, read, scenario=scenario, track=track, settings=settings)
@@ -133,6 +137,7 @@ def predict(
     data: Annotated[
         str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")
     ] = None,
+    scenarios: Scenarios = None,
     features: FeatureStore = None,
     name: Annotated[
         str, typer.Option(help="Name on the board.", rich_help_panel=panels.AUTHORSHIP)
@@ -147,7 +152,7 @@ def predict(
     from rsd_bench.features.feature_table import BLOCKS
     from rsd_bench.routers.submit_router import submit_checkpoints
 
-    benchmark, read = open_all(data, features)
+    benchmark, read = open_all(data, features, scenarios)
     declared = _declared(name, author or ["not stated"], latency, BLOCKS)
     _say_submission(submit_checkpoints(out, checkpoints, benchmark, read, declared), as_json)
 
@@ -159,6 +164,7 @@ def submit(
     data: Annotated[
         str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")
     ] = None,
+    scenarios: Scenarios = None,
     features: FeatureStore = None,
     track: Tracks = None,
     seed: Seed = 0,
@@ -177,7 +183,7 @@ def submit(
     from rsd_bench.routers.submit_router import submit_trained
 
     entry = router_entry(router)
-    benchmark, read = open_all(data, features)
+    benchmark, read = open_all(data, features, scenarios)
     declared = _declared(name, author, latency, entry.blocks)
     folder = submit_trained(out, entry, benchmark, read, declared, seed=seed, tracks=track or None)
     _say_submission(folder, as_json)

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, NEW_LEDGER_HELP, AsJson, Data, print_json, say, table
+from rsd_bench.cli.output import (
+    AUTHOR_HELP,
+    LEDGER,
+    LEDGER_HELP,
+    NEW_LEDGER_HELP,
+    AsJson,
+    Data,
+    Scenarios,
+    print_json,
+    say,
+    table,
+)
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.private_result import PrivateResult
 from rsd_bench.evaluation.result import Result, interval_text, json_data, rounded
@@ -19,12 +30,14 @@ Boots = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=(1 << 53) - 1, help="Seed of the bootstrap.", rich_help_panel=panels.INTERVALS)
 ]
+PRIVATE_SCENARIOS = "private outcomes are scored on the dataset's own scenarios: others would tell more of them"
 
 
 def evaluate(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
     data: Data = None,
+    scenarios: Scenarios = None,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
     private_outcomes: Annotated[
@@ -48,6 +61,8 @@ def evaluate(
     if private_outcomes is None and (author is not None or new_ledger):
         raise typer.BadParameter("goes with --private-outcomes", param_hint="--author, --new-ledger")
     if private_outcomes:
+        if scenarios is not None:
+            raise typer.BadParameter(PRIVATE_SCENARIOS, param_hint="--scenarios")
         sources = [context.get_parameter_source(name) for name in ("n_boot", "seed")]
         if any(source and source.name == "COMMANDLINE" for source in sources):
             raise typer.BadParameter("private outcomes are not resampled", param_hint="--n-boot, --seed")
@@ -59,7 +74,7 @@ def evaluate(
         return
     from rsd_bench.evaluation.evaluate import evaluate as score
 
-    result = score(path, data, n_boot=n_boot, seed=seed)
+    result = score(path, data, scenarios=scenarios, n_boot=n_boot, seed=seed)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -69,7 +84,10 @@ def evaluate(
 def _say(result: Result) -> None:
     dataset = result.dataset
     say(f"{result.name} on {dataset.name} {dataset.version} (manifest {dataset.manifest_sha256[:12]})")
-    say(f"latency basis: {', '.join(result.latency_basis)}; router latency declared\n")
+    say(f"latency basis: {', '.join(result.latency_basis)}; router latency declared")
+    for name, scenario in (result.scenarios or {}).items():
+        say(f"{name}: {scenario.described}")
+    say()
     rows: list[tuple[Any, ...]] = [
         ("track", "scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s", "worst domain")
     ]
@@ -118,6 +136,7 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A submission folder.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
     data: Data = None,
+    scenarios: Scenarios = None,
     track: Annotated[str, typer.Option(help="The track.")] = IN_DOMAIN,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
@@ -128,7 +147,7 @@ def compare(
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.evaluation.evaluate import compare_submissions
 
-    benchmark = open_benchmark(dataset_folder(data))
+    benchmark = open_benchmark(dataset_folder(data), scenarios)
     found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)
     if as_json:
         print_json({"track": track, "scenarios": json_data(rounded({k: c.to_dict() for k, c in found.items()}))})

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AUTHOR_HELP, LEDGER, LEDGER_HELP, NEW_LEDGER_HELP, AsJson, Data, fail, print_json, say
+from rsd_bench.cli.output import (
+    AUTHOR_HELP,
+    LEDGER,
+    LEDGER_HELP,
+    NEW_LEDGER_HELP,
+    AsJson,
+    Data,
+    Scenarios,
+    fail,
+    print_json,
+    say,
+)
 from rsd_bench.config import ROUTER_LATENCY_S
 from rsd_bench.types import Problem
 
@@ -19,21 +32,20 @@ if TYPE_CHECKING:
 app = panels.App("Make, check and pack a submission.")
 
 
-def _taus(values: list[str]) -> dict[str, float]:
+def _taus(values: list[str], scenarios: Collection[str]) -> dict[str, float]:
     """--tau 0.6 for every scenario, --tau fast_response=0.6 for one."""
-    from rsd_bench.config import SCENARIOS
     from rsd_bench.submission.new_submission import default_tau
 
-    taus = default_tau()
+    taus = default_tau(scenarios)
     for value in values:
         scenario, equals, number = value.rpartition("=")
         try:
             tau = float(number)
         except ValueError:
             raise typer.BadParameter(f"{value!r} is not TAU or SCENARIO=TAU", param_hint="--tau") from None
-        if equals and scenario not in SCENARIOS:
-            raise typer.BadParameter(f"no scenario {scenario!r}; use {', '.join(SCENARIOS)}", param_hint="--tau")
-        taus |= {scenario: tau} if equals else dict.fromkeys(SCENARIOS, tau)
+        if equals and scenario not in scenarios:
+            raise typer.BadParameter(f"no scenario {scenario!r}; use {', '.join(scenarios)}", param_hint="--tau")
+        taus |= {scenario: tau} if equals else dict.fromkeys(scenarios, tau)
     return taus
 
 
@@ -49,6 +61,7 @@ def new(
         ),
     ],
     data: Data = None,
+    scenarios: Scenarios = None,
     submissions: Annotated[Path, typer.Option(help="Where the folder goes.")] = Path("submissions"),
     name: Annotated[
         str | None, typer.Option(help="Name on the board; default: the slug.", rich_help_panel=panels.AUTHORSHIP)
@@ -82,7 +95,8 @@ def new(
     from rsd_bench.submission.new_submission import STAND_IN, new_submission
     from rsd_bench.submission.submission import SLUG, SLUG_FIX, Declaration, RouterLatency
 
-    taus = _taus(tau or [])
+    benchmark = read_queries(dataset_folder(data), scenarios)
+    taus = _taus(tau or [], benchmark.scenarios)
     declared = Declaration(
         name=name or slug,
         authors=tuple(author or [slug]),
@@ -91,20 +105,23 @@ def new(
         description=description,
         url=url or None,
     )
-    found, benchmark = read_author_table(source), read_queries(dataset_folder(data))
+    found = read_author_table(source)
     told, folder = found.problems, submissions / slug
     if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
         told, folder = (Problem(slug, "is no slug", SLUG_FIX), *told), submissions / STAND_IN
     new_submission(folder, found.frame, benchmark, declared, source=source, told=told, replace_old=replace)
     say(f"submission  {folder}")
     say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")
-    say(f"next        rsd-bench eval {folder}")
+    options = {"--data": data, "--scenarios": scenarios}
+    given = [str(word) for option in options.items() if option[1] is not None for word in option]
+    say(f"next        {shlex.join(['rsd-bench', 'eval', str(folder), *given])}")
 
 
 @app.command()
 def check(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
     data: Data = None,
+    scenarios: Scenarios = None,
     as_json: AsJson = False,
 ) -> None:
     """List every problem of a submission, each with where it is and how to fix it."""
@@ -112,7 +129,7 @@ def check(
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.check_submission import check_submission
 
-    submission, problems = check_submission(path, read_queries(dataset_folder(data)))
+    submission, problems = check_submission(path, read_queries(dataset_folder(data), scenarios))
     if submission is None:
         raise fail(problems, as_json)
     tracks = sorted({track for track, _ in submission.p_edge})
@@ -126,6 +143,7 @@ def check(
 def pack(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
     data: Data = None,
+    scenarios: Scenarios = None,
     as_json: AsJson = False,
 ) -> None:
     """Rewrite a checked submission in canonical form (sorted Parquet) and print its hash."""
@@ -133,7 +151,7 @@ def pack(
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.pack_submission import pack_submission
 
-    digest = pack_submission(path, read_queries(dataset_folder(data)))
+    digest = pack_submission(path, read_queries(dataset_folder(data), scenarios))
     if as_json:
         print_json({"ok": True, "sha256": digest})
     else:
@@ -146,6 +164,7 @@ def ci(
     head: Annotated[str, typer.Argument(metavar="HEAD", help="The commit proposed.")],
     repository: Annotated[Path, typer.Option("--repository", help="A clone that has both.")] = Path(),
     data: Data = None,
+    scenarios: Scenarios = None,
     n_boot: Annotated[
         int, typer.Option("--n-boot", min=1, help="Bootstrap resamples.", rich_help_panel=panels.INTERVALS)
     ] = 2_000,
@@ -164,19 +183,22 @@ def ci(
 ) -> None:
     """Check and score the submission that a pull request proposes, as data: nothing of HEAD is checked out or run."""
     from rsd_bench.board.comment import report_proposal
-    from rsd_bench.cli.score import evaluate_privately
+    from rsd_bench.cli.score import PRIVATE_SCENARIOS, evaluate_privately
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.evaluation.evaluate import evaluate
     from rsd_bench.submission.check_submission import check_submission
 
+    if private_outcomes and scenarios is not None:
+        raise typer.BadParameter(PRIVATE_SCENARIOS, param_hint="--scenarios")
+
     def problems_of(folder: Path) -> list[Problem]:
-        return check_submission(folder, read_queries(dataset_folder(data)))[1]
+        return check_submission(folder, read_queries(dataset_folder(data), scenarios))[1]
 
     def score(folder: Path) -> Result | PrivateResult:
         if private_outcomes:
             return evaluate_privately(folder, data, private_outcomes, ledger, author, new_ledger=new_ledger)
-        return evaluate(folder, data, n_boot=n_boot)
+        return evaluate(folder, data, scenarios=scenarios, n_boot=n_boot)
 
     report = report_proposal(repository, base, head, problems_of, score)
     if as_json:

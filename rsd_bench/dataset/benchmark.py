@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rsd_bench.config import IN_DOMAIN, NO_LATENCY_S, SPLITS
+from rsd_bench.config import IN_DOMAIN, NO_LATENCY_S, SPLITS, as_scenarios
 from rsd_bench.dataset.check_figures import (
     LATENCIES,
     SCORES,
@@ -26,8 +27,8 @@ from rsd_bench.dataset.manifest import Manifest, file_sha256, manifest_sha256, r
 from rsd_bench.dataset.tables import CHECK
 from rsd_bench.metrics.arrays import BoolArray, IntArray, group_codes
 from rsd_bench.metrics.latency import unclocked_groups
-from rsd_bench.metrics.routing import Outcomes
-from rsd_bench.types import InputError, Problem
+from rsd_bench.metrics.routing import Outcomes, check_scenario
+from rsd_bench.types import InputError, Problem, Scenario
 
 _FIGURES = ["query_id", "group_id", "source", "domain", *SCORES, *LATENCIES, "latency_basis"]
 _NO_LATENCY = "the large model's latency is 0"
@@ -80,15 +81,22 @@ class Benchmark:
     queries: pd.DataFrame
     private_sha256: str = ""  # of private test outcomes, where they came from elsewhere; as secret as they are
     noise_key: bytes = field(default=b"", repr=False)  # of the noise on figures of private outcomes
+    given_scenarios: Mapping[str, Scenario] | None = None  # in place of the dataset's own
 
     @property
     def tracks(self) -> tuple[str, ...]:
         return (IN_DOMAIN, *(track.name for track in self.manifest.tracks))
 
     @property
+    def scenarios(self) -> Mapping[str, Scenario]:
+        """What routers are scored on, by name: those that were given, else the dataset's own, else the presets."""
+        return self.given_scenarios or self.manifest.scored_on
+
+    @property
     def identity(self) -> str:
-        """What scores depend on: the manifest, and private outcomes."""
-        return f"{self.manifest_sha256} {self.private_sha256}"
+        """What scores depend on: the manifest, private outcomes, and scenarios that were given."""
+        given = [] if self.given_scenarios is None else list(self.given_scenarios.values())
+        return f"{self.manifest_sha256} {self.private_sha256} {given}"
 
     @property
     def accepted_manifests(self) -> tuple[str, ...]:
@@ -129,22 +137,44 @@ class Benchmark:
         return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in (*SCORES, *LATENCIES))), rows)
 
 
-def open_benchmark(folder: Path) -> Benchmark:
-    """Open a dataset folder for scoring. InputError where it is none, or its figures are faulty or private."""
-    benchmark = _open(folder, tests_may_lack=False)
-    if problems := scoring_problems(benchmark):
+def open_benchmark(folder: Path, scenarios: Any = None) -> Benchmark:
+    """Open a dataset folder for scoring.
+
+    scenarios: what `config.as_scenarios` takes, in place of the dataset's own. InputError where they are none, where
+    `folder` is no dataset, or its figures are faulty or private, or a scenario makes no sense on them.
+    """
+    benchmark = _open(folder, scenarios, tests_may_lack=False)
+    where = scenarios if isinstance(scenarios, (str, Path)) else "scenarios" if scenarios is not None else None
+    if problems := scoring_problems(benchmark, where):
         raise InputError(problems)
     return benchmark
 
 
-def scoring_problems(benchmark: Benchmark) -> list[Problem]:
-    """Why a dataset cannot score a router: a track without test queries or without latency."""
+def scoring_problems(benchmark: Benchmark, scenarios: object = None) -> list[Problem]:
+    """Why a dataset cannot score a router: a track without test queries or latency, or a scenario that all-small wins.
+
+    scenarios: where they stand; default: in the dataset.
+    """
     problems = latency_problems(benchmark)
     for track in benchmark.tracks:
         if not len(benchmark.part(track, "test")):
             fix = "add queries, or leave the track out of the recipe"
             problems.append(Problem(str(benchmark.folder), f"track {track!r} has no test query", fix))
-    return problems
+    return problems or scenario_problems(benchmark, scenarios or benchmark.folder)
+
+
+def scenario_problems(benchmark: Benchmark, where: object) -> list[Problem]:
+    """A problem for each scenario by which all-small wins a track whatever answers are worth (`check_scenario`)."""
+    found = []
+    for scenario in benchmark.scenarios.values():
+        for track in benchmark.tracks:
+            try:
+                check_scenario(scenario, benchmark.part(track, "test").outcomes)
+            except ValueError as error:
+                what, _, fix = str(error).rpartition("; ")
+                found.append(Problem(str(where), f"track {track!r}: {what}", fix))
+                break
+    return found
 
 
 def latency_problems(benchmark: Benchmark) -> list[Problem]:
@@ -173,12 +203,16 @@ def latency_problems(benchmark: Benchmark) -> list[Problem]:
     return [Problem(str(benchmark.folder), what, fix) for what in found]
 
 
-def read_queries(folder: Path) -> Benchmark:
-    """A dataset folder's queries, whose test outcomes may be missing. InputError where its figures are faulty."""
-    return _open(folder, tests_may_lack=True)
+def read_queries(folder: Path, scenarios: Any = None) -> Benchmark:
+    """A dataset folder's queries, whose test outcomes may be missing; `scenarios` as for `open_benchmark`.
+
+    InputError where its figures are faulty.
+    """
+    return _open(folder, scenarios, tests_may_lack=True)
 
 
-def _open(folder: Path, tests_may_lack: bool) -> Benchmark:
+def _open(folder: Path, scenarios: Any, tests_may_lack: bool) -> Benchmark:
+    given = None if scenarios is None else as_scenarios(scenarios)
     manifest = read_manifest(folder)
     _verify_files(folder, manifest)
     pairs, splits = read_pairs(folder), read_splits(folder, manifest)
@@ -191,7 +225,7 @@ def _open(folder: Path, tests_may_lack: bool) -> Benchmark:
         _PRIVATE_FIX if lacking else CHECK,
     )
     queries = pairs.frame[_FIGURES].merge(splits.frame, on="query_id", how="left", validate="1:1")
-    return Benchmark(folder, manifest, manifest_sha256(folder), queries)
+    return Benchmark(folder, manifest, manifest_sha256(folder), queries, given_scenarios=given)
 
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, PICTURE, card_configs, task_id
 from rsd_bench.dataset.manifest import Manifest
 from rsd_bench.inert_text import markdown_text
@@ -49,7 +48,7 @@ def check_repository(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     if not missing:
         yield from _card(folder, manifest)
         yield from _croissant(folder, manifest)
-        yield from _eval_yaml(folder) if EVAL in documents else ()
+        yield from _eval_yaml(folder, manifest) if EVAL in documents else ()
 
 
 def _licences(folder: Path, manifest: Manifest) -> Iterator[Problem]:
@@ -118,7 +117,7 @@ def _croissant(folder: Path, manifest: Manifest) -> Iterator[Problem]:
             yield Problem(str(path), f"has no rai:{key}", _REBUILD)
 
 
-def _eval_yaml(folder: Path) -> Iterator[Problem]:
+def _eval_yaml(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     import yaml
 
     path = folder / EVAL
@@ -127,5 +126,5 @@ def _eval_yaml(folder: Path) -> Iterator[Problem]:
     except (yaml.YAMLError, KeyError, TypeError) as error:
         yield Problem(str(path), f"is no benchmark file: {error!r}", _REBUILD)
         return
-    if tasks != [task_id(name) for name in SCENARIOS]:
+    if tasks != [task_id(name) for name in manifest.scored_on]:
         yield Problem(str(path), f"its tasks are {', '.join(map(str, tasks))}", _REBUILD)

@@ -5,7 +5,7 @@ From the Hub only the tables that a call needs are fetched; what was fetched onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from rsd_bench.config import IN_DOMAIN, SPLITS, scenario_named
+from rsd_bench.config import IN_DOMAIN, SCENARIOS, SPLITS, scenario_named
 from rsd_bench.dataset.check_figures import pairs_problems, read_pairs, read_splits, require, splits_problems
 from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, card_configs, columns_of, splits_schema
 from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
@@ -47,8 +47,9 @@ def load(
 
     path_or_repo: a dataset folder, a Hub id (`org/name`, `org/name@revision`) or nothing for the embedded rsd-open
         lite edition (figures only).
-    mes: a judge score in [0, 10], or scenario: its MES. Adds `label` (ClassLabel cloud/edge); without either the
-        columns label_mes_1 ... label_mes_10 stay.
+    mes: a judge score in [0, 10], or scenario: its MES; a Scenario, or the name of one of the dataset's own, or of a
+        preset where it has none. Adds `label` (ClassLabel cloud/edge); without either the columns label_mes_1 ...
+        label_mes_10 stay.
     small, large: models of the pair; default the dataset's own pair. Queries without a score of both are left out,
         with a warning that counts them.
     split: train, validation or test -> Dataset; None -> DatasetDict. track: a cross-domain track instead of in-domain.
@@ -57,8 +58,11 @@ def load(
     Where test outcomes are private, scores, labels and latencies of the test split are None.
     Raises ValueError naming the argument, InputError (a ValueError) for a dataset that cannot be read.
     """
+    known = SCENARIOS
+    if isinstance(scenario, str):  # the manifest alone says which there are
+        known = read_manifest(dataset_folder(path_or_repo, revision, tables=[])).scored_on
     wanted = _Wanted(
-        mes=_mes_of(mes, scenario),
+        mes=_mes_of(mes, scenario, known),
         small=small,
         large=large,
         split=split,
@@ -126,11 +130,11 @@ class _Wanted:
         return list(dict.fromkeys(name for name in (*needed, *self.columns) if name not in made))
 
 
-def _mes_of(mes: float | None, scenario: str | Scenario | None) -> float | None:
+def _mes_of(mes: float | None, scenario: str | Scenario | None, known: Mapping[str, Scenario]) -> float | None:
     if mes is not None and scenario is not None:
         raise ValueError("mes: give mes or scenario, not both")
     if scenario is not None:
-        mes = scenario_named(scenario).mes
+        mes = scenario_named(scenario, known).mes
     if isinstance(mes, str):
         raise ValueError(f"mes: a number is needed, such as mes=6.5; {_not_a_config(mes)}")
     return None if mes is None else score_bound(mes, "mes")

@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.config import MES_LEVELS
+from rsd_bench.config import MES_LEVELS, SCENARIOS, LatencyProfile, load_profile, profile_of, scenarios_of
 from rsd_bench.dataset.layout import MANIFEST, OPTIONAL_COLUMNS, is_track_name
 from rsd_bench.dataset.splits import Track
 from rsd_bench.folders import settle
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Scenario
 from rsd_bench.version import DATA_SCHEMA_VERSION
 
 
@@ -94,6 +94,7 @@ class Manifest:
 
     repository: the Hub id of a published folder. derived_from: SHA-256 of the manifest that this folder was made from.
     withheld: sources whose images and texts were left out. benchmark: whether eval.yaml belongs to the folder.
+    scenarios: the dataset's own, None where the presets are used. own_profile: a latency profile that is not shipped.
     """
 
     name: str
@@ -116,6 +117,8 @@ class Manifest:
     missing: tuple[MissingQuery, ...]
     card: Mapping[str, Any] | None = None  # the words of the card
     flip_prob: Mapping[str, Any] | None = None
+    scenarios: Mapping[str, Scenario] | None = None
+    own_profile: LatencyProfile | None = None
     optional_columns: Mapping[str, tuple[str, ...]] | None = None  # of layout.OPTIONAL_COLUMNS, by table
     left_out: Mapping[str, str] | None = None  # sources of the recipe without a query of the pair, and why
     repository: str | None = None
@@ -131,6 +134,16 @@ class Manifest:
     @property
     def lite(self) -> bool:
         return self.edition == "lite"
+
+    @property
+    def scored_on(self) -> Mapping[str, Scenario]:
+        """The scenarios that its board is scored on, unless others are asked for."""
+        return self.scenarios or SCENARIOS
+
+    @property
+    def profile(self) -> LatencyProfile:
+        """What models a latency that nobody clocked. InputError where no profile is called so."""
+        return self.own_profile or load_profile(self.latency_profile)
 
     def optional(self, table: str) -> tuple[str, ...]:
         """The optional columns that a table has."""
@@ -150,6 +163,10 @@ class Manifest:
             values["withheld"] = list(self.withheld)
         if self.private_outcomes:
             values["private_outcomes"] = _given(asdict(self.private_outcomes))
+        if self.scenarios:
+            values["scenarios"] = {name: scenario.figures for name, scenario in self.scenarios.items()}
+        if self.own_profile:
+            values["own_profile"] = self.own_profile.to_dict()
         if self.optional_columns:
             values["optional_columns"] = {table: list(names) for table, names in self.optional_columns.items()}
         if not self.benchmark:
@@ -163,6 +180,7 @@ class Manifest:
         """ValueError, KeyError, TypeError or AttributeError where it is no manifest."""
         known = {key: value for key, value in data.items() if key in _KEYS}
         secret, files = data.get("private_outcomes"), data.get("files")
+        scenarios, profile = data.get("scenarios"), data.get("own_profile")
         if odd := [name for name in data["tracks"] if not is_track_name(name)]:
             raise ValueError(f"a track may not be called {odd[0]!r:.80}")
         _check_flips(data.get("flip_prob"))
@@ -171,6 +189,8 @@ class Manifest:
             if odd := [name for name in names if name not in OPTIONAL_COLUMNS[table]]:
                 raise ValueError(f"{table} has no optional column {odd[0]!r:.80}")
         known |= {
+            "scenarios": None if scenarios is None else scenarios_of(scenarios.items(), MANIFEST),
+            "own_profile": None if profile is None else profile_of(profile, Path(MANIFEST)),
             "optional_columns": optional or None,
             "pair": ModelPair(**data["pair"]),
             "tracks": tuple(Track(name, tuple(t["train"]), tuple(t["test"])) for name, t in data["tracks"].items()),

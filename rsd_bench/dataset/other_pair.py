@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rsd_bench.config import load_aliases, load_profile
+from rsd_bench.config import LatencyProfile, load_aliases
 from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.layout import LABELS
 from rsd_bench.dataset.manifest import Manifest
@@ -42,7 +42,7 @@ def with_pair(
         raise ValueError(f"small, large: both are {chosen['small']!r}; name two models")
     if chosen == pair:
         return parts
-    outcomes = _pair_outcomes(folder, chosen, manifest.latency_profile)
+    outcomes = _pair_outcomes(folder, chosen, manifest.profile)
     parts = {name: _replaced(part, outcomes, chosen) for name, part in parts.items()}
     if not sum(map(len, parts.values())):
         both = " and ".join(f"{model!r} ({scores.get(model, 0):,} scores)" for model in chosen.values())
@@ -50,7 +50,7 @@ def with_pair(
     return parts
 
 
-def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.DataFrame:
+def _pair_outcomes(folder: Path, models: dict[str, str], profile: LatencyProfile) -> pd.DataFrame:
     """Per query with a score of both models: small_... and large_... columns and the latency basis, by query_id."""
     long = open_outcomes(folder)
     sources = read_table(folder, "pairs", ["query_id", "source"]).to_pandas().set_index("query_id")["source"]
@@ -67,7 +67,7 @@ def _pair_outcomes(folder: Path, models: dict[str, str], profile: str) -> pd.Dat
         )
     fast, slow = (tier_outcomes(tier, models[tier], side[both]) for tier, side in sides.items())
     known = sources[both]
-    latency = pair_latency(known.index, known.to_numpy(object), fast, slow, load_profile(profile))
+    latency = pair_latency(known.index, known.to_numpy(object), fast, slow, profile)
     return pd.DataFrame(
         {
             "small_score": sides["small"].loc[both, "score"],

@@ -28,7 +28,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, SCORE_MAX, load_profile
+from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, SCORE_MAX
 from rsd_bench.dataset.benchmark import Benchmark, latency_problems, read_queries
 from rsd_bench.dataset.check_figures import LATENCIES, SCORES
 from rsd_bench.dataset.layout import LATENCY, MANIFEST, PRIVATE_SPLIT
@@ -75,7 +75,7 @@ def open_private_benchmark(folder: Path, private: Path) -> Benchmark:
             raise InputError.at(private, f"lacks a score in [0, 10] of {model} for a test query", "add the outcomes")
         queries.loc[queries.index[test], f"{tier}_score"] = [entered(score) for score in scores]
         sides.append(tier_outcomes(tier, model, side))
-    profile = load_profile(benchmark.manifest.latency_profile)
+    profile = benchmark.manifest.profile
     sources = queries["source"].iloc[test].to_numpy(object)
     modelled = ~np.isin(sources, _clocked_sources(queries))
     sides = [replace(side, latency_s=np.where(modelled, np.nan, side.latency_s)) for side in sides]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import N_BOOT, N_BOOT_BANDS, SCENARIOS, TAU_GRID
+from rsd_bench.config import N_BOOT, N_BOOT_BANDS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.evaluation.result import (
@@ -26,6 +26,7 @@ from rsd_bench.evaluation.result import (
     Result,
     RouterLatency,
     SweepPoint,
+    are_presets,
     rounded,
 )
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray, group_codes, whole_number
@@ -56,16 +57,23 @@ Samples = Mapping[tuple[str, str, str | None], NDArray[np.float32]]
 
 
 def evaluate(
-    submission_dir: str | Path, data: str | Path | None = None, *, n_boot: int = N_BOOT, seed: int = 0
+    submission_dir: str | Path,
+    data: str | Path | None = None,
+    *,
+    scenarios: str | Path | Mapping[str, Any] | Iterable[Scenario] | None = None,
+    n_boot: int = N_BOOT,
+    seed: int = 0,
 ) -> Result:
     """Score a submission folder on a dataset (folder, Hub id, or nothing for the embedded rsd-open lite).
 
+    scenarios: a TOML file, Scenarios with names, or a mapping of names to them, in place of the dataset's own; without
+    either, the presets. The submission names its tau by them.
     Raises InputError listing every problem of the submission or of the dataset, ValueError naming another argument.
     """
     for name, value in {"submission_dir": submission_dir, **({} if data is None else {"data": data})}.items():
         if not isinstance(value, (str, Path)):
             raise ValueError(f"{name}: must be a path, not {str(value)[:80]!r}")
-    benchmark = open_benchmark(dataset_folder(data))
+    benchmark = open_benchmark(dataset_folder(data), scenarios)
     return score_submission(open_submission(Path(submission_dir), benchmark), benchmark, n_boot=n_boot, seed=seed)
 
 
@@ -83,10 +91,12 @@ def score_with_samples(
     """
     n_boot, seed = whole_number(n_boot, "n_boot", 0), whole_number(seed, "seed", 0)
     manifest = benchmark.manifest
+    entered = {name: benchmark.scenarios[name] for _, name in submission.p_edge}
     scores: list[EvalScore] = []
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]] = {}
     for track in dict.fromkeys(track for track, _ in submission.p_edge):
-        for score, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, n_boot, seed):
+        asked = [entered[name] for at, name in submission.p_edge if at == track]
+        for score, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, asked, n_boot, seed):
             scores.append(score)
             for domain, values in rcs_samples.items():
                 samples[track, score.scenario, domain] = values[:N_BOOT_BANDS].astype(np.float32)
@@ -98,6 +108,7 @@ def score_with_samples(
         router_latency=rounded(RouterLatency(**vars(submission.meta.declared.router_latency))),
         bootstrap=Bootstrap(n_boot, seed),
         scores=tuple(scores),
+        scenarios=None if are_presets(entered) else entered,
     )
     return result, samples
 
@@ -185,11 +196,10 @@ class _Context:
 
 
 def _score_track(
-    submission: Submission, part: Part, track: str, n_boot: int, seed: int
+    submission: Submission, part: Part, track: str, scenarios: list[Scenario], n_boot: int, seed: int
 ) -> Iterator[tuple[EvalScore, dict[str | None, FloatArray]]]:
     """An EvalScore per scenario, with the resampled RCS of the track (None) and of each domain."""
     outcomes, router = part.outcomes, submission.router_latency_s
-    scenarios = [SCENARIOS[name] for at, name in submission.p_edge if at == track]
     for scenario in scenarios:
         check_scenario(scenario, outcomes)
     references = [reference_scores(outcomes, scenario) for scenario in scenarios]
@@ -259,7 +269,7 @@ def compare_submissions(
     first, second = open_submissions([Path(a), Path(b)], benchmark)
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
-    shared = [s for s in SCENARIOS if (track, s) in first.p_edge and (track, s) in second.p_edge]
+    shared = [s for s in benchmark.scenarios if (track, s) in first.p_edge and (track, s) in second.p_edge]
     if not shared:
         raise InputError.at(track, "is not entered by both submissions", "compare on a track that both enter")
     part = benchmark.part(track, "test")
@@ -268,7 +278,7 @@ def compare_submissions(
             route_of(first, track, scenario),
             route_of(second, track, scenario),
             **vars(part.outcomes),
-            scenario=scenario,
+            scenario=benchmark.scenarios[scenario],
             router_latency_a_s=first.router_latency_s,
             router_latency_b_s=second.router_latency_s,
             groups=part.groups,

@@ -8,7 +8,8 @@ can take it off. Nothing else leaves: no mean score, sweep, AUROC, Brier, ECE or
 size of the noise are made of published figures, decisions and groups, with no look at a private outcome.
 
 Who knows every other outcome still guesses one right from one figure with probability Phi(1 / (2 NOISE_QUERIES)) =
-0.54 only, and from all that an account is told (3 figures a scoring, and the fixed policies) with 0.73 at most.
+0.54 only, and from all that an account is told (3 figures a scoring, and the fixed policies) with 0.73 at most: where
+a dataset has more scenarios than NOISE_SCENARIOS, its noise grows with their root. Scenarios are always its own.
 
 The key lies with the outcomes: whoever deletes the ledger gets the same answers again. The ledger keeps the budgets and
 is made only where somebody says so, since a ledger that is lost gives every account its scorings back. JSON Lines:
@@ -32,13 +33,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from rsd_bench.config import CONFIDENCE, IN_DOMAIN, MIN_CELL, NOISE_QUERIES, SCENARIOS, SCORING_BUDGET
+from rsd_bench.config import CONFIDENCE, IN_DOMAIN, MIN_CELL, NOISE_QUERIES, NOISE_SCENARIOS, SCORING_BUDGET
 from rsd_bench.dataset.benchmark import Benchmark, Part
 from rsd_bench.dataset.layout import PRIVATE_SPLIT
 from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
-from rsd_bench.evaluation.result import DatasetVersion
+from rsd_bench.evaluation.result import DatasetVersion, are_presets
 from rsd_bench.locks import lock_stream
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import TERMS, metrics_of, term_columns
@@ -81,7 +82,8 @@ def score_private(
     if len(part) < MIN_CELL:
         what = f"has {len(part)} test queries, fewer than {MIN_CELL}"
         raise InputError.at(benchmark.folder, what, "score it in the open")
-    noise = _Noise(benchmark.noise_key, benchmark.private_sha256, _gap_spread(benchmark))
+    spread = NOISE_QUERIES * max(1.0, len(benchmark.scenarios) / NOISE_SCENARIOS) ** 0.5
+    noise = _Noise(benchmark.noise_key, benchmark.private_sha256, _gap_spread(benchmark), spread)
     if len(noise.key) != KEY_BYTES:
         raise InputError.at(benchmark.folder, "was opened without the key of the noise", "open_private_benchmark")
     entry = {"author": account, "slug": submission.slug, "asked": _asked(benchmark, routes)}
@@ -90,8 +92,10 @@ def score_private(
     return PrivateResult(
         slug=submission.slug,
         dataset=DatasetVersion(manifest.name, manifest.version, benchmark.manifest_sha256),
-        private=PrivateTerms(NOISE_QUERIES, _DECIMALS, budget, used),
-        scores=tuple(_score(submission, SCENARIOS[name], route, part, noise) for name, route in routes.items()),
+        private=PrivateTerms(noise.queries, _DECIMALS, budget, used),
+        scores=tuple(
+            _score(submission, benchmark.scenarios[name], route, part, noise) for name, route in routes.items()
+        ),
     )
 
 
@@ -100,14 +104,18 @@ def score_private(
 
 @dataclass(frozen=True)
 class _Noise:
-    """What is added to sums over outcomes. key: secret; outcomes: digest of the private outcomes; gap: in seconds."""
+    """What is added to sums over outcomes. key: secret; outcomes: digest of the private outcomes; gap: in seconds.
+
+    queries: its standard deviation.
+    """
 
     key: bytes
     outcomes: str
     gap: float
+    queries: float
 
     def sums(self, route: BoolArray, part: Part, scenario: Scenario, router_latency: float) -> FloatArray:
-        """The summed TERMS of decisions, those that hold outcomes with the noise of NOISE_QUERIES queries.
+        """The summed TERMS of decisions, those that hold outcomes with the noise of `queries` queries.
 
         One query moves `solved` by 1 and `latency` by how much the gap of the two models varies: by nothing where a
         profile gives both.
@@ -116,14 +124,14 @@ class _Noise:
         sums = np.array([column.sum() for column in columns], np.float64)
         question = f"{self.outcomes} {scenario.mes!r} {len(route)} ".encode() + np.packbits(route).tobytes()
         code = hmac.digest(self.key, question, "sha256")
-        sums[_SOLVED] = np.clip(sums[_SOLVED] + _normal(code[:8]), 0, len(route))
-        sums[_LATENCY] += _normal(code[8:16]) * self.gap
+        sums[_SOLVED] = np.clip(sums[_SOLVED] + self.queries * _normal(code[:8]), 0, len(route))
+        sums[_LATENCY] += self.queries * _normal(code[8:16]) * self.gap
         return sums
 
 
 def _normal(code: bytes) -> float:
-    """A normal deviate of NOISE_QUERIES from eight random bytes, the same with every version of every library."""
-    return NormalDist(0, NOISE_QUERIES).inv_cdf((int.from_bytes(code, "big") + 0.5) / 2**64)
+    """A standard normal deviate from eight random bytes, the same with every version of every library."""
+    return NormalDist().inv_cdf((int.from_bytes(code, "big") + 0.5) / 2**64)
 
 
 def _gap_spread(benchmark: Benchmark) -> float:
@@ -148,7 +156,7 @@ def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: P
     values = {name: {k: float(v) for k, v in metrics_of(each, scenario).items()} for name, each in sums.items()}
     best = "all-edge" if values["all-edge"]["rcs"] > values["all-cloud"]["rcs"] else "all-cloud"
     shown = values["router"] | {"gain": values["router"]["rcs"] - values[best]["rcs"]}
-    halves = _half_widths(values, scenario, part, route != (best == "all-edge"), noise.gap)
+    halves = _half_widths(values, scenario, part, route != (best == "all-edge"), noise)
     return PrivateScore(
         scenario=scenario.name,
         n=len(part),
@@ -159,14 +167,14 @@ def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: P
 
 
 def _half_widths(
-    values: dict[str, dict[str, float]], scenario: Scenario, part: Part, differs: BoolArray, gap: float
+    values: dict[str, dict[str, float]], scenario: Scenario, part: Part, differs: BoolArray, added: _Noise
 ) -> dict[str, float]:
     """Half-widths of 95 % intervals, rather too wide: queries of one group are taken to agree in everything.
 
     A mean over n queries of spread s, in groups of g queries, has at most the variance s^2 sum(g^2) / n^2; that of the
     noise is added. The gain varies only where decisions differ from those of the best fixed policy.
     """
-    n, router = len(part), values["router"]
+    n, router, gap = len(part), values["router"], added.gap
     large, small = values["all-cloud"]["ail"], values["all-edge"]["ail"]
     solved, kept = ((router[name] * (1 - router[name])) ** 0.5 for name in ("apsp", "ca"))
     saved = scenario.beta + scenario.gamma * (large - small) / large  # what a query on the edge earns, its score aside
@@ -178,12 +186,12 @@ def _half_widths(
         "rcs": scenario.alpha * solved + abs(saved) * kept,
     }
     grouped = np.bincount(part.group_codes)
-    variance = {name: spread[name] ** 2 * (grouped**2).sum() + (noise[name] * NOISE_QUERIES) ** 2 for name in _METRICS}
+    variance = {name: spread[name] ** 2 * (grouped**2).sum() + (noise[name] * added.queries) ** 2 for name in _METRICS}
     variance["gain"] = 0.0
     if differs.any():
         apart = np.bincount(part.group_codes, differs)
         widest = scenario.alpha + abs(saved)
-        variance["gain"] = widest**2 * (apart**2).sum() + 2 * (noise["rcs"] * NOISE_QUERIES) ** 2
+        variance["gain"] = widest**2 * (apart**2).sum() + 2 * (noise["rcs"] * added.queries) ** 2
     return {name: _Z * float(value) ** 0.5 / n for name, value in variance.items()}
 
 
@@ -195,10 +203,12 @@ def _interval(value: float, half: float) -> Interval:
 
 
 def _asked(benchmark: Benchmark, routes: dict[str, BoolArray]) -> str:
-    """Digest of what is asked: these decisions on these outcomes."""
+    """Digest of what is asked: these decisions on these outcomes, and by which demand."""
     digest = hashlib.sha256(benchmark.private_sha256.encode())
-    for scenario, route in sorted(routes.items()):
-        digest.update(f" {scenario} {len(route)} ".encode() + np.packbits(route).tobytes())
+    for name, route in sorted(routes.items()):
+        scenario = benchmark.scenarios[name]
+        asked = name if are_presets({name: scenario}) else f"{name} {scenario.described}"
+        digest.update(f" {asked} {len(route)} ".encode() + np.packbits(route).tobytes())
     return digest.hexdigest()
 
 

@@ -11,10 +11,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.config import CONFIDENCE, DROP_AT_CA, INTERVAL, PLAIN_INTERVAL
+from rsd_bench.config import CONFIDENCE, DROP_AT_CA, INTERVAL, PLAIN_INTERVAL, SCENARIOS, scenarios_of
 from rsd_bench.submission.submission import DatasetVersion as DatasetVersion
 from rsd_bench.submission.submission import RouterLatency as DeclaredLatency
-from rsd_bench.types import Interval, RoutingScore
+from rsd_bench.types import Interval, RoutingScore, Scenario
 from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
@@ -134,7 +134,10 @@ class EvalScore:
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of a submission, one EvalScore per track and scenario that it enters."""
+    """Scores of a submission, one EvalScore per track and scenario that it enters.
+
+    scenarios: what the names of the scenarios stand for, None where they are the presets.
+    """
 
     slug: str
     name: str
@@ -145,10 +148,14 @@ class Result:
     scores: tuple[EvalScore, ...]
     metrics_version: int = METRICS_VERSION
     package_version: str = __version__
+    scenarios: Mapping[str, Scenario] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as results/<slug>.json has it; equal inputs give an equal dict."""
-        return {name: json_data(value) for name, value in vars(self).items()}
+        data = {name: json_data(value) for name, value in vars(self).items() if name != "scenarios"}
+        if self.scenarios is not None:
+            data["scenarios"] = {name: scenario.figures for name, scenario in self.scenarios.items()}
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Result:
@@ -160,6 +167,8 @@ class Result:
             "bootstrap": _known(Bootstrap, {"interval": PLAIN_INTERVAL, **data["bootstrap"]}),
             "scores": tuple(map(EvalScore.from_dict, data["scores"])),
         }
+        if "scenarios" in data:
+            typed["scenarios"] = scenarios_of(data["scenarios"].items(), data["slug"])
         return cls(**{**data, **typed})
 
     def to_frame(self) -> pd.DataFrame:
@@ -167,6 +176,11 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame([flat_row(score.to_dict()) for score in self.scores])
+
+
+def are_presets(scenarios: Mapping[str, Scenario]) -> bool:
+    """Whether these are the presets, or some of them."""
+    return all(SCENARIOS.get(name) == scenario for name, scenario in scenarios.items())
 
 
 def policy_rows(references: Mapping[str, RoutingScore]) -> list[dict[str, Any]]:

@@ -64,9 +64,10 @@ def eval_result_files(
 
 
 def _notes(result: Result, score: EvalScore) -> str:
-    data = result.dataset
+    data, asked = result.dataset, (result.scenarios or {}).get(score.scenario)
     return (
-        f"RCS, rsd_bench metrics version {result.metrics_version}, 95 % interval "
+        f"RCS{f' at {asked.described}' if asked else ''}, "
+        f"rsd_bench metrics version {result.metrics_version}, 95 % interval "
         f"[{score.rcs.low:.4f}, {score.rcs.high:.4f}] over {score.groups} groups, tau {score.tau:g}, "
         f"latency basis {', '.join(result.latency_basis)}, "
         f"data {data.name} {data.version} (manifest {data.manifest_sha256[:12]})"

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.build.provenance import mean_noise
 from rsd_bench.build.shards import SplitShards
-from rsd_bench.config import SPLITS, load_profile
+from rsd_bench.config import SPLITS
 from rsd_bench.dataset.layout import (
     LATENCY,
     OUTCOME_COLUMNS,
@@ -128,7 +128,7 @@ def public_latencies(folder: Path, manifest: Manifest) -> pd.DataFrame:
         tier_outcomes(tier, model, outcomes[outcomes["model"] == model].set_index("query_id").reindex(list(ids)))
         for tier, model in pair.items()
     )
-    found = pair_latency(ids, np.array(sources, object), small, large, load_profile(manifest.latency_profile))
+    found = pair_latency(ids, np.array(sources, object), small, large, manifest.profile)
     return pd.DataFrame(dict(zip(LATENCY, (found.small_s, found.large_s, found.basis), strict=True)), list(ids))
 
 

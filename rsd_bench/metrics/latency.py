@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import MAX_SECONDS, MAX_UNCLOCKED, MEASURED_BASES, NO_LATENCY_S, LatencyProfile, load_profile
+from rsd_bench.config import MAX_SECONDS, MAX_UNCLOCKED, MEASURED_BASES, NO_LATENCY_S, LatencyProfile
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray, outside
 from rsd_bench.types import InputError
 
@@ -78,10 +78,10 @@ def _modelled(
     small: TierOutcomes, large: TierOutcomes, rows: BoolArray, profile: LatencyProfile
 ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
     n = int(rows.sum())
-    if profile.kind == "constant":
+    fallback = profile.fallback
+    if fallback is None:
         fast, slow = (np.full(n, profile.tiers[side.tier], np.float64) for side in (small, large))
         return fast, slow, np.full(n, profile.basis, dtype=object)
-    fallback = load_profile(profile.fallback or "")
     sides, by_tokens = [], np.zeros(n, np.bool_)
     for side in (small, large):
         first, per_token = profile.models.get(side.model, (np.nan, np.nan))

@@ -24,18 +24,21 @@ def train_checkpoint(
     benchmark: Benchmark,
     features: Features,
     *,
-    scenario: str,
+    scenario: str | None,
     track: str,
     settings: Settings,
     progress: bool = True,
 ) -> TrainingReport:
-    """Train, write folder `out` whole or not at all, and return the training report.
+    """Train, write folder `out` whole or not at all, and return the training report. scenario None: the first.
 
     InputError for an unknown track or scenario, and where `out` holds something else.
     """
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
-    data = track_data(benchmark, features, track, scenario_named(scenario))
+    asked = (
+        next(iter(benchmark.scenarios.values())) if scenario is None else scenario_named(scenario, benchmark.scenarios)
+    )
+    data = track_data(benchmark, features, track, asked)
     manifest = benchmark.manifest
     trained_on = {
         "dataset": f"{manifest.name} {manifest.version}",

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.routers.registry import Entry
@@ -75,7 +74,12 @@ def submit_checkpoints(
             raise InputError.at(path, what, "its test queries may be training queries there; train it on this dataset")
         if track not in benchmark.tracks:
             raise InputError.at(path, f"was trained on track {track!r}, which this dataset lacks", "train it again")
-        if scenario not in SCENARIOS or asdict(SCENARIOS[scenario]) != router.scenario:
+        if scenario not in benchmark.scenarios:
+            fix = (
+                f"train it for {', '.join(benchmark.scenarios)}, or give the file that it was trained with: --scenarios"
+            )
+            raise InputError.at(path, f"was trained for {scenario!r}, which is none of the scenarios", fix)
+        if asdict(benchmark.scenarios[scenario]) != router.scenario:
             raise InputError.at(path, f"was trained for a scenario {scenario!r} of other figures", "train it again")
         if (track, scenario) in seen:
             where = f"{path} and {seen[track, scenario]}"

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import SCENARIOS, SPLITS
+from rsd_bench.config import SPLITS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.routers.interface import TrainingData
@@ -63,8 +63,8 @@ def train_and_predict(
     wanted = list(benchmark.tracks if tracks is None else tracks)
     if unknown := [track for track in wanted if track not in benchmark.tracks]:
         raise InputError.at(unknown[0] or "--track", "is no track", f"use {', '.join(benchmark.tracks)}")
-    jobs = [(track, scenario) for track in wanted for scenario in SCENARIOS.values()]
-    tau: dict[str, dict[str, float]] = {name: {} for name in SCENARIOS}
+    jobs = [(track, scenario) for track in wanted for scenario in benchmark.scenarios.values()]
+    tau: dict[str, dict[str, float]] = {name: {} for name in benchmark.scenarios}
     tables: list[Any] = []
     for track, scenario in tqdm(jobs, desc="training", unit="router", disable=None):
         data = track_data(benchmark, features, track, scenario)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN, SCENARIOS
+from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.routers.interface import Router
@@ -28,7 +28,7 @@ def ablate(
     """Four rows a scenario: full, and without image, text, statistics."""
     variants = {"all": BLOCKS} | {f"no {name}": tuple(b for b in BLOCKS if b != name) for name in BLOCKS}
     rows = []
-    for scenario in SCENARIOS.values():
+    for scenario in benchmark.scenarios.values():
         data = track_data(benchmark, features, IN_DOMAIN, scenario)
         for label, blocks in tqdm(variants.items(), desc=f"ablate {scenario.name}", unit="variant", disable=None):
             entry = Entry(f"reference: {label}", label, _reference(blocks))

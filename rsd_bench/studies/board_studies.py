@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rsd_bench.config import IN_DOMAIN, SCENARIOS
+from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.evaluate import score_submission
 from rsd_bench.evaluation.result import EvalScore
@@ -88,15 +88,15 @@ def draw_tracks(table: Table, path: Path) -> None:
     """Heat map of gains, tracks by routers, one panel a scenario."""
     from rsd_bench.figures import new_figure, save
 
-    routers, tracks = (list(dict.fromkeys(table.column(name))) for name in ("router", "track"))
-    figure, axes = new_figure(1, len(SCENARIOS), width=10.0, height=1.6 + 0.3 * len(tracks))
-    for axis, scenario in zip(axes, SCENARIOS, strict=True):
+    routers, tracks, scenarios = (list(dict.fromkeys(table.column(name))) for name in ("router", "track", "scenario"))
+    figure, axes = new_figure(1, len(scenarios), width=10.0, height=1.6 + 0.3 * len(tracks))
+    for axis, scenario in zip(np.atleast_1d(axes), scenarios, strict=True):
         cells = {(row["router"], row["track"]): row["gain"] for row in table.where(scenario=scenario)}
         grid = np.array([[cells.get((router, track), np.nan) for router in routers] for track in tracks])
         image = axis.imshow(grid, cmap="RdBu", vmin=-6, vmax=6, aspect="auto")
         axis.set(title=scenario, xticks=range(len(routers)), yticks=range(len(tracks)))
         axis.set_xticklabels(routers, rotation=60, ha="right", fontsize=7)
-        axis.set_yticklabels(tracks if axis is axes[0] else [], fontsize=7)
+        axis.set_yticklabels(tracks if axis is np.atleast_1d(axes)[0] else [], fontsize=7)
         axis.grid(False)
         for (y, x), value in np.ndenumerate(grid):
             if np.isfinite(value):
@@ -109,13 +109,15 @@ def draw_thresholds(table: Table, path: Path) -> None:
     """RCS against tau, one panel a scenario, one line a router."""
     from rsd_bench.figures import LINES, new_figure, save
 
-    figure, axes = new_figure(1, len(SCENARIOS), width=9.0)
-    for axis, scenario in zip(axes, SCENARIOS, strict=True):
+    scenarios = list(dict.fromkeys(table.column("scenario")))
+    figure, axes = new_figure(1, len(scenarios), width=9.0)
+    for axis, scenario in zip(np.atleast_1d(axes), scenarios, strict=True):
         for router, colour in zip(dict.fromkeys(table.column("router")), LINES, strict=False):
             rows = table.where(router=router, scenario=scenario)
             axis.plot([r["tau"] for r in rows], [r["RCS"] for r in rows], color=colour, linewidth=1.2, label=router)
             axis.plot(*zip(*[(r["tau"], r["RCS"]) for r in rows if r["chosen"]], strict=True), "o", color=colour, ms=4)
         axis.set(title=scenario, xlabel="tau")
-    axes[0].set_ylabel("RCS")
-    axes[0].legend(fontsize=7)
+    first = np.atleast_1d(axes)[0]
+    first.set_ylabel("RCS")
+    first.legend(fontsize=7)
     save(figure, path)

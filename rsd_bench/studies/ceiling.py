@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN, SCENARIOS, SPLITS
+from rsd_bench.config import IN_DOMAIN, SPLITS, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.splits import fold_of
@@ -36,7 +36,7 @@ LEARNED, VARIANTS, OTHERS = "learned router", "labels of other variants", "answe
 
 def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: str, seeds: int, command: str) -> Table:
     """Learning curve of a router over all sources, then the ceilings of each source that has them."""
-    every = track_data(benchmark, features, IN_DOMAIN, SCENARIOS[scenario]).joined
+    every = track_data(benchmark, features, IN_DOMAIN, scenario_named(scenario, benchmark.scenarios)).joined
     ids, sources = _order(benchmark, "query_id"), _order(benchmark, "source")
     rows: list[tuple[Any, ...]] = []
     for share in tqdm(SHARES, desc="learning curve", unit="size", disable=None):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S, SCENARIOS
+from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.routers.registry import Entry, Make
@@ -42,8 +42,9 @@ def compare_baselines(
 ) -> Table:
     """One row a protocol, scenario and router; means over seeds, intervals over groups."""
     rows = []
-    data = {name: track_data(benchmark, features, IN_DOMAIN, scenario) for name, scenario in SCENARIOS.items()}
-    jobs = [(protocol, name, entry) for protocol in protocols for name in SCENARIOS for entry in entries]
+    scenarios = benchmark.scenarios
+    data = {name: track_data(benchmark, features, IN_DOMAIN, scenario) for name, scenario in scenarios.items()}
+    jobs = [(protocol, name, entry) for protocol in protocols for name in scenarios for entry in entries]
     for protocol, name, entry in tqdm(jobs, desc="baselines", unit="router", disable=None):
         summary = run(data[name], entry, seeds, protocol, cache)
         rows.append((protocol, name, entry.name, *figures(summary)))

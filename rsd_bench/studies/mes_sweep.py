@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S, SCENARIOS
+from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import metrics_of, reference_scores, terms
@@ -34,9 +34,9 @@ def sweep_mes(
     command: str,
 ) -> Table:
     """One row a MES: weights of one scenario, router and tau trained anew for each."""
-    rows = []
+    rows, asked = [], scenario_named(scenario, benchmark.scenarios)
     for mes in tqdm(levels, desc="MES", unit="level", disable=None):
-        at = replace(SCENARIOS[scenario], name=f"{scenario} at MES {mes}", mes=float(mes))
+        at = replace(asked, name=f"{scenario} at MES {mes}", mes=float(mes))
         data = track_data(benchmark, features, IN_DOMAIN, at)
         runs = [decide_test(entry.make, data, seed) for seed in range(seeds)]
         sums = np.mean(

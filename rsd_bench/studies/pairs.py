@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import DEFAULT_PROFILE, SCENARIOS, load_profile
+from rsd_bench.config import DEFAULT_PROFILE, load_profile, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.features.feature_table import Features
@@ -30,7 +30,7 @@ def model_pairs(
     benchmark: Benchmark, features: Features, entry: Entry, source: str, scenario: str, seeds: int, command: str
 ) -> Table:
     """One row a pair (the model of lower mean score is the small one), by cross-validation on the source's queries."""
-    at = SCENARIOS[scenario]
+    at = scenario_named(scenario, benchmark.scenarios)
     scores = _scores(benchmark, source)
     rows_of = np.flatnonzero((benchmark.queries["source"] == source).to_numpy())
     mine, groups = features.take(rows_of), benchmark.queries["group_id"].to_numpy(object)[rows_of]

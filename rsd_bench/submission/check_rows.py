@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.submission.predictions import Predictions
@@ -30,7 +29,7 @@ def check_rows(
     tau: its scenarios are those that are asked for; None, where it is not known, asks for those that the rows name.
     """
     faults = _Faults(predictions, list(predictions.faults))
-    scenarios = [s for s in (tau or SCENARIOS) if s in SCENARIOS]
+    scenarios = [s for s in (tau or benchmark.scenarios) if s in benchmark.scenarios]
     names, tracks = [ALL_SCENARIOS, *scenarios], benchmark.tracks
     if not len(predictions):
         faults.file("has no rows", "one row a test query of each track entered")
@@ -39,7 +38,9 @@ def check_rows(
     query = _codes(predictions.text["query_id"], benchmark.id_array)
     p = predictions.p_edge
     faults.rows(track < 0, "track", "is unknown", f"use {', '.join(tracks)}")
-    faults.rows(scenario < 0, "scenario", "is not in tau", f"use {', '.join(names)}")
+    refused = [name for name in tau or () if name not in benchmark.scenarios]  # which submission.json tells once
+    unknown = (scenario < 0) & (_codes(predictions.text["scenario"], refused) < 0)
+    faults.rows(unknown, "scenario", "is not in tau", f"use {', '.join(names)}")
     faults.rows(query < 0, "query_id", "is unknown", "use the ids of the dataset's test split")
     bad = ~((p >= 0) & (p <= 1))
     if predictions.faults:

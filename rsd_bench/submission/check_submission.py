@@ -61,7 +61,7 @@ def _check(folder: Path, benchmark: Benchmark, layers: _Layers) -> Submission | 
     with _layer(layers):
         need_plain_readme(folder)
     with _layer(layers) as problems:
-        fields = read_fields(folder, problems.append)
+        fields = read_fields(folder, benchmark, problems.append)
         problems += metadata_problems(fields, folder, benchmark)
     with _layer(layers) as problems:
         predictions = read_predictions(folder, bounds_of(benchmark))

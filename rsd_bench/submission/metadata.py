@@ -9,7 +9,6 @@ from typing import Any
 
 from jsonschema import ValidationError
 
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.jsonl import describe, parse_json, parse_loosely
 from rsd_bench.schemas import NO_WEB_LINK, schema, validator
@@ -17,17 +16,19 @@ from rsd_bench.submission.submission import NO_INK, SUBMISSION, Tau
 from rsd_bench.submission.submission_files import need_plain_file
 from rsd_bench.types import InputError, Problem, Report
 
-_MOST_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes
+_MOST_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes, and tau the rest
+_TAU_BYTES = 128  # of a threshold at most, with the names before it
 _FIX = "see `rsd-bench schema submission`"
 
 
-def read_fields(folder: Path, report: Report) -> Any:
+def read_fields(folder: Path, benchmark: Benchmark, report: Report) -> Any:
     """What stands in submission.json, whatever it is; InputError where the file cannot be read as JSON of bounded size.
 
     Values that JSON has not (NaN, 1e400, a key that stands twice) are told and hide nothing else that is wrong.
     """
     path = folder / SUBMISSION
-    need_plain_file(path, _MOST_BYTES)
+    thresholds = len(benchmark.scenarios) * (1 + len(benchmark.tracks))
+    need_plain_file(path, max(_MOST_BYTES, (80 << 10) + _TAU_BYTES * thresholds))
     try:
         text = path.read_bytes().decode("utf-8-sig")
         try:
@@ -87,8 +88,8 @@ def _misfits(fields: Mapping[str, Any], path: str, folder: Path, benchmark: Benc
     if isinstance(fields.get("dataset"), Mapping):
         yield from _dataset_misfits(fields["dataset"], path, benchmark)
     for scenario, value in tau.items() if isinstance(tau, Mapping) else ():
-        if scenario not in SCENARIOS:
-            yield Problem(path, f"tau: no scenario {scenario!r}", f"use {', '.join(SCENARIOS)}")
+        if scenario not in benchmark.scenarios:
+            yield Problem(path, f"tau: no scenario {scenario!r}", f"use {', '.join(benchmark.scenarios)}")
         for track in value if isinstance(value, Mapping) else ():
             if track not in benchmark.tracks:
                 yield Problem(path, f"tau.{scenario}: no track {track!r}", f"use {', '.join(benchmark.tracks)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,9 +21,9 @@ from rsd_bench.types import InputError, Problem
 STAND_IN = "slug"  # for a name that is none, while the rest is looked at
 
 
-def default_tau() -> dict[str, float]:
-    """0.5 in every scenario."""
-    return dict.fromkeys(SCENARIOS, 0.5)
+def default_tau(scenarios: Iterable[str] = SCENARIOS) -> dict[str, float]:
+    """0.5 in every scenario; default: the presets."""
+    return dict.fromkeys(scenarios, 0.5)
 
 
 def new_submission(

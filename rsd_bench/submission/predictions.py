@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.submission.submission import COLUMNS
@@ -44,8 +43,9 @@ class Bounds:
 
 def bounds_of(benchmark: Benchmark) -> Bounds:
     """Every test query of every track in every scenario, and the longest text there is."""
-    rows = sum(len(benchmark.part(track, "test")) for track in benchmark.tracks) * len(SCENARIOS)
-    longest = max(int(benchmark.queries["query_id"].str.len().max()), *map(len, (*benchmark.tracks, *SCENARIOS)))
+    scenarios = benchmark.scenarios
+    rows = sum(len(benchmark.part(track, "test")) for track in benchmark.tracks) * len(scenarios)
+    longest = max(int(benchmark.queries["query_id"].str.len().max()), *map(len, (*benchmark.tracks, *scenarios)))
     return Bounds(rows, longest)
 
 

@@ -23,7 +23,7 @@ import orjson
 from rsd_bench.board.leaderboard import BoardRow, BoardSubmission, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import plain, shown_names
 from rsd_bench.config import DROP_AT_CA, EMBEDDED, IN_DOMAIN, TAU_GRID
-from rsd_bench.evaluation.result import json_data
+from rsd_bench.evaluation.result import are_presets, json_data
 from rsd_bench.inert_text import html_text
 from rsd_bench.types import Interval, Problem, RoutingScore
 
@@ -38,7 +38,8 @@ _PROBLEM_LENGTH = 300
 
 def to_html(board: Leaderboard) -> bytes:
     """The page of a board, as UTF-8."""
-    style = (_FOLDER / "page.css").read_text("utf-8")
+    styles = ("page.css",) if are_presets(board.scenarios) else ("page.css", "own_scenarios.css")
+    style = "".join((_FOLDER / name).read_text("utf-8") for name in styles)
     script = "".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS)
     title = f"{plain(board.dataset.name)} {plain(board.dataset.version)} leaderboard"
     page = (_FOLDER / "page.html").read_text("utf-8")
@@ -76,7 +77,8 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
         "bootstrap": json_data(board.bootstrap),
         "scenarios": _pairs(json_data(board.scenarios)),
         "home": IN_DOMAIN,
-        "option": "" if board.dataset.name == EMBEDDED else " --data DATASET",
+        "option": ("" if board.dataset.name == EMBEDDED else " --data DATASET")
+        + (" --scenarios FILE" if board.scenarios_given else ""),
         "taus": list(TAU_GRID),
         "dropAt": DROP_AT_CA,
         "noise": _pairs(json_data(board.noise or {})),
