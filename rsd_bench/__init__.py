@@ -13,6 +13,7 @@ from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
     from rsd_bench.config import SCENARIOS as SCENARIOS
+    from rsd_bench.config import load_scenarios as load_scenarios
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.result import Result as Result
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "SCENARIOS": "config",
+    "load_scenarios": "config",
     "load": "dataset.load",
     "evaluate": "evaluation.evaluate",
     "Result": "evaluation.result",

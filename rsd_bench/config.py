@@ -87,12 +87,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError.at(path, error.strerror or "cannot be read", "name a readable TOML file") from None
 
 
-def load_scenarios(path: Path | None = None) -> Mapping[str, Scenario]:
+def load_scenarios(path: str | Path | None = None) -> Mapping[str, Scenario]:
     """Scenarios of a TOML file (default: the shipped presets) by name: a table each of mes, alpha, beta and gamma.
 
     They keep its order. InputError listing every problem, each with the file and the scenario.
     """
-    path = path or PRESETS / "scenarios.toml"
+    path = PRESETS / "scenarios.toml" if path is None else Path(path)
     return scenarios_of(read_toml(path).items(), path)
 
 
@@ -102,7 +102,7 @@ def as_scenarios(given: Any) -> Mapping[str, Scenario]:
     ValueError naming the argument, or InputError (a ValueError) naming the file.
     """
     if isinstance(given, (str, Path)):
-        return load_scenarios(Path(given))
+        return load_scenarios(given)
     if isinstance(given, Mapping):
         return scenarios_of(given.items(), "scenarios")
     try:
