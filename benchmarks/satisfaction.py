@@ -1,8 +1,8 @@
-"""Is an MES that people have found again? `python benchmarks/satisfaction.py [--runs 400] [--ratings 300] [--json]`.
+"""Is the MES of people found again? `python benchmarks/satisfaction.py [--runs 400] [--ratings 300,100] [--json]`.
 
 Draws many cohorts whose MES is known, fits each with the function of the package and counts: how often does the fit lie
 within 0.5 of the truth, how often does its 95 % interval hold it, and how often is a cohort that does not look at the
-scores fitted all the same? Seeded; a minute and a half of one core with the defaults.
+scores fitted all the same? Seeded; a minute of one core with the defaults.
 
 The world: each query has two ratings, of one answer each. Scores are whole numbers, tenths (both uniform), or graded
 (30 % are 0, 35 % are 10, the rest whole numbers between). A person whose MES is M is satisfied from M on, but

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.label import label as label
     from rsd_bench.metrics.routing import score_routing as score_routing
     from rsd_bench.metrics.routing import sweep as sweep
+    from rsd_bench.metrics.satisfaction import MesFit as MesFit
+    from rsd_bench.metrics.satisfaction import fit_mes as fit_mes
     from rsd_bench.routers.network import ReferenceRouter as ReferenceRouter
     from rsd_bench.routers.pipeline import load_router as load_router
     from rsd_bench.types import Comparison as Comparison
@@ -37,6 +39,8 @@ _HOME = {
     "label": "metrics.label",
     "score_routing": "metrics.routing",
     "sweep": "metrics.routing",
+    "MesFit": "metrics.satisfaction",
+    "fit_mes": "metrics.satisfaction",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",

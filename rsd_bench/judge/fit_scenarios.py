@@ -7,20 +7,20 @@ the scores do not tell is refused with the reason, and gets no scenario.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from rsd_bench.config import MIN_RATED_GROUPS, N_BOOT_FIT, SCORE_MAX
-from rsd_bench.judge.agreement import NEAR, bootstrap, krippendorff_alpha
+from rsd_bench.config import MIN_RATED_GROUPS, SCORE_MAX
+from rsd_bench.judge.agreement import NEAR
 from rsd_bench.judge.people import Answer
 from rsd_bench.judge.satisfaction import Rating
-from rsd_bench.metrics.arrays import BoolArray, FloatArray, entered, group_codes
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, entered
 from rsd_bench.metrics.label import label
-from rsd_bench.metrics.satisfaction import MesFit, fit_mes
+from rsd_bench.metrics.satisfaction import MesFit, fit_mes, rater_agreement
 from rsd_bench.sources.ids import slug
 from rsd_bench.sources.store_tables import rows_of
 from rsd_bench.types import InputError, Interval, Scenario
@@ -180,21 +180,13 @@ def _why_not(fit: MesFit | None, satisfied: int, others: int) -> str:
 def _agreement(
     answers: Sequence[Answer], satisfied: BoolArray, groups: Mapping[str, str]
 ) -> tuple[int, Interval | None]:
-    """How many answers several people rated, and Krippendorff's alpha over them.
-
-    Of yes and no, the alpha of interval data is that of nominal data. It does not ask who rated: columns are packed.
-    """
-    rated: defaultdict[Answer, list[float]] = defaultdict(list)
-    for answer, yes in zip(answers, satisfied, strict=True):
-        rated[answer].append(float(yes))
-    several = {answer: given for answer, given in rated.items() if len(given) > 1}
+    """How many answers several people rated, and how far these people agree on them."""
+    rated, yes = Counter(answers), Counter(answer for answer, of in zip(answers, satisfied, strict=True) if of)
+    several = [answer for answer, count in rated.items() if count > 1]
     if not several:
         return 0, None
-    table = np.full((max(map(len, several.values())), len(several)), np.nan)
-    for column, given in enumerate(several.values()):
-        table[: len(given), column] = given
-    codes = group_codes([groups[query] for query, _ in several], len(several))
-    return len(several), bootstrap(lambda at: krippendorff_alpha(table[:, at]), codes, N_BOOT_FIT, 0, (-np.inf, 1))
+    raters, of_them = (np.array([of[answer] for answer in several]) for of in (rated, yes))
+    return len(several), rater_agreement(raters, of_them, [groups[query] for query, _ in several])
 
 
 def _changes(mes: float, scored: Scored, pair: tuple[str, str] | None) -> list[Change]:

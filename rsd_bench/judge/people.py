@@ -22,6 +22,8 @@ from rsd_bench.model_names import find_model
 from rsd_bench.types import InputError, Problem
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}  # any other file is JSONL
+_SHOWN = 40  # characters of a cell in a message
+_LONGEST_NAME = 300  # of a model: no store has a longer one
 _MODEL_FIX = "name a model of the store, or import its answers"
 
 Row = Mapping[str, Any]
@@ -86,7 +88,7 @@ def read_people(path: Path, form: Form[T], known: Collection[Answer]) -> list[Sa
         if unknown:
             problems.append(Problem(where, unknown, _MODEL_FIX))
         elif key[0] not in known:
-            what = f"no {form.needs} answer of {model!r} to {query!r}"
+            what = f"no {form.needs} answer of {model[:_SHOWN]!r} to {query[:_SHOWN]!r}"
             problems.append(Problem(where, what, "fix the id, or judge that answer"))
         elif first := seen.get(key):
             what = f"the same answer is {form.done} at {first} too"
@@ -104,11 +106,11 @@ def read_people(path: Path, form: Form[T], known: Collection[Answer]) -> list[Sa
 def number(name: str, value: Any) -> float:
     """A finite number from a cell; ValueError or TypeError naming the column otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{name} {value!r} is no number")
+        raise ValueError(f"{name} {str(value)[:_SHOWN]} is no number")
     try:
         found = float(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{name} {str(value)[:40]!r} is no number") from None
+        raise ValueError(f"{name} {str(value)[:_SHOWN]!r} is no number") from None
     if not math.isfinite(found):
         raise ValueError(f"{name} {found} is no number")
     return found
@@ -121,7 +123,7 @@ def _canonical(known: Collection[Answer]) -> Callable[[str], tuple[str, str]]:
     @cache
     def model_of(name: str) -> tuple[str, str]:
         try:
-            return find_model(name, answers, aliases), ""
+            return find_model(name[:_LONGEST_NAME], answers, aliases), ""
         except ValueError as error:
             return name, str(error)
 

@@ -64,16 +64,13 @@ def read_ratings(path: Path, known: Collection[Answer], scale: Scale | None = No
     scale: of the column `rating`; without one, the column `satisfied` is read.
     """
     if scale is None:
-        column, read, fix, or_else = (
-            "satisfied",
-            _satisfied,
-            "query_id, model, satisfied (0 or 1)" + _OR_RATING,
-            _OR_RATING,
-        )
+        column, read, or_else = "satisfied", _satisfied, _OR_RATING
+        fix = "query_id, model, satisfied (0 or 1)" + or_else
     else:
         column, read, or_else = "rating", scale.satisfies, ""
-        fix = f"query_id, model, rating from {scale.low:g} to {scale.high:g}"
-    form = Form(column, read, fix, "scored", "rated", or_else, ("annotator", "cohort"))
+        fix = f"a rating from {scale.low:g} to {scale.high:g}, or the --scale that people were given"
+    person = ("annotator", "cohort")
+    form = Form(column, read, fix, needs="scored", done="rated", header_fix=or_else, person=person)
     return [Rating(s.query_id, s.model, s.value, *s.person) for s in read_people(path, form, known)]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from rsd_bench.config import CONFIDENCE, N_BOOT_FIT, SCORE_DECIMALS, SCORE_MAX
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray, group_codes
-from rsd_bench.metrics.bootstrap import interval, resample_sums, resampling_units
+from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums, resampling_units
 from rsd_bench.types import Interval
 
 _UNIT = 100  # an MES is a whole number of hundredths
@@ -83,6 +83,30 @@ def fit_mes(scores: Any, satisfied: Any, groups: Any = None, *, n_boot: int = N_
     )
 
 
+def rater_agreement(raters: IntArray, satisfied: IntArray, groups: Any) -> Interval | None:
+    """Krippendorff's alpha of people who rated the same answers, with the interval of a bootstrap over groups.
+
+    raters, satisfied: of each answer, by how many it was rated, 2 or more, and how many of them were satisfied, shape
+    (n,); groups: ids of what is resampled together, shape (n,). 1 - observed / expected disagreement; of yes and no,
+    the alpha of nominal and of interval data are one. None where all or none are satisfied.
+    Source: Krippendorff, Computing Krippendorff's Alpha-Reliability (2011).
+    """
+    if satisfied.sum() in (0, raters.sum()):
+        return None
+    codes = group_codes(groups, len(raters))
+    disagreement = 2 * satisfied * (raters - satisfied) / (raters - 1)
+    sums = group_sums([disagreement, raters, satisfied], resampling_units(codes))
+    samples = resample_sums(sums, N_BOOT_FIT) if len(sums) > 1 else sums[:0]
+    samples = _told(samples, (samples[:, 2] > 0) & (samples[:, 2] < samples[:, 1]))
+    return interval(float(_alpha(sums.sum(axis=0))), _alpha(samples), int(codes.max()) + 1, (-math.inf, 1))
+
+
+def _alpha(sums: FloatArray) -> FloatArray:
+    """Alpha from summed disagreement, ratings and satisfied ratings, shape (..., 3)."""
+    disagreement, n, satisfied = np.moveaxis(sums, -1, 0)
+    return np.asarray(1 - (n - 1) * disagreement / (2 * satisfied * (n - satisfied)))
+
+
 def _counts(at: IntArray, yes: BoolArray, units: IntArray, n_levels: int) -> FloatArray:
     """Ratings per unit of resampling by level: satisfied ones, then the others; shape (units, 2 levels)."""
     n_units = int(units.max()) + 1
@@ -97,9 +121,14 @@ def _kinds(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _with_both(samples: FloatArray) -> FloatArray:
-    """The samples in which both kinds occur; none where more lack one than a tail of an interval holds."""
+    """The samples of counts (n_boot, 2 levels) in which both kinds occur, as far as they tell anything."""
     satisfied, others = _kinds(samples)
-    kept = samples[(satisfied > 0) & (others > 0)]
+    return _told(samples, (satisfied > 0) & (others > 0))
+
+
+def _told(samples: FloatArray, defined: BoolArray) -> FloatArray:
+    """The samples that have a figure; none where more lack it than a tail of an interval holds."""
+    kept = samples[defined]
     return kept if len(samples) - len(kept) <= len(samples) * (1 - CONFIDENCE) / 2 else kept[:0]
 
 
