@@ -52,6 +52,8 @@ RESERVED_NAMES = (
     *("constructor", "hasownproperty", "isprototypeof", "propertyisenumerable"),
     *("tolocalestring", "tostring", "valueof"),
 )
+N_BOOT_FIT = 2_000  # resamples that the interval of a fitted MES is made of: its bounds are read to a tenth
+MIN_RATED_GROUPS = 10  # groups with a satisfied rating, and with an unsatisfied one, below which no MES is fitted
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.6, 0.2, 0.2)
 IN_DOMAIN = "in-domain"
