@@ -13,6 +13,7 @@ from rsd_bench.version import METRICS_VERSION, __version__
 
 if TYPE_CHECKING:
     from rsd_bench.config import SCENARIOS as SCENARIOS
+    from rsd_bench.config import load_scenarios as load_scenarios
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.result import Result as Result
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.lift import lift as lift
     from rsd_bench.metrics.rank_intervals import rank_intervals as rank_intervals
     from rsd_bench.metrics.routing import score_routing as score_routing
+    from rsd_bench.metrics.satisfaction import MesFit as MesFit
+    from rsd_bench.metrics.satisfaction import fit_mes as fit_mes
     from rsd_bench.metrics.sweeps import sweep as sweep
     from rsd_bench.metrics.sweeps import sweep_tiers as sweep_tiers
     from rsd_bench.metrics.tier_intervals import tier_intervals as tier_intervals
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "SCENARIOS": "config",
+    "load_scenarios": "config",
     "load": "dataset.load",
     "evaluate": "evaluation.evaluate",
     "Result": "evaluation.result",
@@ -79,6 +83,8 @@ _HOME = {
     "escalation": "metrics.escalation",
     "saved_calls": "metrics.escalation",
     "saved_usd": "metrics.escalation",
+    "MesFit": "metrics.satisfaction",
+    "fit_mes": "metrics.satisfaction",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",

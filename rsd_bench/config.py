@@ -52,6 +52,8 @@ RESERVED_NAMES = (
     *("constructor", "hasownproperty", "isprototypeof", "propertyisenumerable"),
     *("tolocalestring", "tostring", "valueof"),
 )
+N_BOOT_FIT = 2_000  # resamples that the interval of a fitted MES is made of: its bounds are read to a tenth
+MIN_RATED_GROUPS = 10  # groups with a satisfied rating, and with an unsatisfied one, below which no MES is fitted
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.6, 0.2, 0.2)
 IN_DOMAIN = "in-domain"
@@ -87,12 +89,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError.at(path, error.strerror or "cannot be read", "name a readable TOML file") from None
 
 
-def load_scenarios(path: Path | None = None) -> Mapping[str, Scenario]:
+def load_scenarios(path: str | Path | None = None) -> Mapping[str, Scenario]:
     """Scenarios of a TOML file (default: the shipped presets) by name: a table each of mes, alpha, beta and gamma.
 
     They keep its order. InputError listing every problem, each with the file and the scenario.
     """
-    path = path or PRESETS / "scenarios.toml"
+    path = PRESETS / "scenarios.toml" if path is None else Path(path)
     return scenarios_of(read_toml(path).items(), path)
 
 
@@ -102,7 +104,7 @@ def as_scenarios(given: Any) -> Mapping[str, Scenario]:
     ValueError naming the argument, or InputError (a ValueError) naming the file.
     """
     if isinstance(given, (str, Path)):
-        return load_scenarios(Path(given))
+        return load_scenarios(given)
     if isinstance(given, Mapping):
         return scenarios_of(given.items(), "scenarios")
     try:

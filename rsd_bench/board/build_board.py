@@ -70,9 +70,7 @@ def collect_board(
     A submission with problems is not scored; the board lists it with them. cached: a folder that keeps scores between
     calls. InputError where there is no folder at all.
     """
-    if not submissions.is_dir():
-        raise InputError.at(submissions, "is not a folder", "name the folder that holds one folder per router")
-    folders = sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._")
+    folders = submission_folders(submissions)
     outcomes = score_folders(folders, benchmark, n_boot, seed, cached)
     accepted = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
     refused = [
@@ -101,6 +99,13 @@ def collect_board(
         refused=tuple(refused),
     )
     return Board(data, {f"{RESULTS}/{scored.slug}.json": scored.result_json for scored in accepted})
+
+
+def submission_folders(submissions: Path) -> list[Path]:
+    """The folders of submissions below a folder, by name; InputError where it is none."""
+    if not submissions.is_dir():
+        raise InputError.at(submissions, "is not a folder", "name the folder that holds one folder per router")
+    return sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._")
 
 
 def write_board(files: dict[str, bytes], out: Path) -> None:

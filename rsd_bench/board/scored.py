@@ -142,11 +142,20 @@ def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcom
     try:
         submission, problems = check_submission(folder, benchmark)
         return problems if submission is None else _scored(submission, folder, benchmark, n_boot, seed)
-    except InputError as error:
+    except UNREADABLE as error:
+        return refusal(folder, error)
+
+
+#: What a folder of somebody else's may raise in its reader; UnicodeError and most of Arrow's are ValueErrors.
+UNREADABLE = (InputError, OSError, ValueError)
+
+
+def refusal(folder: Path, error: Exception) -> list[Problem]:
+    """The problems that an UNREADABLE folder is refused with."""
+    if isinstance(error, InputError):
         return error.problems
-    except (OSError, ValueError) as error:  # UnicodeError and most of Arrow's are ValueErrors
-        said = error.strerror if isinstance(error, OSError) else (str(error).splitlines() or [""])[0][:200]
-        return [Problem(str(folder), f"cannot be scored: {said or type(error).__name__}", _FIX)]
+    said = error.strerror if isinstance(error, OSError) else (str(error).splitlines() or [""])[0][:200]
+    return [Problem(str(folder), f"cannot be scored: {said or type(error).__name__}", _FIX)]
 
 
 def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Scored:

@@ -1,23 +1,29 @@
-"""`rsd-bench board`: regenerate the leaderboard, export its results to the Hub."""
+"""`rsd-bench board`: regenerate the leaderboard, export its results to the Hub, rank it for other scenarios."""
 
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, Data, Scenarios, fail, print_json, say, table
+from rsd_bench.cli.output import AsJson, Data, Scenarios, fail, one_line, print_json, say, table, warn
 from rsd_bench.cli.score import Boots, Seed
-from rsd_bench.config import N_BOOT
-from rsd_bench.types import InputError
+from rsd_bench.config import IN_DOMAIN, N_BOOT
+from rsd_bench.evaluation.result import interval_text, json_data
+from rsd_bench.types import InputError, Problem
+
+if TYPE_CHECKING:
+    from rsd_bench.board.who_leads import WhoLeads
 
 app = panels.App("Regenerate the leaderboard.")
 _SHOWN = 4  # figures of a row that are named before the rest is counted
+_SHOWN_PAIRS = 20  # of scenarios, whose likeness is shown before the rest is counted
 
 
 @contextmanager
@@ -136,6 +142,64 @@ def diff(
             say(f"\n{len(broken)} rows no longer reproduce: the same data, metric and files give others")
     if broken:
         raise typer.Exit(1)
+
+
+@app.command()
+def sensitivity(
+    scenarios: Annotated[Path, typer.Option(metavar="FILE", help="Scenarios, such as `scenario fit` writes.")],
+    submissions: Annotated[Path, typer.Option(help="Folder with one folder per router.")] = Path("submissions"),
+    data: Data = None,
+    track: Annotated[str, typer.Option(help="The track.")] = IN_DOMAIN,
+    as_json: AsJson = False,
+) -> None:
+    """Who leads for whom: the ranking under each scenario of a file, and how alike the rankings are."""
+    from rsd_bench.board.who_leads import who_leads
+    from rsd_bench.config import load_scenarios
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+
+    asked = load_scenarios(scenarios)
+    if not asked:
+        raise InputError.at(scenarios, "holds no scenario", "make one: rsd-bench scenario fit")
+    benchmark = open_benchmark(dataset_folder(data))
+    found = who_leads(submissions, asked, benchmark, track)
+    if as_json:
+        print_json({"ok": True, **json_data(found)})
+        return
+    warn([Problem(name, "is refused", "rsd-bench submit check") for name in found.refused])
+    warn([Problem(name, f"does not enter {track}") for name in found.absent])
+    _say_who_leads(found)
+
+
+def _say_who_leads(found: WhoLeads) -> None:
+    say(f"{found.track}, {found.n} test queries in {found.groups} groups\n")
+    leads: list[tuple[Any, ...]] = [
+        ("scenario", "MES", "leads", "RCS [95 %]", "gain over best fixed", "best fixed", "in its band", "decided for")
+    ]
+    for ranking in found.rankings:
+        first, of = ranking.rows[0], ranking.scenario
+        figures = (interval_text(first.rcs), interval_text(first.gain))
+        band = f"{sum(row.band == 1 for row in ranking.rows)} of {len(ranking.rows)}"
+        bases = ", ".join(sorted({row.decided_for for row in ranking.rows}))
+        leads.append((one_line(of.name), f"{of.mes:g}", first.slug, *figures, ranking.best_fixed, band, bases))
+    say(table(leads))
+    say("\nRCS (band)")
+    names = [one_line(ranking.scenario.name) for ranking in found.rankings]
+    by_slug = [{row.slug: f"{row.rcs.value:.4f} ({row.band})" for row in ranking.rows} for ranking in found.rankings]
+    say(table([("router", *names), *((slug, *(of[slug] for of in by_slug)) for slug in by_slug[0])]))
+    if found.likeness:
+        say("\nrank correlation, the least alike first")
+        ranked = sorted(found.likeness, key=lambda pair: math.inf if pair.kendall is None else pair.kendall)
+        pairs = [(one_line(p.a), one_line(p.b), _figure(p.spearman), _figure(p.kendall)) for p in ranked[:_SHOWN_PAIRS]]
+        say(table([("scenario", "scenario", "Spearman", "Kendall"), *pairs]))
+        if len(ranked) > _SHOWN_PAIRS:
+            say(f"... and {len(ranked) - _SHOWN_PAIRS:,} more pairs (--json lists all)")
+    say("\nA router decides by the tau it names for the scenario, else by that of its scenario nearest in MES")
+    say("(`decided for`): no router was tuned to a scenario that it does not name.")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _named(figures: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, features, generate, judge, panels, router, score, studies, submit
+from rsd_bench.cli import board, data, features, generate, judge, panels, router, scenario, score, studies, submit
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -29,6 +29,7 @@ app = panels.App(
 app.add_typer(data.app, name="data")
 app.command("generate")(generate.generate)
 app.add_typer(judge.app, name="judge")
+app.add_typer(scenario.app, name="scenario")
 app.add_typer(features.app, name="features")
 studies.add_to(router.app)
 app.add_typer(router.app, name="router")

@@ -118,11 +118,16 @@ def seconds(values: Any, name: str, n: int) -> FloatArray:
 
 def decisions(values: Any, name: str, n: int | None = None) -> BoolArray:
     """Routing decisions, shape (n,): True (1) = small model. Anything but 0, 1, False, True is refused."""
+    return flags(values, name, n, "a decision (0 = large, 1 = small)")
+
+
+def flags(values: Any, name: str, n: int | None, meaning: str) -> BoolArray:
+    """Yes or no, shape (n,). Anything but 0, 1, False, True is refused: it "is not" `meaning`."""
     array = _of_length(_numeric(values, name), name, n)
     bad = (array != 0) & (array != 1)
     if bad.any():
         i = int(np.argmax(bad))
-        raise ValueError(f"{name}[{i}]: {array[i].item()!r} is not a decision (0 = large, 1 = small)")
+        raise ValueError(f"{name}[{i}]: {array[i].item()!r} is not {meaning}")
     return array.astype(np.bool_, copy=False)
 
 

@@ -1,0 +1,184 @@
+"""Who leads for whom: the submissions of a board ranked under each scenario of a file, and how alike the rankings are.
+
+Formulas, intervals and bands are those of the board. What differs is what decisions were made for: a submission decides
+by the tau that it names for the scenario itself, else by that of the scenario, among those that it enters, whose MES is
+the nearest. `decided_for` says which; no router was tuned to a scenario that it does not name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from rsd_bench.board.build_board import submission_folders
+from rsd_bench.board.scored import UNREADABLE, refusal
+from rsd_bench.config import N_BOOT, N_BOOT_BANDS, SCENARIOS
+from rsd_bench.dataset.benchmark import Benchmark, Part
+from rsd_bench.evaluation.evaluate import route_of
+from rsd_bench.evaluation.result import rounded
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
+from rsd_bench.metrics.bootstrap import group_sums, interval, rank_bands, resample_sums, resampling_units
+from rsd_bench.metrics.routing import RANGES, better_fixed, check_scenario, metrics_of, reference_scores, term_columns
+from rsd_bench.submission.check_submission import check_submission
+from rsd_bench.submission.submission import Submission
+from rsd_bench.types import InputError, Interval, Problem, Scenario
+
+_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A submission in a ranking. decided_for: the scenario whose tau and probabilities are its decisions."""
+
+    band: int
+    slug: str
+    name: str
+    decided_for: str
+    rcs: Interval
+    gain: Interval  # over the best fixed policy
+
+
+@dataclass(frozen=True)
+class ScenarioRanking:
+    """The ranking under one scenario, from the best band down."""
+
+    scenario: Scenario
+    best_fixed: str
+    rows: tuple[Ranked, ...]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Rank correlations of the RCS of the submissions under two scenarios; None where all are equal, or one only."""
+
+    a: str
+    b: str
+    spearman: float | None
+    kendall: float | None
+
+
+@dataclass(frozen=True)
+class WhoLeads:
+    """All rankings of a track. refused: submissions with problems; absent: those that do not enter the track."""
+
+    track: str
+    n: int
+    groups: int
+    rankings: tuple[ScenarioRanking, ...]
+    likeness: tuple[Likeness, ...]
+    refused: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def who_leads(submissions: Path, scenarios: Mapping[str, Scenario], benchmark: Benchmark, track: str) -> WhoLeads:
+    """Rank the submissions below a folder on a track under each scenario.
+
+    InputError where there is no such track, no submission of it, or a scenario under which all-small always wins.
+    """
+    if track not in benchmark.tracks:
+        raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
+    part = benchmark.part(track, "test")
+    if problems := [problem for scenario in scenarios.values() for problem in _degenerate(scenario, part)]:
+        raise InputError(problems)
+    opened = {folder.name: _opened(folder, benchmark) for folder in submission_folders(submissions)}
+    sound = {name: found for name, found in opened.items() if isinstance(found, Submission)}
+    entered = {name: found for name, found in sound.items() if any(at == track for at, _ in found.p_edge)}
+    if not entered:
+        raise InputError.at(submissions, f"holds no submission that enters {track!r}", "name the right --submissions")
+    field = _Field(track, part, resampling_units(part.group_codes, _SEED), tuple(entered.values()))
+    rankings = tuple(_ranking(field, scenario) for scenario in scenarios.values())
+    return WhoLeads(
+        track=track,
+        n=len(part),
+        groups=field.groups,
+        rankings=rankings,
+        likeness=tuple(_likeness(*pair) for pair in combinations(rankings, 2)),
+        refused=tuple(name for name in opened if name not in sound),
+        absent=tuple(name for name in sound if name not in entered),
+    )
+
+
+def decided_for(submission: Submission, track: str, scenario: Scenario, named: Mapping[str, Scenario]) -> str:
+    """The scenario whose decisions stand for `scenario`: itself where it is entered, else the nearest in MES.
+
+    named: the scenarios that submissions name a tau for; of two that are equally near, the first.
+    """
+    entered = [name for name in named if (track, name) in submission.p_edge]
+    if scenario.name in entered:
+        return scenario.name
+    return min(entered, key=lambda name: abs(named[name].mes - scenario.mes))
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Who is ranked on what. units: what is resampled, by query; every submission and scenario sees the same draws."""
+
+    track: str
+    part: Part
+    units: IntArray
+    submissions: tuple[Submission, ...]
+
+    @property
+    def groups(self) -> int:
+        return int(self.part.group_codes.max()) + 1
+
+    def rcs(self, route: BoolArray, router_latency: float, scenario: Scenario) -> tuple[float, FloatArray]:
+        """RCS of decisions, and of resamples."""
+        sums = group_sums(term_columns(route, self.part.outcomes, scenario.mes, router_latency), self.units)
+        samples = metrics_of(resample_sums(sums, N_BOOT, _SEED), scenario)["rcs"]
+        return float(metrics_of(sums.sum(axis=0), scenario)["rcs"]), samples
+
+
+def _ranking(field: _Field, scenario: Scenario) -> ScenarioRanking:
+    best_fixed = better_fixed(reference_scores(field.part.outcomes, scenario))
+    fixed, of_fixed = field.rcs(np.full(len(field.part), best_fixed == "all-edge"), 0.0, scenario)
+    bases = [decided_for(submission, field.track, scenario, SCENARIOS) for submission in field.submissions]
+    of_each = [
+        field.rcs(route_of(submission, field.track, basis), submission.router_latency_s, scenario)
+        for submission, basis in zip(field.submissions, bases, strict=True)
+    ]
+    samples = np.stack([sample[:N_BOOT_BANDS].astype(np.float32) for _, sample in of_each], axis=-1)
+    bands = rank_bands(np.array([rounded(value) for value, _ in of_each]), samples.astype(np.float64), field.groups)
+    rows = [
+        Ranked(
+            band=int(band),
+            slug=submission.slug,
+            name=submission.meta.declared.name,
+            decided_for=basis,
+            rcs=rounded(interval(value, sample, field.groups, RANGES["rcs"])),
+            gain=rounded(interval(value - fixed, sample - of_fixed, field.groups)),
+        )
+        for submission, basis, band, (value, sample) in zip(field.submissions, bases, bands, of_each, strict=True)
+    ]
+    return ScenarioRanking(scenario, best_fixed, tuple(sorted(rows, key=lambda r: (r.band, -r.rcs.value, r.slug))))
+
+
+def _degenerate(scenario: Scenario, part: Part) -> list[Problem]:
+    try:
+        check_scenario(scenario, part.outcomes)
+    except ValueError as error:
+        return [Problem("--scenarios", str(error))]
+    return []
+
+
+def _opened(folder: Path, benchmark: Benchmark) -> Submission | list[Problem]:
+    try:
+        submission, problems = check_submission(folder, benchmark)
+    except UNREADABLE as error:
+        return refusal(folder, error)
+    return submission or problems
+
+
+def _likeness(a: ScenarioRanking, b: ScenarioRanking) -> Likeness:
+    from scipy.stats import kendalltau, spearmanr
+
+    scores = [{row.slug: row.rcs.value for row in ranking.rows} for ranking in (a, b)]
+    each = [np.array([of[slug] for slug in sorted(scores[0])]) for of in scores]
+    if any(np.ptp(values) == 0 for values in each):
+        return Likeness(a.scenario.name, b.scenario.name, None, None)
+    spearman, kendall = (float(rank(*each).statistic) for rank in (spearmanr, kendalltau))
+    return Likeness(a.scenario.name, b.scenario.name, spearman, kendall)
