@@ -28,16 +28,19 @@ from rsd_bench.types import InputError
 
 VALUES = ("text", "", 3, 0, -1, 1.5, 1e300, 10**400, float("nan"), float("inf"), True, [], ["a"], ["a", "a"], [1], {})
 RECIPE = read_toml(ROOT / "recipes" / "rsd-open.toml")
+SCENARIO = {"mes": 6, "alpha": 0.75, "beta": 0.05, "gamma": 0.2}
 SMALL_RECIPE = RECIPE | {"card": {"uses": ["a"], "url": "https://example.org/x", "contact": "c"}}
+SMALL_RECIPE |= {"scenarios": {"quick": SCENARIO, "slow": SCENARIO}}
 SCENARIOS = read_toml(PRESETS / "scenarios.toml")
 
 READERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "scenarios": (load_scenarios, r"must be >= 0 and sum to 1"),
+    "scenarios": (load_scenarios, r"must be >= 0 and sum to 1|is called like"),
     "models": (load_aliases, r"stands for .* and "),
     "profile": (lambda path: load_profile(str(path)), r"no such latency profile|is no constant profile"),
     "recipe": (
         read_recipe,
-        r"names .* twice|must train and test on different domains|is taken|no such latency profile",
+        r"names .* twice|must train and test on different domains|is taken|no such latency profile"
+        r"|must be >= 0 and sum to 1|is called like|text: No such file|Is a directory",
     ),
 }
 PRESET = {
@@ -118,6 +121,41 @@ def test_schema_and_reader_agree_on_every_change(tmp_path: Path, name: str) -> N
             only_beyond = all(re.search(beyond, line) for line in said.splitlines())
             assert valid == (not said) or (valid and said and only_beyond), f"{what}: {said or 'accepted'}"
     assert changes > 60 and 0 < refused < changes
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a"],
+        [],
+        [""],
+        ["*"],
+        ["a b"],
+        ["a\n"],
+        ["toString"],
+        ["constructor"],
+        ["Constructors"],
+        ["x" * 63],
+        ["x" * 64],
+        ["é"],
+        [f"s{i}" for i in range(50)],
+        [f"s{i}" for i in range(51)],
+    ],
+)
+def test_schema_and_readers_agree_on_names_of_scenarios(tmp_path: Path, names: list[str]) -> None:
+    document = dict.fromkeys(names, SCENARIO)
+    accepted = not refusal(load_scenarios, write(tmp_path / "own.toml", document))
+    assert validator("scenarios").is_valid(document) == accepted
+    recipe = {"name": "r", "pair": {"small": "a", "large": "b"}, "scenarios": document}
+    assert validator("recipe").is_valid(recipe) == accepted
+    assert (not refusal(read_recipe, write(tmp_path / "recipe.toml", recipe))) == accepted
+
+
+def test_scenarios_of_a_recipe_are_those_of_a_file() -> None:
+    own, of_recipe = schema("scenarios"), schema("recipe")
+    assert own["$defs"].items() <= of_recipe["$defs"].items()
+    rules = ("minProperties", "maxProperties", "propertyNames", "additionalProperties")
+    assert {name: own[name] for name in rules} == {name: of_recipe["properties"]["scenarios"][name] for name in rules}
 
 
 @pytest.mark.parametrize("mapping", [LONG, WIDE])

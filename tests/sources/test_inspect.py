@@ -20,7 +20,7 @@ from openpyxl import Workbook
 from tables import LONG, prepare, rows_of, widened, write
 from toy_builds import imported
 
-from rsd_bench.sources.recognise.recognise import file_shapes, recognise
+from rsd_bench.sources.recognise import file_shapes, recognise
 
 
 def inspected(path: Path) -> list[dict[str, Any]]:
