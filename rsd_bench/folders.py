@@ -84,6 +84,8 @@ def _clear(dest: Path) -> None:
     if old.exists() and not dest.exists():
         old.rename(dest)
     for left in (partial, old):
+        if left.is_symlink():
+            left.unlink()
         shutil.rmtree(left, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 
@@ -19,6 +20,11 @@ def slug(text: str) -> str | None:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).lstrip("._-")[:63].rstrip("._-")
     return name or None
+
+
+def source_id(name: str, tool: str) -> str:
+    """The id of a source that a tool calls `name`; a name without a Latin letter or digit becomes TOOL-<digest>."""
+    return slug(name) or f"{tool}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def row_id(text: str) -> str:

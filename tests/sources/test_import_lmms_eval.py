@@ -268,3 +268,12 @@ def test_a_folder_without_logs_and_a_broken_results_file(logs: Logs) -> None:
     path = logs.add([sample(0, acc=1)])
     path.with_name("20261101_120000_results.json").write_text("{")
     assert "_results.json: cannot be read" in logs.refused()
+
+
+def test_one_query_is_not_scored_by_two_metrics(logs: Logs) -> None:
+    """A log with exact_match alone and one with f1 alone went in as scores of one kind."""
+    logs.add([sample(0, exact_match=1.0)], model="a")
+    logs.add([sample(0, f1=0.5)], model="b")
+    assert "is scored by f1, the same query at" in logs.refused()
+    logs.problems.clear()
+    assert [row["score"] for row in logs.read(metric="f1")] == [None, 5.0]

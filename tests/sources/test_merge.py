@@ -7,46 +7,18 @@ in or none of it; and rows with problems can be left out, in the open.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Records, call_cli, png
+from importing import Importing, N, records, tree
 
-from rsd_bench.sources.store.outcomes import replace_outcomes
-from rsd_bench.sources.store.store_tables import rows_of, source_info
-
-N = 6
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """What somebody finds who looks at the sources of a store."""
-    files = (path for path in (folder / "sources").rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def records(folder: Path, *models: str, source: str = "toy") -> Records:
-    """Records in which each model's outcomes do not depend on the others."""
-    made = Records(folder / "-".join((source, *models)), source, N, ("tiny", "huge", "third"))
-    made.responses = [row for row in made.responses if row["model"] in models]
-    return made
-
-
-class Importing:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.store = folder, folder / "store"
-
-    def __call__(self, *given: Records, more: tuple[str, ...] = (), code: int = 0) -> str:
-        folders = [one.write() for one in given]
-        run = call_cli("data", "import", "records", *folders, "--out", self.store, *more)
-        assert run.returncode == code, run.stderr
-        return run.stdout if code == 0 and not more else run.stdout + run.stderr
-
-    def outcomes(self, source: str = "toy") -> dict[tuple[str, str], Any]:
-        return {(row["query_id"], row["model"]): row for row in rows_of(self.store, source, "responses")}
-
-    def queries(self, source: str = "toy") -> dict[str, Any]:
-        return {row["query_id"]: row for row in rows_of(self.store, source, "queries")}
+from rsd_bench.sources.records_folder import open_records
+from rsd_bench.sources.store.import_sources import import_source
+from rsd_bench.sources.store.store_tables import source_info
+from rsd_bench.types import InputError
 
 
 @pytest.fixture
@@ -106,12 +78,11 @@ def test_a_query_that_differs_is_another_query(importing: Importing, tmp_path: P
     importing(records(tmp_path, "tiny"))
     second = records(tmp_path, "huge")
     second.queries[3][field] = "images/0.png" if field == "image" else "else"
-    told, before = importing(second, code=1), tree(importing.store)
-    assert f"query 'toy/3': its {'media' if field == 'image' else field} is" in told and "in the store" in told
-    importing(second, more=("--skip-bad",))
-    assert ("toy/3", "huge") not in importing.outcomes()  # its outcomes are about something else
-    assert len(importing.outcomes()) == 2 * N - 1
-    assert tree(importing.store) != before
+    before = tree(importing.store)
+    for more in ((), ("--skip-bad",)):  # another query under one id: who knows which of the others are the same
+        told = importing(second, code=1, more=more)
+        assert f"query 'toy/3': its {'media' if field == 'image' else field} is" in told and "in the store" in told
+    assert tree(importing.store) == before
 
 
 def test_media_and_answers_that_one_import_lacks_are_filled_in(importing: Importing, tmp_path: Path) -> None:
@@ -135,6 +106,109 @@ def test_a_licence_is_not_changed_in_passing(importing: Importing, tmp_path: Pat
     assert "'CC0-1.0 (may be re-hosted)' here and 'none stated (may not be re-hosted)' in the store" in told
 
 
+@pytest.mark.parametrize("first", ["closed", "free"])
+def test_a_licence_speaks_of_the_queries_that_came_with_it(importing: Importing, tmp_path: Path, first: str) -> None:
+    """Queries without a licence became CC0 when others of the source came with one, and could be published."""
+    closed, free = records(tmp_path, "tiny"), records(tmp_path, "huge")
+    closed.info |= {"redistributable": False, "license": "unknown"}
+    closed.queries, free.queries = closed.queries[:4], free.queries[2:]
+    for one in (closed, free):
+        asked = {row["query_id"] for row in one.queries}
+        one.responses = [row for row in one.responses if row["query_id"] in asked]
+    one, other = (closed, free) if first == "closed" else (free, closed)
+    importing(one)
+    assert "its licence is" in importing(other, code=1)
+
+
+def test_a_licence_may_be_stated_later_for_the_same_queries(importing: Importing, tmp_path: Path) -> None:
+    closed = records(tmp_path, "tiny")
+    closed.info |= {"redistributable": False, "license": "unknown"}
+    importing(closed)
+    importing(records(tmp_path, "huge"))
+    importing(closed)
+    assert source_info(importing.store, "toy")["license"] == "CC0-1.0"
+
+
+def rule_of(importing: Importing, rule: str, *models: str) -> list[str]:
+    """Import with a score rule; the problems, if any."""
+    problems: list[Any] = []
+    source = open_records(records(importing.folder, *models).write(), problems.append)
+    source = replace(source, info=replace(source.info, score_rule=rule))
+    try:
+        import_source(source, importing.store, {}, problems)
+    except InputError as error:
+        return [problem.what for problem in error.problems]
+    return []
+
+
+def test_scores_of_two_rules_are_no_scores_of_one_source(importing: Importing) -> None:
+    """Two models were scored by two metrics, one import each, and a dataset was built of the pair."""
+    assert rule_of(importing, "unscored: no judge file", "third") == []
+    assert rule_of(importing, "tool exact_match (0-1) x 10; once", "tiny") == []
+    assert rule_of(importing, "tool exact_match (0-1) x 10; twice", "tiny") == []
+    (told,) = rule_of(importing, "tool f1 (0-1) x 10", "huge")
+    assert "by the rule 'tool f1 (0-1) x 10' here and 'tool exact_match (0-1) x 10' in the store" in told
+
+
+def test_queries_that_come_again_under_other_ids_are_told(importing: Importing, tmp_path: Path) -> None:
+    """A benchmark's files and its records called a question `0` and `v1_0`: it stood twice, and models never met."""
+    importing(records(tmp_path, "tiny"))
+    again = records(tmp_path, "huge")
+    for row in (*again.queries, *again.responses):
+        row["query_id"] = row["query_id"].replace("toy/", "toy/v1_")
+    assert "6 of 6 new queries are in the store under other ids: 'toy/v1_0' is 'toy/0'" in importing(again, code=1)
+
+
+@pytest.mark.parametrize(
+    ("held", "new", "told"),
+    [
+        ({"status": "unscored", "response": "t"}, {"status": "error", "response": None}, "its status is 'error' here"),
+        ({"status": "error", "response": None}, {"status": "unscored", "response": "t"}, "its status is 'unscored'"),
+        ({"status": "unscored", "response": "t"}, {"status": "unparseable", "response": "t"}, ""),
+        ({"status": "refused", "response": "t"}, {"status": "unscored", "response": "t"}, ""),
+    ],
+)
+def test_no_verdict_gives_way_to_one_on_the_same_answer(
+    importing: Importing, tmp_path: Path, held: dict[str, Any], new: dict[str, Any], told: str
+) -> None:
+    """Which of two statuses stood in the end depended on the order of the imports."""
+    for fields in (held, new):
+        one = records(tmp_path, "tiny")
+        one.responses[0] |= {"score": None, "judge": None, **fields}
+        said = importing(one, code=1 if told and fields is new else 0)
+    if told:
+        assert told in said
+    else:
+        assert importing.outcomes()["toy/0", "tiny"]["status"] in {held["status"], new["status"]} - {"unscored"}
+
+
+def test_calls_behind_a_score_are_as_many_as_it_says(importing: Importing, tmp_path: Path) -> None:
+    one, two = records(tmp_path, "tiny"), records(tmp_path, "tiny")
+    one.responses[0] |= {"score": 10, "votes": {"first": "tiny"}}
+    two.responses[0] |= {"score": 10, "votes": {"first": "tiny", "second": "tiny"}}
+    importing(one)
+    assert "its n_judgments is 2 here and 1 in the store" in importing(two, code=1)
+
+
+def test_a_source_folder_that_is_a_link_blocks_no_later_import(importing: Importing, tmp_path: Path) -> None:
+    importing(records(tmp_path, "tiny"))
+    place = importing.store / "sources" / "toy"
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    importing(records(tmp_path, "huge"))
+    importing(records(tmp_path, "third"))
+    assert len(importing.outcomes()) == 3 * N
+
+
+def test_a_damaged_source_is_named_with_what_mends_it(importing: Importing, tmp_path: Path) -> None:
+    importing(records(tmp_path, "tiny"))
+    (importing.store / "sources" / "toy" / "source.json").write_text("{}")
+    assert "source.json: is damaged: it is not what an import wrote -> import the source again with --replace" in (
+        importing(records(tmp_path, "tiny"), code=1)
+    )
+    importing(records(tmp_path, "tiny"), more=("--replace",))
+
+
 def test_of_three_sources_all_go_in_or_none(importing: Importing, tmp_path: Path) -> None:
     sources = [records(tmp_path, "tiny", source=name) for name in ("one", "two", "three")]
     sources[1].responses[0]["score"] = 11
@@ -152,7 +226,7 @@ def test_bad_rows_can_be_left_out_and_are_listed(importing: Importing, tmp_path:
     given.responses[2]["score"] = "ten"
     assert importing(given, code=1).count("error: ") == 5  # two queries, two outcomes of the first, a score
     told = importing(given, more=("--skip-bad",))
-    assert "left out  5 rows" in told and "warning: " in told
+    assert "left out  rows with problems: 5 problems" in told and "warning: " in told
     assert {query for query, _ in importing.outcomes()} == {f"toy/{i}" for i in range(2, N)}
     assert ("toy/2", "tiny") not in importing.outcomes() and ("toy/2", "huge") in importing.outcomes()
     listed = source_info(importing.store, "toy")["left_out"]
@@ -202,82 +276,12 @@ def test_an_empty_question_blocks_no_source(importing: Importing, tmp_path: Path
     assert "has neither a question nor media" in importing(given, code=1)
 
 
-def test_media_of_all_kinds(importing: Importing, tmp_path: Path) -> None:
-    given = records(tmp_path, "tiny")
-    (given.folder / "clips").mkdir(parents=True)
-    (given.folder / "clips" / "a.wav").write_bytes(b"RIFF sound")
-    (given.folder / "clips" / "a.mp4").write_bytes(b"a film")
-    several, heard, seen, said, away, own = given.queries
-    several["images"] = ["images/2.png", "images/1.png"]
-    heard["audio"], seen["video"] = "clips/a.wav", ["clips/a.mp4"]
-    away |= {"modality": "video", "media_available": False}
-    own["modality"] = "radiograph"  # the source's own word
-    for row in (several, heard, seen, said, away):
-        del row["image"]
-    importing(given)
-    held = importing.queries()
-    modalities = ["image", "audio", "video", "text", "video", "image"]
-    assert [held[f"toy/{i}"]["modality"] for i in range(N)] == modalities
-    assert [len(held[f"toy/{i}"]["media"]) for i in range(N)] == [2, 1, 1, 0, 0, 1]
-    for i, data in ((1, b"RIFF sound"), (2, b"a film")):
-        sha256 = held[f"toy/{i}"]["media"][0]["sha256"]
-        assert (importing.store / "media" / sha256[:2] / sha256).read_bytes() == data
-    first = importing.store / "images" / held["toy/0"]["image_sha256"][:2] / held["toy/0"]["image_sha256"]
-    assert first.read_bytes() == given.images["images/2.png"]
-    assert held["toy/1"]["statistics"]["width"] is None and held["toy/1"]["statistics"]["words"] > 0
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"images": ["images/0.png"]}, "both image and images"),
-        ({"media_available": False}, "names media and says media_available false"),
-        ({"modality": "audio"}, "is of modality 'audio' and names media of 'image'"),
-        ({"image": ..., "modality": "video"}, "names no file: name it, or say media_available false"),
-        ({"image": ..., "modality": "smell"}, "'smell' is no modality"),
-        ({"image": ..., "media_available": False}, "not which modality they are of"),
-        ({"image": ..., "audio": "clips/none.wav"}, "No such file"),
-        ({"image": ..., "audio": "../../secret.wav"}, "lies outside the folder"),
-    ],
-)
-def test_media_that_are_stated_wrongly(importing: Importing, tmp_path: Path, change: Any, told: str) -> None:
-    given = records(tmp_path, "tiny")
-    given.queries[0] |= change
-    given.queries[0] = {key: value for key, value in given.queries[0].items() if value is not ...}
-    assert told in importing(given, code=1)
-
-
 def test_what_a_response_cost_is_kept(importing: Importing, tmp_path: Path) -> None:
     given = records(tmp_path, "tiny")
     given.responses[0] |= {"latency_s": 1.5, "first_token_s": 0.25, "cost_usd": 0.0031}
     importing(given)
     row = importing.outcomes()["toy/0", "tiny"]
     assert (row["latency_s"], row["first_token_s"], row["cost_usd"]) == (1.5, 0.25, 0.0031)
-
-
-def variants(given: Records, *lines: dict[str, Any]) -> Records:
-    given.folder.mkdir(exist_ok=True)
-    (given.folder / "variants.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return given
-
-
-def test_variants_are_kept_merged_and_not_lost(importing: Importing, tmp_path: Path) -> None:
-    group = "toy/g0"
-    importing(variants(records(tmp_path, "tiny"), {"group": group, "model": "tiny", "scores": [10, 0, 6.9999999999]}))
-    importing(variants(records(tmp_path, "huge"), {"group": group, "model": "huge", "scores": [10, 10, 10]}))
-    importing(records(tmp_path, "third"))
-    replace_outcomes(
-        importing.store, "toy", ((row, None) for row in rows_of(importing.store, "toy", "responses")), dict
-    )
-    held = {row["model"]: row["scores"] for row in rows_of(importing.store, "toy", "variants")}
-    assert held == {"tiny": [10.0, 0.0, 7.0], "huge": [10.0, 10.0, 10.0]}
-    for line, told in (
-        ({"group": "toy/none", "model": "tiny", "scores": [1, 2, 3]}, "is that of no query"),
-        ({"group": group, "model": "third", "scores": [1]}, "1 scores, where another model has 3"),
-        ({"group": group, "model": "tiny", "scores": [1, 2, 3]}, "differ from those in the store"),
-        ({"group": group, "model": "tiny", "scores": [11]}, "11 is greater than the maximum of 10"),
-    ):
-        assert told in importing(variants(records(tmp_path, "tiny"), line), code=1)
 
 
 def test_a_store_of_an_older_release_is_read(importing: Importing, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, print_json, say, table, warn
+from rsd_bench.cli.output import AsJson, fail, print_json, say, table, warn
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
@@ -91,7 +91,11 @@ def run_import(inputs: dict[str, Opener], options: ImportOptions) -> None:
     aliases = load_aliases(options.models)
     opened = _open(inputs)
     held = [name for one in opened if is_held(options.out, name := one.source.info.source)]
-    infos = import_sources(opened, options.out, aliases, Policy(options.replace, options.skip_bad))
+    try:
+        infos = import_sources(opened, options.out, aliases, Policy(options.replace, options.skip_bad))
+    except KeyboardInterrupt:
+        fail([Problem("import", "interrupted", "the store's sources are as they were; import again")], options.as_json)
+        raise typer.Exit(130) from None
     left_out = list(dict.fromkeys(problem for one in opened for problem in one.problems))
     done = {"replaced" if options.replace else "merged": held} if held else {}
     if options.as_json:
@@ -136,7 +140,7 @@ def _open(inputs: dict[str, Opener]) -> list[Opened]:
         for source in sources:
             if first := of.get(source.info.source):
                 what = f"is source {source.info.source!r}, as {first} is"
-                problems.append(Problem(name, what, "give each a `source` of its own in queries.jsonl"))
+                problems.append(Problem(name, what, "import each into a store of its own, or under another id"))
             of[source.info.source] = name
             opened.append(Opened(source, found))
     if problems:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rsd_bench.sources.domain_field import DomainField
-from rsd_bench.sources.ids import slug
+from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.inspect_ai.inspect_log import SUFFIXES, InspectLog, read_log, samples_of
 from rsd_bench.sources.inspect_ai.inspect_media import Identity, may_be_same, name_in
 from rsd_bench.sources.inspect_ai.inspect_outcome import outcome
@@ -57,7 +57,7 @@ class _Task:
 
     @property
     def source(self) -> str:
-        return slug(self.name) or "inspect-ai"
+        return source_id(self.name, "inspect-ai")
 
 
 def open_inspect(

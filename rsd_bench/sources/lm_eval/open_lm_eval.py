@@ -29,7 +29,7 @@ from jsonschema import Draft202012Validator
 
 from rsd_bench.jsonl import parse_json, read_rows
 from rsd_bench.sources.domain_field import DomainField
-from rsd_bench.sources.ids import slug
+from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.lm_eval.lm_eval_row import Row, read_row
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
@@ -95,7 +95,7 @@ class _Task:
 
     @property
     def source(self) -> str:
-        return slug(self.name) or "lm-eval"
+        return source_id(self.name, "lm-eval")
 
 
 def open_lm_eval(

@@ -57,6 +57,10 @@ class MetricChoice:
     _submissions: set[str] = field(default_factory=set)
     _outside: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # metric -> first row, value, count
     _used: frozenset[str] = frozenset()
+    _by_doc: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)  # where first, its metrics
+    _apart: tuple[str, str, frozenset[str], frozenset[str]] | None = (
+        None  # two rows of one query without a common metric
+    )
 
     def __post_init__(self) -> None:
         if self.wanted and (match := _WITH_FULL_MARKS.fullmatch(self.wanted)):
@@ -64,6 +68,10 @@ class MetricChoice:
 
     def note(self, where: str, row: Mapping[str, Any]) -> None:
         metrics = metrics_of(row)
+        if metrics and "doc_id" in row:
+            first, known = self._by_doc.setdefault(str(row["doc_id"]), (where, frozenset(metrics)))
+            if known.isdisjoint(metrics) and self._apart is None:
+                self._apart = first, where, known, frozenset(metrics)
         self._seen |= metrics.keys()
         self._submissions |= set(filter(is_submission, row))
         if len(numbers := set(metrics.values())) > 1:
@@ -109,6 +117,11 @@ class MetricChoice:
         used = {self.wanted} if self.wanted else self._seen
         if used and not used & scores:
             return f"{', '.join(sorted(used))} is better when lower: it is no score", choose
+        if self._apart and not self.wanted:
+            one, other, ours, theirs = self._apart
+            here, there = ", ".join(sorted(theirs)), ", ".join(sorted(ours))
+            what = f"{other} is scored by {here}, the same query at {one} by {there}"
+            return what, "import logs of one metric together"
         rivals = [[names & scores for names in row if names & scores] for row in self._rivals]
         if not self.wanted and (several := {name for row in rivals if len(row) > 1 for names in row for name in names}):
             return f"samples have several metrics: {', '.join(sorted(several))}", choose

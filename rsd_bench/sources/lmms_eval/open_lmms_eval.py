@@ -23,7 +23,7 @@ from pathlib import Path
 
 from rsd_bench.config import MAX_SECONDS
 from rsd_bench.jsonl import read_rows
-from rsd_bench.sources.ids import slug
+from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.lmms_eval.lmms_eval_logs import LogFile, find_logs
 from rsd_bench.sources.lmms_eval.lmms_eval_media import Wanted, find_media, group_of, kind_of, media_of
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
@@ -91,7 +91,7 @@ def open_lmms_eval(
     found = find_logs(logdir, report)
     sources = []
     for name, files in found.items():
-        task = _Task(name, slug(name) or "lmms-eval", [_Log(file) for file in files])
+        task = _Task(name, source_id(name, "lmms-eval"), [_Log(file) for file in files])
         choice = MetricChoice(metric)
         for log in task.logs:
             _scan(task, log, choice, report)

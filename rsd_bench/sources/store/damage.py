@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rsd_bench.types import InputError
 
-FIX = "import the source again"
+FIX = "import the source again with --replace"
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, text_statistics
+from rsd_bench.dataset.splits import folded_question
 from rsd_bench.sources.source import Media, Query, Source, SourceProblem
 from rsd_bench.sources.store.merge import AS_BEFORE, REPLACE, query_conflict
 from rsd_bench.sources.store.store_media import Stored, media_of, store_media
@@ -36,6 +38,8 @@ class QueryIds:
     left_out: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
     total: int = 0  # queries of the source, those of earlier imports included
+    covers: bool = True  # every query that the store had of the source
+    adds: bool = False  # a query that the store had not
 
 
 def import_queries(source: Source, store: Path, folder: Path, merging: bool, report: Report) -> QueryIds:
@@ -43,6 +47,7 @@ def import_queries(source: Source, store: Path, folder: Path, merging: bool, rep
     name, ids = source.info.source, QueryIds()
     held = {row["query_id"]: row for row in rows_of(store, name, "queries", _COMPARED)} if merging else {}
     completed: dict[str, _Row] = {}
+    added: dict[str, tuple[str, ...]] = {}
     queries = tqdm(_ahead(source, store, report), desc=f"{name}: queries", unit="query", disable=None)
     with TableWriter(folder / "queries.parquet", "queries") as table:
         for query, storing in queries:
@@ -54,12 +59,33 @@ def import_queries(source: Source, store: Path, folder: Path, merging: bool, rep
                     completed[query.query_id] = row
             elif row is not None:
                 table.write(row)
+                added[query.query_id] = _shown(row)
             (ids.left_out if row is None else ids.kept).add(query.query_id)
             ids.groups.add(query.group)
         for row in rows_of(store, name, "queries") if merging else ():
             table.write({**row, **completed.get(row["query_id"], {})})
     ids.total = len(held.keys() | ids.kept)
+    ids.covers, ids.adds = held.keys() <= ids.kept, bool(ids.kept - held.keys())
+    if twins := _twins(held, added):
+        old_id, new_id = next(iter(twins.items()))
+        what = (
+            f"{len(twins):,} of {len(added):,} new queries are in the store under other ids: {new_id!r} is {old_id!r}"
+        )
+        report(SourceProblem(str(store / "sources" / name), what, "give it a source id of its own, or equal ids"))
     return ids
+
+
+def _shown(row: _Row) -> tuple[str, ...]:
+    """What a query asks about what."""
+    return folded_question(row["question"]), *_contents(media_of(row))
+
+
+def _twins(held: Mapping[str, _Row], added: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Ids of queries in the store, and under which ids an import has them again, where most of what it adds is such."""
+    shown_by = Counter(map(_shown, held.values()))  # a prompt that several share tells none of them
+    of = {shown: query_id for query_id, row in held.items() if shown_by[shown := _shown(row)] == 1}
+    found = {of[shown]: query_id for query_id, shown in added.items() if shown in of}
+    return found if 2 * len(found) > len(added) else {}
 
 
 def _merged(query: Query, held: _Row, row: _Row, report: Report) -> _Row | None:
@@ -67,7 +93,7 @@ def _merged(query: Query, held: _Row, row: _Row, report: Report) -> _Row | None:
     differs = query_conflict({**held, "media": _contents(media_of(held))}, {**row, "media": _contents(row["media"])})
     if differs:
         fix = AS_BEFORE if differs.startswith(("its domain", "its group", "its modality")) else REPLACE
-        report(Problem(query.where, f"query {query.query_id!r}: {differs}", fix))
+        report(SourceProblem(query.where, f"query {query.query_id!r}: {differs}", fix))  # another query under its id
         return None
     completion = {} if held["reference_answer"] is not None else {"reference_answer": row["reference_answer"]}
     return completion if media_of(held) else completion | {name: row[name] for name in _OF_MEDIA}

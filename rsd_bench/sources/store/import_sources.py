@@ -98,10 +98,11 @@ def _import(one: Opened, store: Path, folder: Path, aliases: Mapping[str, str], 
     name = source.info.source
     merging = not policy.replace and is_held(store, name)
     info: dict[str, Any] = asdict(source.info)
-    if merging:
-        info, contradictions = merged_info(source_info(store, name), source.info, str(store / "sources" / name))
-        one.problems.extend(contradictions)
     ids = import_queries(source, store, folder, merging, report)
+    if merging:
+        where, shares = str(store / "sources" / name), {"covers": ids.covers, "adds": ids.adds}
+        info, contradictions = merged_info(source_info(store, name), source.info, where, **shares)
+        one.problems.extend(contradictions)
     models, not_scored = import_outcomes(source, store, folder, merging, ids, aliases, report)
     import_variants(source, store, folder, merging, ids.groups, aliases, report)
     if merging:

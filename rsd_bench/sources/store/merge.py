@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rsd_bench.config import UNSUPPORTED
 from rsd_bench.sources.source import SourceInfo, SourceProblem
 from rsd_bench.types import Problem
 
@@ -40,22 +39,33 @@ def merged_outcome(held: Mapping[str, Any], new: Mapping[str, Any], ours: bool) 
 
     ours: a judge of this package gave the score that the store holds: an import that has none does not take it away.
     """
-    statuses = {held["status"], new["status"]}
-    scored_later = "unscored" in statuses or (ours and new["score"] is None)
     for name in new.keys() - {"status", "query_id", "model"}:
         if held[name] is not None and new[name] is not None and held[name] != new[name]:
-            if name in ("n_judgments", "latency_basis", "energy_basis", "detail"):
-                continue  # follow from what they count or belong to, which is compared itself
+            if name in ("latency_basis", "energy_basis", "detail") or (
+                name == "n_judgments" and not (held[name] and new[name])
+            ):
+                continue  # follow from what they belong to, which is compared itself
             return _two(name, held[name], new[name])
-    if len(statuses) > 1 and not scored_later:
+    status = _status(held, new, ours)
+    if status is None:
         return _two("status", held["status"], new["status"])
     filled = {name: held[name] if held[name] is not None else value for name, value in new.items()}
-    if UNSUPPORTED in statuses:
-        filled["status"] = UNSUPPORTED
-    else:
-        filled["status"] = "ok" if filled["score"] is not None else held["status"]
+    filled["status"] = status
     filled["n_judgments"] = max(held["n_judgments"] or 0, new["n_judgments"] or 0)
     return filled
+
+
+def _status(held: Mapping[str, Any], new: Mapping[str, Any], ours: bool) -> str | None:
+    """The status of an outcome that two imports tell of; None where they contradict each other.
+
+    `unscored` says only that nobody has looked at an answer: any verdict on the same answer goes beyond it.
+    """
+    statuses: tuple[str, str] = (held["status"], new["status"])
+    if statuses[0] == statuses[1]:
+        return statuses[0]
+    if "unscored" not in statuses or held["response"] != new["response"]:
+        return statuses[0] if ours and new["status"] == "unscored" and new["response"] is None else None
+    return next(status for status in statuses if status != "unscored")
 
 
 def _two(name: str, held: Any, new: Any) -> str:
@@ -65,27 +75,42 @@ def _two(name: str, held: Any, new: Any) -> str:
     return f"its {name} is {shown[1]} here and {shown[0]} in the store"
 
 
-def merged_info(held: Mapping[str, Any], new: SourceInfo, where: str) -> tuple[dict[str, Any], list[Problem]]:
-    """Provenance of a source after another import into it; a licence that was stated otherwise is a Problem."""
+def merged_info(
+    held: Mapping[str, Any], new: SourceInfo, where: str, *, covers: bool, adds: bool
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Provenance of a source after another import into it, and what of it contradicts what the store says.
+
+    covers: the import has every query of the source. adds: it has queries that the store has not. A licence speaks of
+    the queries that came with it: it is not spread over others. Scores of two rules are no scores of one source.
+    """
     info = dict(held)
     problems: list[Problem] = []
     stated = asdict(new)
-    if held.get("license") in (None, _UNSTATED):
-        info |= {name: stated[name] for name in ("license", "redistributable")}
-    elif new.license != _UNSTATED and (new.license, new.redistributable) != (
-        held["license"],
-        held.get("redistributable"),
-    ):
-        what = f"source {new.source!r} " + _two("licence", _licence(held), _licence(stated))
-        problems.append(SourceProblem(where, what, "state one licence for the source, or import with --replace"))
-    for name in ("notes", "score_rule"):
-        info[name] = _joined(held.get(name, ""), stated[name])
+    licences = [(info["license"], bool(info.get("redistributable"))) for info in (held, stated)]
+    if licences[0] != licences[1]:
+        if licences[0][0] == _UNSTATED and covers:
+            info |= {name: stated[name] for name in ("license", "redistributable")}
+        elif licences[1][0] != _UNSTATED or adds:
+            what = f"source {new.source!r} " + _two("licence", _licence(held), _licence(stated))
+            problems.append(SourceProblem(where, what, "state one licence for the source, or import with --replace"))
+    rules_of = (held.get("score_rule", ""), new.score_rule)
+    rules = [rule.partition(";")[0] for rule in rules_of if _scores(rule)]
+    if len(set(rules)) > 1:
+        what = f"source {new.source!r}: its scores are by the rule {rules[1]!r} here and {rules[0]!r} in the store"
+        fix = "score all by one metric, scorer and scale (or import all in one command), or import with --replace"
+        problems.append(SourceProblem(where, what, fix))
+    info["notes"] = _joined(held.get("notes", ""), new.notes)
+    info["score_rule"] = "; ".join(dict.fromkeys(rule for rule in rules_of if _scores(rule))) or new.score_rule
     for name in ("repository", "commit"):
         if held.get(name) and stated[name] and held[name] != stated[name]:
             info["notes"] = _joined(info["notes"], f"also {name} {stated[name]}")
         else:
             info[name] = held.get(name) or stated[name]
     return info, problems
+
+
+def _scores(rule: str) -> bool:
+    return bool(rule) and not rule.startswith(("unscored", "no responses"))
 
 
 def _joined(held: str, new: str) -> str:

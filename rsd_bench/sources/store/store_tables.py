@@ -101,8 +101,8 @@ def source_info(store: Path, source: str) -> dict[str, Any]:
     path = store / "sources" / source / "source.json"
     with reading(path):
         loaded = json.loads(path.read_text("utf-8"))
-        if not isinstance(loaded, dict):
-            raise ValueError("it holds no JSON object")
+        if not (isinstance(loaded, dict) and loaded.get("source") == source and isinstance(loaded.get("models"), dict)):
+            raise ValueError("it is not what an import wrote")
     return loaded
 
 
