@@ -41,7 +41,7 @@ def new_folder(dest: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path
     """
     dest = Path(os.path.abspath(dest))  # noqa: PTH100 - resolve() would follow a symlinked dest
     if dest.exists() and not (dest.is_dir() and not any(dest.iterdir())) and not (dest.is_dir() and may_replace(dest)):
-        raise InputError.at(dest, "exists and was not written by this command", "name a new or an empty folder")
+        raise InputError.at(dest, "exists and is nothing that this may replace", "name a new or an empty folder")
     dest.parent.mkdir(parents=True, exist_ok=True)
     partial, old = _beside(dest, "partial"), _beside(dest, "old")
     with _locked(dest):

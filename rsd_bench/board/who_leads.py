@@ -16,7 +16,7 @@ import numpy as np
 
 from rsd_bench.board.build_board import submission_folders
 from rsd_bench.board.scored import UNREADABLE, refusal
-from rsd_bench.config import N_BOOT, N_BOOT_BANDS, SCENARIOS
+from rsd_bench.config import N_BOOT, N_BOOT_BANDS
 from rsd_bench.dataset.benchmark import Benchmark, Part
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.result import rounded
@@ -89,7 +89,8 @@ def who_leads(submissions: Path, scenarios: Mapping[str, Scenario], benchmark: B
     entered = {name: found for name, found in sound.items() if any(at == track for at, _ in found.p_edge)}
     if not entered:
         raise InputError.at(submissions, f"holds no submission that enters {track!r}", "name the right --submissions")
-    field = _Field(track, part, resampling_units(part.group_codes, _SEED), tuple(entered.values()))
+    units = resampling_units(part.group_codes, _SEED)
+    field = _Field(track, part, units, tuple(entered.values()), benchmark.scenarios)
     rankings = tuple(_ranking(field, scenario) for scenario in scenarios.values())
     return WhoLeads(
         track=track,
@@ -121,6 +122,7 @@ class _Field:
     part: Part
     units: IntArray
     submissions: tuple[Submission, ...]
+    named: Mapping[str, Scenario]  # the scenarios of the dataset, which submissions name a tau for
 
     @property
     def groups(self) -> int:
@@ -136,7 +138,7 @@ class _Field:
 def _ranking(field: _Field, scenario: Scenario) -> ScenarioRanking:
     best_fixed = better_fixed(reference_scores(field.part.outcomes, scenario))
     fixed, of_fixed = field.rcs(np.full(len(field.part), best_fixed == "all-edge"), 0.0, scenario)
-    bases = [decided_for(submission, field.track, scenario, SCENARIOS) for submission in field.submissions]
+    bases = [decided_for(submission, field.track, scenario, field.named) for submission in field.submissions]
     of_each = [
         field.rcs(route_of(submission, field.track, basis), submission.router_latency_s, scenario)
         for submission, basis in zip(field.submissions, bases, strict=True)

@@ -52,9 +52,16 @@ def build_dataset(
 
     features: a folder that `rsd-bench features encode` wrote; its vectors become part of a lite edition.
 
-    InputError where the recipe and the store do not fit, or `out` holds something else.
+    InputError where the recipe and the store do not fit, or `out` holds something else, another dataset included.
     """
-    with new_folder(out, may_replace=_is_dataset) as folder:
+
+    def another_build(folder: Path) -> bool:
+        try:
+            return read_manifest(folder).name == recipe.name
+        except InputError:
+            return False
+
+    with new_folder(out, may_replace=another_build) as folder:
         if lite:
             full = folder / ".full"  # inside: the next build clears what a killed one leaves
             full.mkdir()
@@ -64,14 +71,6 @@ def build_dataset(
         else:
             _write_full(recipe, store, folder)
         return read_manifest(folder)
-
-
-def _is_dataset(folder: Path) -> bool:
-    try:
-        read_manifest(folder)
-    except InputError:
-        return False
-    return True
 
 
 def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:

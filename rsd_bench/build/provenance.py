@@ -13,6 +13,7 @@ from typing import Any
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.config import MES_LEVELS
 from rsd_bench.dataset.manifest import Manifest
+from rsd_bench.dataset.tables import read_table
 from rsd_bench.model_names import what_moved
 from rsd_bench.sources.store.damage import reading
 from rsd_bench.sources.store.outcomes import AUDIT
@@ -52,6 +53,18 @@ def moved_models(manifest: Manifest) -> list[Problem]:
             served.setdefault((judge, judge.partition("/")[2]), set()).update(entry.get("served_models", ()))
     fix = "name a dated id and ask again, or tell the readers of the dataset"
     return [Problem(who, moved, fix) for (who, asked), names in served.items() if (moved := what_moved(asked, names))]
+
+
+def ungrouped(folder: Path, manifest: Manifest) -> list[Problem]:
+    """A warning where queries are about media that nobody has: those of one picture may stand in several splits."""
+    if "modality" not in manifest.optional("pairs"):
+        return []
+    kept = "image_sha256", "modality", "source"
+    pairs = read_table(folder, "pairs", list(kept)).to_pandas()
+    away = pairs[pairs["image_sha256"].isna() & pairs["modality"].str.contains("image")]["source"].value_counts()
+    fix = "import them with their images, or give a `group`"
+    what = "queries are about images that are not here: two about one image may stand in different splits"
+    return [Problem(f"source {source}", f"{n} {what}", fix) for source, n in away.sort_index().items()]
 
 
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any] | None:

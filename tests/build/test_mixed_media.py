@@ -8,7 +8,7 @@ from typing import Any
 
 import datasets
 import pytest
-from conftest import RECIPE, Records
+from conftest import RECIPE, Records, call_cli
 
 import rsd_bench as rsd
 from rsd_bench.build.build_dataset import build_dataset
@@ -113,3 +113,22 @@ def test_an_outcome_of_a_model_that_takes_no_such_medium_is_sound(tmp_path: Path
     assert not manifest.missing and check_dataset(tmp_path / "full") == []
     pairs = open_benchmark(tmp_path / "full").queries.set_index("query_id")
     assert pairs.loc["toy/0", "small_score"] == 0
+
+
+def test_queries_whose_pictures_nobody_has_are_told(tmp_path: Path) -> None:
+    """Without pictures nothing says which queries are about one: they stood in several splits, and nobody was told."""
+    records = Records(tmp_path / "toy", n=60)
+    for row in records.queries[:20]:
+        del row["image"]
+        row |= {"modality": "image", "media_available": False}
+    problems: list[Any] = []
+    import_source(open_records(records.write(), problems.append), tmp_path / "store", {}, problems)
+    (tmp_path / "recipe.toml").write_text('name = "toy-rsd"\npair = { small = "tiny", large = "huge" }\n')
+    run = call_cli("data", "build", tmp_path / "recipe.toml", "--store", tmp_path / "store", "--out", tmp_path / "full")
+    assert run.returncode == 0
+    assert "warning: source toy: 20 queries are about images that are not here" in run.stderr
+    (tmp_path / "recipe.toml").write_text('name = "other"\npair = { small = "tiny", large = "huge" }\n')
+    again = call_cli(
+        "data", "build", tmp_path / "recipe.toml", "--store", tmp_path / "store", "--out", tmp_path / "full"
+    )
+    assert again.returncode == 1 and "name a new or an empty folder" in again.stderr  # it holds another dataset

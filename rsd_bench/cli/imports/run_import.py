@@ -105,11 +105,14 @@ def run_import(inputs: dict[str, Opener], options: ImportOptions) -> None:
         rows.append((info["source"], info["queries"], len(info["models"]), scored, info["license"]))
     say(table(rows))
     say(f"\nstore  {options.out}")
+    for info in infos:
+        for status, n in info["not_scored"].items():
+            say(f"not scored  {info['source']}: {n:,} {status}")
     for name in held:
         what = "what the store had of that source is gone" if options.replace else "added to what the store had of it"
         say(f"{'replaced' if options.replace else 'merged'}  {name}: {what}")
     if left_out:
-        say(f"left out  {len(left_out)} rows with problems; source.json lists them")
+        say(f"left out  rows with problems: {len(left_out)} problems, which source.json lists")
         warn(left_out)
 
 

@@ -114,6 +114,12 @@ def _vlmevalkit(by_kind: Mapping[str, list[FileShape]]) -> Iterator[Part]:
     predictions, judges = by_kind["vlmevalkit-predictions"], by_kind["vlmevalkit-judge"]
     benchmarks = {shape.path.stem.removesuffix("_local"): shape for shape in by_kind["vlmevalkit-benchmark"]}
     alone = [judge for judge in judges if not any(_judges(judge, shape) for shape in predictions)]
+    for judge in list(alone):
+        if judged := _judged_beside(judge):
+            alone.remove(judge)
+            note = f"inspect the folder, which has both: rsd-bench data inspect {quoted(judge.path.parent)}"
+            what = f"a judge file of VLMEvalKit, of the predictions in {judged.name} beside it"
+            yield Part(str(judge.path), what, "vlmevalkit", counts=row_counts([judge], "rows"), notes=(note,))
     answers = [*predictions, *alone]  # a judge file repeats the predictions that it judges
     splits = _models_and_sets([shape.path.stem for shape in answers], benchmarks)
     for shape in [table for table in by_kind["table"] if _is_outside(table)]:
@@ -139,7 +145,8 @@ def _benchmark(
         options.append("--no-images" if tsv else f"--no-images --source {slug(name) or 'vlmevalkit'}")
         have = "the folder of its images" if tsv else f"{name}.tsv, which holds questions and images"
         add = "--images DIR in place of --no-images" if tsv else "--tsv FILE in place of --no-images"
-        notes += (f"texts and outcomes alone: where you have {have}, {add}",)
+        folder = "" if tsv else "; where you have its images as files, --images DIR"
+        notes += (f"texts and outcomes alone: where you have {have}, {add}{folder}",)
     scored = 0
     for model, shape in answers:
         judge = shape if shape.kind == "vlmevalkit-judge" else next((j for j in judges if _judges(j, shape)), None)
@@ -160,6 +167,13 @@ def _benchmark(
     commands = (command,) if answers else ()
     what = f"VLMEvalKit files of {name}"
     return Part(str(_folder_of(files)), what, "vlmevalkit", commands, counts, models, more, notes)
+
+
+def _judged_beside(judge: FileShape) -> Path | None:
+    """The prediction file that lies beside a judge file and is called as it begins; None where there is none."""
+    beside = sorted(path for path in judge.path.parent.iterdir() if path.suffix == judge.path.suffix)
+    found = [path for path in beside if judge.path.stem.startswith(f"{path.stem}_")]
+    return max(found, key=lambda path: len(path.stem), default=None)
 
 
 def _is_outside(shape: FileShape) -> bool:

@@ -28,15 +28,15 @@ def import_outcomes(
     ids: QueryIds,
     aliases: Mapping[str, str],
     report: Report,
-) -> dict[str, int]:
+) -> tuple[dict[str, int], dict[str, int]]:
     """Write responses.parquet and judgments.parquet: the new, then what the store has where `merging`, completed.
 
-    Returns the number of scored answers by model, earlier imports included.
+    Returns the number of scored answers by model, and of the others by status, earlier imports included.
     """
     name = source.info.source
     held = {(row["query_id"], row["model"]): row for row in rows_of(store, name, "responses")} if merging else {}
     completed: dict[_Key, dict[str, Any]] = {}
-    scored = Counter({model: 0 for _, model in held})
+    scored, others = Counter({model: 0 for _, model in held}), Counter[str]()
     with (
         TableWriter(folder / "responses.parquet", "responses") as outcomes,
         TableWriter(folder / "judgments.parquet", "judgments") as calls,
@@ -56,15 +56,17 @@ def import_outcomes(
             else:
                 outcomes.write(row)
                 scored[model] += row["score"] is not None
+                others[row["status"]] += row["score"] is None
             for judgment in response.judgments if new_calls else ():
                 calls.write({"query_id": key[0], "model": model, "judge": response.judge, **asdict(judgment)})
         for row in rows_of(store, name, "responses") if merging else ():
             row = completed.get((row["query_id"], row["model"]), row)
             outcomes.write(row)
             scored[row["model"]] += row["score"] is not None
+            others[row["status"]] += row["score"] is None
         for call in rows_of(store, name, "judgments") if merging else ():
             calls.write(call)
-    return dict(sorted(scored.items()))
+    return dict(sorted(scored.items())), {status: n for status, n in sorted(others.items()) if n}
 
 
 def _checked(

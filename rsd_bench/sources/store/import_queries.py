@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, text_statistics
 from rsd_bench.sources.source import Media, Query, Source, SourceProblem
-from rsd_bench.sources.store.merge import REPLACE, query_conflict
+from rsd_bench.sources.store.merge import AS_BEFORE, REPLACE, query_conflict
 from rsd_bench.sources.store.store_media import Stored, media_of, store_media
 from rsd_bench.sources.store.store_tables import TableWriter, rows_of
 from rsd_bench.types import Problem, Report
@@ -66,7 +66,8 @@ def _merged(query: Query, held: _Row, row: _Row, report: Report) -> _Row | None:
     """The columns that complete what the store has of a query; None where the two contradict each other."""
     differs = query_conflict({**held, "media": _contents(media_of(held))}, {**row, "media": _contents(row["media"])})
     if differs:
-        report(Problem(query.where, f"query {query.query_id!r}: {differs}", REPLACE))
+        fix = AS_BEFORE if differs.startswith(("its domain", "its group", "its modality")) else REPLACE
+        report(Problem(query.where, f"query {query.query_id!r}: {differs}", fix))
         return None
     completion = {} if held["reference_answer"] is not None else {"reference_answer": row["reference_answer"]}
     return completion if media_of(held) else completion | {name: row[name] for name in _OF_MEDIA}

@@ -102,8 +102,9 @@ def _import(one: Opened, store: Path, folder: Path, aliases: Mapping[str, str], 
         info, contradictions = merged_info(source_info(store, name), source.info, str(store / "sources" / name))
         one.problems.extend(contradictions)
     ids = import_queries(source, store, folder, merging, report)
-    models = import_outcomes(source, store, folder, merging, ids, aliases, report)
+    models, not_scored = import_outcomes(source, store, folder, merging, ids, aliases, report)
     import_variants(source, store, folder, merging, ids.groups, aliases, report)
     if merging:
         keep_audit(store / "sources" / name, folder)
-    return info | {"queries": ids.total, "models": models}
+    info.pop("left_out", None)
+    return info | {"queries": ids.total, "models": models, "not_scored": not_scored}

@@ -15,6 +15,7 @@ from rsd_bench.sources.source import SourceInfo, SourceProblem
 from rsd_bench.types import Problem
 
 REPLACE = "correct one of the two, or import with --replace, which drops what the store has of this source"
+AS_BEFORE = "import with the options of the first (domain column, images), or --replace, which drops what the store has"
 _QUERY = ("domain", "group", "question", "modality")  # must be equal; a reference answer and media may be added
 _UNSTATED = "unknown"  # licence of files that state none
 _SHOWN = 60  # characters of a value in a message
