@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import LITE, Records, call_cli, png
+from inspect_logs import zstd_zip
 from openpyxl import Workbook
 from tables import LONG, prepare, rows_of, widened, write
 from toy_builds import imported
@@ -147,6 +148,18 @@ def test_inspect_logs_of_both_kinds(tmp_path: Path) -> None:
     assert typed(part)[2:5] == ["inspect", str(tmp_path / "a.json"), str(tmp_path / "b.eval")]
     assert any("the log holds no samples" in note for note in part["notes"])
     assert typed(one(tmp_path / "b.eval"))[3] == str(tmp_path / "b.eval")
+
+
+@pytest.mark.parametrize("header", [b"{", b"[]", b'{"eval": 3}', b'{"eval": {"model": "m"}}'])
+def test_an_archive_packed_otherwise_or_damaged_is_still_a_log(tmp_path: Path, header: bytes) -> None:
+    (tmp_path / "a.eval").write_bytes(zstd_zip({"header.json": header, "samples/1_epoch_1.json": b"{}"}))
+    with zipfile.ZipFile(tmp_path / "b.eval", "w") as archive:
+        archive.writestr("header.json", header)
+        archive.writestr("summaries.json", header)
+        archive.writestr("samples/1_epoch_1.json", "{}")
+    part = one(tmp_path)
+    assert (part["importer"], part["counts"]["files"], part["counts"]["rows"]) == ("inspect", 2, 2)
+    assert part["models"] == (["m"] if b"model" in header else [])
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.json", "t.parquet", "t.csv.gz"])

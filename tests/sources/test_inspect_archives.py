@@ -14,7 +14,8 @@ import pytest
 from inspect_logs import log, sample, write_eval, zstd_zip
 
 from rsd_bench import config
-from rsd_bench.sources.inspect_ai.open_inspect import inspect_log, open_inspect
+from rsd_bench.sources.inspect_ai import inspect_log
+from rsd_bench.sources.inspect_ai.open_inspect import open_inspect
 from rsd_bench.types import InputError, Problem
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.dataset.image_kinds import IMAGE_FORMATS, image_kind
@@ -20,7 +22,6 @@ from rsd_bench.sources.cells import is_empty
 from rsd_bench.sources.json_records import top_level
 from rsd_bench.sources.spreadsheets import read_table
 from rsd_bench.sources.table.table_files import KINDS, is_pickle, table_file
-from rsd_bench.types import InputError
 
 _MOST_ROWS = 100_000
 _MOST_CHARACTERS = 64_000_000
@@ -70,7 +71,7 @@ def shape_of(path: Path) -> FileShape:
         if suffix not in KINDS or kind:
             return FileShape(path, "other", note=f"is {kind}" if kind else "")
         return _document(path) if suffix == ".json" else _table(path)
-    except (OSError, EOFError, ValueError, InputError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, pa.ArrowException, zipfile.BadZipFile, zlib.error) as error:
         return FileShape(path, "other", note=" ".join(str(error).split())[:200])
 
 
@@ -171,16 +172,24 @@ def _archive(path: Path) -> FileShape:
         if not (samples or "header.json" in names or "_journal/start.json" in names):
             return FileShape(path, "other", note="a zip file that no importer reads")
         shape = FileShape(path, "inspect", rows=len(samples))
-        for name in ("header.json", "_journal/start.json"):
-            if name in names and archive.getinfo(name).file_size <= _MOST_BYTES:
-                described = json.loads(archive.read(name))
-                model = described.get("eval", {}).get("model") if isinstance(described, dict) else None
-                shape.models = {model} if isinstance(model, str) else set()
-                break
-        if "summaries.json" in names and archive.getinfo("summaries.json").file_size <= _MOST_BYTES:
-            summaries = json.loads(archive.read("summaries.json"))
+        header = _member(archive, "header.json") or _member(archive, "_journal/start.json")
+        described = header.get("eval") if isinstance(header, dict) else None
+        if isinstance(described, dict) and isinstance(model := described.get("model"), str):
+            shape.models = {model}
+        summaries = _member(archive, "summaries.json")
+        if isinstance(summaries, list):
             shape.scored = sum(bool(one.get("scores")) for one in summaries if isinstance(one, dict))
     return shape
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Any:
+    """The JSON of a file in an archive; None where it has none, or it is too large, damaged or packed otherwise."""
+    try:
+        if archive.getinfo(name).file_size <= _MOST_BYTES:
+            return json.loads(archive.read(name))
+    except (KeyError, ValueError, RecursionError, RuntimeError, OSError, EOFError, zlib.error, zipfile.BadZipFile):
+        pass  # RuntimeError: a method that zipfile does not know, or a password
+    return None
 
 
 def _count(shape: FileShape, rows: Iterator[Mapping[str, Any]]) -> None:
