@@ -1,11 +1,11 @@
 // How to read the page, and what its abbreviations stand for.
 const GLOSSARY = [
-  ["MES", "minimal expectation score: a delivered answer satisfies the user if its judge score, 0 to 10, is at least this"],
-  ["APSP", "average problem-solving probability: share of queries whose delivered answer scores at least MES"],
+  ["MES", "Minimal Expectation Score: a delivered answer satisfies the user if its judge score, 0 to 10, is at least this"],
+  ["APSP", "Average Problem-Solving Probability: share of queries whose delivered answer scores at least MES"],
   ["Mean score", "mean score of the delivered answers, divided by 10: the other reading of problem-solving probability"],
-  ["CA", "share of queries that the small model answers, on the edge"],
-  ["AIL", "average inference latency: seconds to an answer, those of the router and of the model that answered"],
-  ["RCS", "routing composite score: α APSP + β CA + γ (1 − AIL / AIL of all-cloud), weights of the scenario"],
+  ["CA", "Cost Advantage: share of queries that the small model answers, on the edge"],
+  ["AIL", "Average Inference Latency: seconds to an answer, those of the router and of the model that answered"],
+  ["RCS", "Routing Comprehensive Score: α APSP + β CA + γ (1 − AIL / AIL of all-cloud), weights of the scenario"],
   ["Gain", "RCS above the better of all-edge and all-cloud; its interval is of the paired difference"],
   ["Regret", "RCS below that of the RCS oracle"],
   ["Band", "routers that cannot be told apart: from the highest RCS down, one whose paired interval against the leader of the band contains 0 shares the band; intervals hold for all pairs at once (max-t)"],

@@ -2,7 +2,7 @@
 const COLUMNS = [
   { key: "band", title: "Band", first: "asc", hint: "Routers of one band cannot be told apart", cell: (r) => el("span", { class: "band" }, r.band) },
   { key: "name", title: "Router", first: "asc", class: "name" },
-  { key: "rcs", title: "RCS", first: "desc", hint: "Routing composite score, with its 95 % interval", cell: (r) => [number(r.rcs), " ", el("span", { class: "ci" }, `[${number(r.low, 3)}, ${number(r.high, 3)}]`)] },
+  { key: "rcs", title: "RCS", first: "desc", hint: "Routing Comprehensive Score, with its 95 % interval", cell: (r) => [number(r.rcs), " ", el("span", { class: "ci" }, `[${number(r.low, 3)}, ${number(r.high, 3)}]`)] },
   { key: "gain", title: "Gain", first: "desc", hint: "RCS above the best fixed policy; the 95 % interval is of the paired difference",
     cell: (r) => [el("span", { class: tone(r) }, signed(r.gain)), missing(r.gainLow) ? null : el("span", { class: "ci under" }, between(r.gainLow, r.gainHigh))] },
   { key: "interval", title: "Interval of the gain", class: "whiskers" },
