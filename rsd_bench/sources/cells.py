@@ -67,7 +67,8 @@ def cell_score(value: Any, scale: str) -> float:
     if scale == "true/false":
         truth = _TRUTH.get(row_id(cell_text(value)).lower())
         if truth is None:
-            raise ValueError(f"is {_shown(value)}, which is neither true nor false")
+            words = ", ".join(_TRUTH)
+            raise ValueError(f"is {_shown(value)}, which is neither true nor false: {words} (other words: [labels])")
         number = truth
     else:
         number = cell_number(value, 0, SCALES[scale])

@@ -202,7 +202,7 @@ def test_models_of_a_wide_table(tmp_path: Path) -> None:
     for row in wide:
         row["total_usd"] = 1
     found = read(write(tmp_path / "t.csv", wide), mapping)
-    assert "model 'total' has no column total_right, total|said, total_ms -> list the models" in found.said
+    assert "model 'total' has no column total_right, total|said, total_ms -> fix the pattern" in found.said
     assert found.of_source == found.problems
     mapping.write_text(f"models = {json.dumps(MODELS)}\n{WIDE}")
     assert read(tmp_path / "t.csv", mapping).problems == []

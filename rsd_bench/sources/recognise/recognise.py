@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rsd_bench.sources.recognise.file_shapes import FileShape, shape_of
 from rsd_bench.sources.recognise.recognised_files import STORE, Part, parts_of, quoted, row_counts
 from rsd_bench.types import InputError
 
 _MOST_FILES = 2_000
+_SHOWN_MODELS = 12
 
 
 def recognise(path: Path) -> list[Part]:
@@ -83,7 +85,15 @@ def _store(path: Path) -> Part:
     }
     command = f"rsd-bench data build recipe.toml --store {quoted(path)} --out my-rsd"
     what = f"a store of imported sources: {', '.join(str(info.get('source')) for info in infos)}"
-    return Part(str(path), what, None, (command,), counts, tuple(models))
+    return Part(str(path), what, None, (command,), counts, tuple(models), notes=tuple(map(_scores_of, infos)))
+
+
+def _scores_of(info: Mapping[str, Any]) -> str:
+    """The models of a source by their number of scores: a pair needs two that have many of the same queries."""
+    scored = sorted(info["models"].items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{model} {n:,}" for model, n in scored[:_SHOWN_MODELS])
+    more = f" and {len(scored) - _SHOWN_MODELS} more" if len(scored) > _SHOWN_MODELS else ""
+    return f"scores of {info['source']}: {shown or 'none'}{more}"
 
 
 def _dataset(path: Path) -> Part:

@@ -94,7 +94,10 @@ class TableMap:
             its = {name: pattern.replace(MODEL, model) for name, pattern in self.outcomes.items()}
             if missing := [column for column in its.values() if column not in have]:
                 what = f"model {model!r} has no column {', '.join(missing)}"
-                report(SourceProblem(where, what, 'list the models that are to be imported: models = ["..."]'))
+                fix = (
+                    'fix the pattern, leave its line out, or list the models that are to be imported: models = ["..."]'
+                )
+                report(SourceProblem(where, what, fix))
             else:
                 found[model] = its
         return found
@@ -170,11 +173,11 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 def _query_faults(fields: Mapping[str, Any]) -> Iterator[str]:
     columns, constants = fields["columns"], fields.get("constants", {})
     if ("domain" in columns) == ("domain" in constants):
-        yield "domain is not given exactly once: [columns] domain, or [constants] domain"
+        yield f"domain is {_times(columns, 'domain')}: give [columns] domain, or [constants] domain"
     if "domain" in constants and slug(constants["domain"]) is None:
         yield f"constants.domain {constants['domain']!r} has no Latin letter or digit"
     if ("id" in columns) == ("id_rule" in fields):
-        yield 'the id is not given exactly once: [columns] id, or id_rule = "row" or "question"'
+        yield f'the id is {_times(columns, "id")}: give [columns] id, or id_rule = "row" or "question"'
     kinds = [kind for kind in MEDIA_KINDS if kind in columns]
     if not kinds and "modality" not in fields:
         yield 'no image, audio or video column is given, and no modality: "text", or "image" for images not to be had'
@@ -191,6 +194,11 @@ def _query_faults(fields: Mapping[str, Any]) -> Iterator[str]:
         else:
             if groups != 1:
                 yield f"match.{name} has {groups} groups in brackets, not one"
+
+
+def _times(columns: Mapping[str, Any], name: str) -> str:
+    """How often something is given that can stand in [columns] or elsewhere, and does in both or in neither."""
+    return "given twice" if name in columns else "not given"
 
 
 def _outcome_faults(fields: Mapping[str, Any]) -> Iterator[str]:
@@ -212,7 +220,7 @@ def _outcome_faults(fields: Mapping[str, Any]) -> Iterator[str]:
         if "model" in columns or "model" in constants:
             yield f"a model is given, and columns by {MODEL} too"
     elif ("model" in columns) == ("model" in constants):
-        yield f"the model is not given exactly once: [outcomes] model, [constants] model, or columns by {MODEL}"
+        yield f"the model is {_times(columns, 'model')}: give [outcomes] model, [constants] model, or columns by {MODEL}"
     if "models" in fields and not wide:
         yield f"models lists those of a wide table, whose [outcomes] hold {MODEL}"
     if ("score" in columns) != ("score_scale" in fields or "labels" in fields):

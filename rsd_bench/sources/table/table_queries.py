@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from rsd_bench.sources.cells import cell_text
-from rsd_bench.sources.ids import slug
+from rsd_bench.sources.ids import row_id, slug
 from rsd_bench.sources.media_cells import MediaColumn
 from rsd_bench.sources.named_media import image_in, media_in, require_no_way_out
 from rsd_bench.sources.source import MEDIA_KINDS, Media, Query, SourceProblem
@@ -84,7 +84,7 @@ def _found(cells: Mapping[str, Any], name: str) -> tuple[bool, Any]:
 def id_of(row: TableRow, columns: Sequence[str], mapping: TableMap) -> str:
     """The id of the query that a row is about. ValueError where it has none."""
     if columns:
-        parts = [cell_text(find(row.cells, column)) for column in columns]
+        parts = [row_id(cell_text(find(row.cells, column))) for column in columns]
         if not all(parts):
             raise ValueError(f"{columns[parts.index('')]} is empty, and it is the id")
         query = "/".join(parts)
@@ -145,7 +145,10 @@ def has_columns(file: TableFile, columns: Sequence[str], mapping: TableMap, repo
 def _no_column(file: TableFile, missing: Mapping[str, None]) -> SourceProblem:
     have = ", ".join(name for name in file.columns if name)
     what = f"has no column {', '.join(missing)}; it has {have if len(have) <= 500 else f'{have[:500]}...'}"
-    return SourceProblem(str(file.path), what, "fix the names in the map, or name the right file")
+    fix = "fix the names in the map, or name the right file"
+    if len(file.columns) == 1 and ";" in have:
+        fix = "save it with commas or tabs between the cells: a semicolon separates none"
+    return SourceProblem(str(file.path), what, fix)
 
 
 def _describe(queries: Queries, index: int, row: TableRow, report: Report) -> None:
