@@ -220,7 +220,8 @@ def _outcome_faults(fields: Mapping[str, Any]) -> Iterator[str]:
         if "model" in columns or "model" in constants:
             yield f"a model is given, and columns by {MODEL} too"
     elif ("model" in columns) == ("model" in constants):
-        yield f"the model is {_times(columns, 'model')}: give [outcomes] model, [constants] model, or columns by {MODEL}"
+        times = _times(columns, "model")
+        yield f"the model is {times}: give [outcomes] model, [constants] model, or columns by {MODEL}"
     if "models" in fields and not wide:
         yield f"models lists those of a wide table, whose [outcomes] hold {MODEL}"
     if ("score" in columns) != ("score_scale" in fields or "labels" in fields):
