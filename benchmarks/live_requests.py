@@ -59,7 +59,9 @@ def write_store(store: Path, n: int) -> None:
             writer.write_table(pa.Table.from_pylist(rows, QUERIES))
     for name, schema in (("responses", RESPONSES), ("judgments", JUDGMENTS)):
         pq.write_table(schema.empty_table(), folder / f"{name}.parquet")
-    (folder / "source.json").write_text(json.dumps({"source": "load", "name": "load", "license": "CC0-1.0"}))
+    (folder / "source.json").write_text(
+        json.dumps({"source": "load", "name": "load", "license": "CC0-1.0", "models": {}})
+    )
 
 
 def _peak_mb() -> int:

@@ -43,7 +43,13 @@ class SourceInfo:
     commit: str = ""
     notes: str = ""
     score_rule: str = ""  # how the tool's own scores became 0-10
+    metric: str = ""  # what all scores of the source must be, where its tool gives several and one was chosen
     latency_basis: str = "reported"
+
+
+def metric_of(score_rule: str) -> str:
+    """The metric that a score rule speaks of, and its scale: the rule without what it adds; "" for no scores."""
+    return "" if score_rule.startswith(("unscored", "no responses")) else score_rule.partition(";")[0]
 
 
 @dataclass(frozen=True)

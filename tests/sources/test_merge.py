@@ -129,11 +129,11 @@ def test_a_licence_may_be_stated_later_for_the_same_queries(importing: Importing
     assert source_info(importing.store, "toy")["license"] == "CC0-1.0"
 
 
-def rule_of(importing: Importing, rule: str, *models: str) -> list[str]:
-    """Import with a score rule; the problems, if any."""
+def imported_by(importing: Importing, metric: str, *models: str) -> list[str]:
+    """Import scores of a metric; the problems, if any."""
     problems: list[Any] = []
     source = open_records(records(importing.folder, *models).write(), problems.append)
-    source = replace(source, info=replace(source.info, score_rule=rule))
+    source = replace(source, info=replace(source.info, metric=metric))
     try:
         import_source(source, importing.store, {}, problems)
     except InputError as error:
@@ -141,13 +141,13 @@ def rule_of(importing: Importing, rule: str, *models: str) -> list[str]:
     return []
 
 
-def test_scores_of_two_rules_are_no_scores_of_one_source(importing: Importing) -> None:
+def test_scores_of_two_metrics_are_no_scores_of_one_source(importing: Importing) -> None:
     """Two models were scored by two metrics, one import each, and a dataset was built of the pair."""
-    assert rule_of(importing, "unscored: no judge file", "third") == []
-    assert rule_of(importing, "tool exact_match (0-1) x 10; once", "tiny") == []
-    assert rule_of(importing, "tool exact_match (0-1) x 10; twice", "tiny") == []
-    (told,) = rule_of(importing, "tool f1 (0-1) x 10", "huge")
-    assert "by the rule 'tool f1 (0-1) x 10' here and 'tool exact_match (0-1) x 10' in the store" in told
+    assert imported_by(importing, "", "third") == []
+    assert imported_by(importing, "tool exact_match (0-1) x 10", "tiny") == []
+    assert imported_by(importing, "", "third") == []
+    (told,) = imported_by(importing, "tool f1 (0-1) x 10", "huge")
+    assert "its scores are 'tool f1 (0-1) x 10' here and 'tool exact_match (0-1) x 10' in the store" in told
 
 
 def test_queries_that_come_again_under_other_ids_are_told(importing: Importing, tmp_path: Path) -> None:

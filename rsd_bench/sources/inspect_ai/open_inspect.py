@@ -25,7 +25,7 @@ from rsd_bench.sources.inspect_ai.inspect_outcome import outcome
 from rsd_bench.sources.inspect_ai.inspect_sample import Sample, read_sample
 from rsd_bench.sources.inspect_ai.inspect_score import ScoreChoice
 from rsd_bench.sources.inspect_hint import inspect_hint
-from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo, SourceProblem
+from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo, SourceProblem, metric_of
 from rsd_bench.types import InputError, Problem, Report
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")  # a path of the machine that ran the log is no provenance
@@ -243,6 +243,7 @@ def _info(task: _Task, rule: str, ambiguous: str | None) -> SourceInfo:
         repository=next((text for text in locations if isinstance(text, str) and _HUB_ID.fullmatch(text)), ""),
         notes="; ".join(notes + ([ambiguous] if ambiguous else [])),
         score_rule=rule,
+        metric=metric_of(rule),
     )
 
 

@@ -33,7 +33,7 @@ from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.lm_eval.lm_eval_row import Row, read_row
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
-from rsd_bench.sources.source import Query, Response, Source, SourceInfo, SourceProblem
+from rsd_bench.sources.source import Query, Response, Source, SourceInfo, SourceProblem, metric_of
 from rsd_bench.types import InputError, Problem, Report
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl")
@@ -265,6 +265,7 @@ def _info(task: _Task, rule: str, ambiguous: str | None) -> SourceInfo:
         repository=next((p for p in paths if isinstance(p, str) and _HUB_ID.fullmatch(p)), ""),
         notes="; ".join(notes + ([ambiguous] if ambiguous else [])),
         score_rule=rule,
+        metric=metric_of(rule),
     )
 
 

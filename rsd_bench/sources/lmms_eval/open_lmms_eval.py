@@ -39,7 +39,7 @@ from rsd_bench.sources.lmms_eval.lmms_eval_sample import (
     read_doc,
     wanted_media,
 )
-from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo, SourceProblem, modality_of
+from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo, SourceProblem, metric_of, modality_of
 from rsd_bench.types import InputError, Problem, Report
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")  # a path of the machine that ran the log is no provenance
@@ -181,6 +181,7 @@ def _info(task: _Task, rule: str) -> SourceInfo:
         repository=repository,
         notes=notes,
         score_rule=rule,
+        metric=metric_of(rule),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rsd_bench.sources.source import SourceInfo, SourceProblem
+from rsd_bench.sources.source import SourceInfo, SourceProblem, metric_of
 from rsd_bench.types import Problem
 
 REPLACE = "correct one of the two, or import with --replace, which drops what the store has of this source"
@@ -81,7 +81,7 @@ def merged_info(
     """Provenance of a source after another import into it, and what of it contradicts what the store says.
 
     covers: the import has every query of the source. adds: it has queries that the store has not. A licence speaks of
-    the queries that came with it: it is not spread over others. Scores of two rules are no scores of one source.
+    the queries that came with it: it is not spread over others. Scores by two metrics are no scores of one source.
     """
     info = dict(held)
     problems: list[Problem] = []
@@ -93,24 +93,21 @@ def merged_info(
         elif licences[1][0] != _UNSTATED or adds:
             what = f"source {new.source!r} " + _two("licence", _licence(held), _licence(stated))
             problems.append(SourceProblem(where, what, "state one licence for the source, or import with --replace"))
-    rules_of = (held.get("score_rule", ""), new.score_rule)
-    rules = [rule.partition(";")[0] for rule in rules_of if _scores(rule)]
-    if len(set(rules)) > 1:
-        what = f"source {new.source!r}: its scores are by the rule {rules[1]!r} here and {rules[0]!r} in the store"
+    metrics = [metric for metric in (held.get("metric", ""), new.metric) if metric]
+    if len(set(metrics)) > 1:
+        what = f"source {new.source!r}: its scores are {metrics[1]!r} here and {metrics[0]!r} in the store"
         fix = "score all by one metric, scorer and scale (or import all in one command), or import with --replace"
         problems.append(SourceProblem(where, what, fix))
+    info["metric"] = metrics[0] if metrics else ""
     info["notes"] = _joined(held.get("notes", ""), new.notes)
-    info["score_rule"] = "; ".join(dict.fromkeys(rule for rule in rules_of if _scores(rule))) or new.score_rule
+    rules = [rule for rule in (held.get("score_rule", ""), new.score_rule) if metric_of(rule)]
+    info["score_rule"] = "; ".join(dict.fromkeys(rules)) or new.score_rule
     for name in ("repository", "commit"):
         if held.get(name) and stated[name] and held[name] != stated[name]:
             info["notes"] = _joined(info["notes"], f"also {name} {stated[name]}")
         else:
             info[name] = held.get(name) or stated[name]
     return info, problems
-
-
-def _scores(rule: str) -> bool:
-    return bool(rule) and not rule.startswith(("unscored", "no responses"))
 
 
 def _joined(held: str, new: str) -> str:

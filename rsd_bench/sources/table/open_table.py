@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rsd_bench.sources.source import Source, SourceInfo, SourceProblem
+from rsd_bench.sources.source import Source, SourceInfo, SourceProblem, metric_of
 from rsd_bench.sources.table.table_files import TableFile, table_file
 from rsd_bench.sources.table.table_map import TableMap, read_table_map
 from rsd_bench.sources.table.table_outcomes import outcomes_of, score_rule
@@ -71,5 +71,6 @@ def _info(mapping: TableMap, files: Sequence[Path]) -> SourceInfo:
         commit=str(fields.get("commit", "")),
         notes=f"{noted}; table: {names}{more}" if noted else f"table: {names}{more}",
         score_rule=score_rule(mapping),
+        metric=metric_of(score_rule(mapping)),
         latency_basis=str(fields.get("latency_basis", "reported")),
     )
