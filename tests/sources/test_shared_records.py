@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from conftest import call_cli
 from rsd_bench.build.index import build_index
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.metrics.label import label
-from rsd_bench.sources.store.store_tables import rows_of, source_info
+from rsd_bench.sources.store.store_tables import rows_of, source_info, sources_in
 
 #: The small and the large model of each source in its own words.
 PAIRS = {
@@ -29,22 +30,41 @@ PAIRS = {
     "visonlyqa": ("Qwen2-VL-7B-Instruct", "claude-3-5-sonnet-20240620"),
 }
 
+RSD_OPEN = ("dynamath", "mllm_bench", "visonlyqa")
+
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
+#: Those of rsd-open are imported by the tests of its edition as well, and take most of the time.
+NAMES = [pytest.param(name, marks=pytest.mark.heavy if name in RSD_OPEN else ()) for name in PAIRS]
+
+
 @pytest.fixture(scope="module")
-def store(records: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All sources, imported by one command."""
-    out = tmp_path_factory.mktemp("all") / "store"
-    run = call_cli("data", "import", "records", *(records / name for name in PAIRS), "--out", out)
+def store_of(records: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A store that holds one source, imported when it is first asked for."""
+    root = tmp_path_factory.mktemp("stores")
+
+    def imported(name: str) -> Path:
+        if not (root / name).exists():
+            run = call_cli("data", "import", "records", records / name, "--out", root / name)
+            assert run.returncode == 0, run.stderr
+        return root / name
+
+    return imported
+
+
+@pytest.mark.heavy
+def test_one_command_takes_them_all(records: Path, tmp_path: Path) -> None:
+    run = call_cli("data", "import", "records", *(records / name for name in PAIRS), "--out", tmp_path / "store")
     assert run.returncode == 0, run.stderr
-    return out
+    assert sources_in(tmp_path / "store") == sorted(PAIRS)
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_it_goes_in_whole(store: Path, records: Path, name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_it_goes_in_whole(store_of: Callable[[str], Path], records: Path, name: str) -> None:
+    store = store_of(name)
     queries, responses = (lines(records / name / f"{table}.jsonl") for table in ("queries", "responses"))
     info, held = source_info(store, name), list(rows_of(store, name, "queries"))
     assert info["queries"] == len(queries) and "left_out" not in info
@@ -56,8 +76,9 @@ def test_it_goes_in_whole(store: Path, records: Path, name: str) -> None:
     assert all(bool(row["media"]) == (row["modality"] == "image") for row in held)
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_labels_are_those_of_its_files(store: Path, records: Path, name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_are_those_of_its_files(store_of: Callable[[str], Path], records: Path, name: str) -> None:
+    store = store_of(name)
     small, large = PAIRS[name]
     scores: dict[str, dict[str, float]] = {small: {}, large: {}}
     for row in lines(records / name / "responses.jsonl"):
