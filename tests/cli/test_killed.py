@@ -52,7 +52,7 @@ def content(path: Path) -> Any:
             rows = answers.execute("SELECT key, model, status, text FROM answers ORDER BY key") if tables else ()
             return list(rows)
     if path.name == "responses.parquet":
-        return pq.read_table(path).drop_columns(["latency_s"]).to_pylist()
+        return pq.read_table(path).drop_columns(["latency_s", "first_token_s"]).to_pylist()
     return path.read_bytes()
 
 
