@@ -101,7 +101,7 @@ def test_media_are_found_by_the_names_in_the_log_and_in_their_order(tmp_path: Pa
 
 def test_names_of_another_machine_are_found_by_their_last_parts(tmp_path: Path) -> None:
     data = put(tmp_path / "images", "x/1.png", "y/1.png")
-    names = ["/root/.cache/x/1.png", "https://host/set/y/1.png?download=true"]
+    names = ["/mnt/cache/x/1.png", "https://host/set/y/1.png?download=true"]
     write_log(tmp_path / "logs", [sample(i, input_media=[name]) for i, name in enumerate(names)])
     read = Read(tmp_path / "logs", images=tmp_path / "images")
     assert shown(read) == {"0": [data["x/1.png"]], "1": [data["y/1.png"]]}
@@ -110,7 +110,7 @@ def test_names_of_another_machine_are_found_by_their_last_parts(tmp_path: Path) 
     (tmp_path / "images" / "x" / "1.png").unlink()
     read = Read(tmp_path / "logs", images=tmp_path / "images")  # one file for two images
     assert isinstance(read.problems[0], SourceProblem)
-    assert "1.png would be /root/.cache/x/1.png and https://host/set/y/1.png" in read.told
+    assert "1.png would be /mnt/cache/x/1.png and https://host/set/y/1.png" in read.told
 
 
 def test_a_path_of_the_document_is_one_of_several_ways_to_its_image(tmp_path: Path) -> None:

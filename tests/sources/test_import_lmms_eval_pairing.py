@@ -163,10 +163,10 @@ def test_media_of_two_machines_are_the_same_below_the_folder_that_holds_them(tmp
     def at(root: str, rows: list[Row]) -> list[Row]:
         return [row | {"input_media": [f"{root}/{row['input_media'][0]}"]} for row in rows]
 
-    assert not read_pair(tmp_path / "two", at("/home/ann/cache", STANDING), at("/root/hf/set", STANDING)).problems
-    assert not read_pair(tmp_path / "limit", at("/home/ann/cache", STANDING), at("/root/hf/set", STANDING[:1])).problems
+    assert not read_pair(tmp_path / "two", at("/home/ann/cache", STANDING), at("/mnt/hf/set", STANDING)).problems
+    assert not read_pair(tmp_path / "limit", at("/home/ann/cache", STANDING), at("/mnt/hf/set", STANDING[:1])).problems
     assert not read_pair(tmp_path / "url", STANDING, at("https://host/set", STANDING)).problems
-    refused(tmp_path / "swapped", at("/home/ann", STANDING), at("/root", swapped(STANDING, 0, 1, "input_media")))
+    refused(tmp_path / "swapped", at("/home/ann", STANDING), at("/mnt", swapped(STANDING, 0, 1, "input_media")))
 
 
 @pytest.mark.parametrize("name", ["category", "question_id"])

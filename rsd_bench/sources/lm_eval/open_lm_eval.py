@@ -32,6 +32,7 @@ from rsd_bench.sources.domain_field import DomainField
 from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.lm_eval.lm_eval_row import Row, read_row
+from rsd_bench.sources.lmms_eval.lmms_eval_logs import LogFile
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
 from rsd_bench.sources.source import Query, Response, Source, SourceInfo, SourceProblem, metric_of
 from rsd_bench.types import InputError, Problem, Report
@@ -51,16 +52,8 @@ _LOCAL = ("hf", "vllm", "sglang", "mamba", "nemo", "openvino", "neuron", "dummy"
 
 
 @dataclass(frozen=True)
-class _Log:
-    path: Path
-    model: str
-    results: Mapping[str, Any]
-
-    def of_task(self, section: str, task: str) -> dict[str, Any]:
-        """What the results say of a task in a section; {} where they say nothing."""
-        tasks = self.results.get(section)
-        found = tasks.get(task) if isinstance(tasks, dict) else None
-        return found if isinstance(found, dict) else {}
+class _Log(LogFile):
+    """A sample log of lm-eval."""
 
     @property
     def keeps_failures_quiet(self) -> bool:
