@@ -57,6 +57,9 @@ MIN_RATED_GROUPS = 10  # groups with a satisfied rating, and with an unsatisfied
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.6, 0.2, 0.2)
 IN_DOMAIN = "in-domain"
+PROTOCOLS = CROSS_FITTED, FIXED_TEST, DOMAIN_OUT = ("cross-fitted", "fixed-test", "domain-out")  # how a track tests
+FOLDS = 5  # of a cross-fitted track
+REPEATS = 5  # deals of the folds that a dataset has columns of
 EMBEDDED = "rsd-open"  # the dataset whose lite edition is in the package
 DEFAULT_PROFILE = "paper-bounds"
 ROUTER_LATENCY_S = 0.016  # stated of the router in arXiv 2510.27256; declared where nothing was measured

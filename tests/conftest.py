@@ -108,6 +108,7 @@ def toy_records(tmp_path: Path) -> Records:
 
 RECIPE = """name = "toy-rsd"
 pair = { small = "tiny", large = "huge" }
+protocol = "fixed-test"
 [[tracks]]
 name = "chart-to-photo"
 train = ["chart"]

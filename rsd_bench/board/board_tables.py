@@ -15,7 +15,8 @@ from rsd_bench.board.leaderboard import BoardRow, BoardTable
 from rsd_bench.board.scored import Scored, processors
 from rsd_bench.board.sensitivity import sensitivity
 from rsd_bench.board.what_if import domain_frames, statistics_of
-from rsd_bench.dataset.benchmark import Benchmark, Part
+from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.parts import Part
 from rsd_bench.evaluation.result import DomainScore, EvalScore, rounded
 from rsd_bench.metrics.bootstrap import rank_bands
 from rsd_bench.metrics.routing import reference_scores

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rsd_bench.config import SCORE_MAX
-from rsd_bench.dataset.benchmark import Part
+from rsd_bench.dataset.parts import Part
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import Outcomes, rcs
 from rsd_bench.types import Scenario

@@ -17,7 +17,8 @@ import numpy as np
 from rsd_bench.board.build_board import submission_folders
 from rsd_bench.board.scored import UNREADABLE, refusal
 from rsd_bench.config import N_BOOT, N_BOOT_BANDS
-from rsd_bench.dataset.benchmark import Benchmark, Part
+from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.parts import Part
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.result import rounded
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray

@@ -19,20 +19,23 @@ from tqdm import tqdm
 
 from rsd_bench.build.card_facts import card_facts
 from rsd_bench.build.dataset_card import write_documents
-from rsd_bench.build.index import Index, build_index, track_column
+from rsd_bench.build.index import Index, build_index
 from rsd_bench.build.provenance import label_noise, live_provenance
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
-from rsd_bench.config import MES_LEVELS, SPLITS
+from rsd_bench.config import FOLDS, IN_DOMAIN, MES_LEVELS, REPEATS, SPLITS
 from rsd_bench.dataset.benchmark import Benchmark, latency_problems, scenario_problems
 from rsd_bench.dataset.layout import (
     LITE_TABLES,
     OPTIONAL_COLUMNS,
     ROWS_PER_GROUP,
     arrow_schema,
+    fold_column,
     splits_schema,
 )
 from rsd_bench.dataset.manifest import Manifest, ModelPair, SourceEntry, manifest_sha256, read_manifest
+from rsd_bench.dataset.splits import fold_of
+from rsd_bench.dataset.tracks import parts_of
 from rsd_bench.features.feature_table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.label import label, label_column
@@ -182,15 +185,23 @@ def _long_rows(
 
 
 def _track_columns(index: Index) -> dict[str, Any]:
-    """The part of each query in each track."""
-    domains, splits = index.queries["domain"], index.queries["split"]
-    return {track.name: track_column(track, domains, splits) for track in index.tracks}
+    """The fold of each query in each repeat, and its part in each cross-domain track."""
+    queries, cross_domain = index.queries, [track for track in index.tracks if track.name != IN_DOMAIN]
+    folds = {fold_column(r): fold_of(queries["group_id"], FOLDS, r) for r in range(_repeats(index))}
+    return folds | {track.name: parts_of(track, queries) for track in cross_domain}
+
+
+def _repeats(index: Index) -> int:
+    """Deals of folds: REPEATS where a track needs them."""
+    return REPEATS if any(track.cross_fitted for track in index.tracks) else 0
 
 
 def _write_splits(index: Index, tracks: dict[str, Any], folder: Path) -> None:
     queries = index.queries
     columns = {"query_id": queries["query_id"], "split": queries["split"], **tracks}
-    with SplitShards(folder / "splits", splits_schema(tracks), ROWS_PER_GROUP["splits"]) as shards:
+    repeats = _repeats(index)
+    schema = splits_schema(list(tracks)[repeats:], repeats)
+    with SplitShards(folder / "splits", schema, ROWS_PER_GROUP["splits"]) as shards:
         for values in zip(*columns.values(), strict=True):
             row = dict(zip(columns, values, strict=True))
             shards.write(row["split"], [row])
@@ -227,6 +238,7 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
         splits={split: counts("split").get(split, 0) for split in SPLITS},
         domains=counts("domain"),
         tracks=index.tracks,
+        repeats=_repeats(index),
         sources={source: entry(source, info) for source, info in index.sources.items()},
         missing=tuple(index.missing),
         card=card_facts(recipe.card, recipe.name),

@@ -6,7 +6,7 @@ Texts, images and responses stay on disk; the index holds ids, groups, hashes, s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rsd_bench.build.recipe import Recipe
-from rsd_bench.config import SPLITS, load_aliases
+from rsd_bench.config import DOMAIN_OUT, FIXED_TEST, IN_DOMAIN, SPLITS, load_aliases
 from rsd_bench.dataset.manifest import MissingQuery
-from rsd_bench.dataset.splits import Track, domain_groups, leakage_groups, leave_one_out, split_of, track_split
+from rsd_bench.dataset.splits import domain_groups, leakage_groups, split_of
 from rsd_bench.dataset.tier_outcomes import tier_outcomes
+from rsd_bench.dataset.tracks import Track, in_domain, leave_one_out, parts_of
 from rsd_bench.metrics.latency import pair_latency
 from rsd_bench.model_names import find_model
 from rsd_bench.sources.store.damage import reading
@@ -161,7 +162,9 @@ def _tracks(recipe: Recipe, queries: pd.DataFrame) -> tuple[Track, ...]:
     """Leave-one-domain-out tracks that have every part, and the recipe's own, which must have every part."""
     domains = sorted(queries["domain"].unique())
     named = {track.name for track in recipe.tracks}
-    tracks = (*(track for track in leave_one_out(domains) if track.name not in named), *recipe.tracks)
+    held_out = FIXED_TEST if recipe.protocol == FIXED_TEST else DOMAIN_OUT
+    left_out = [track for track in leave_one_out(domains, held_out) if track.name not in named]
+    tracks = (in_domain(recipe.protocol), *left_out, *recipe.tracks)
     problems = []
     for track in recipe.tracks:
         for domain in (*track.train, *track.test):
@@ -174,15 +177,11 @@ def _tracks(recipe: Recipe, queries: pd.DataFrame) -> tuple[Track, ...]:
             problems.append(Problem(recipe.name, what, "name domains of more groups, or leave out the track"))
     if problems:
         raise InputError(problems)
-    return tuple(track for track in tracks if track.name in named or not _lacking(track, queries))
+    kept = {IN_DOMAIN, *named}
+    return tuple(track for track in tracks if track.name in kept or not _lacking(track, queries))
 
 
 def _lacking(track: Track, queries: pd.DataFrame) -> list[str]:
     """The parts of a track without a query (a domain of a few groups may have none in some split)."""
-    parts = set(track_column(track, queries["domain"], queries["split"]))
+    parts = set(parts_of(track, queries))
     return [split for split in SPLITS if split not in parts]
-
-
-def track_column(track: Track, domains: Sequence[str] | Any, splits: Sequence[str] | Any) -> list[str | None]:
-    """The part of each query in a track: train, validation, test or None."""
-    return [track_split(track, domain, split) for domain, split in zip(domains, splits, strict=True)]

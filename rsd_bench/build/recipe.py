@@ -12,7 +12,10 @@ from typing import Any
 
 from rsd_bench.build.card_facts import card_facts
 from rsd_bench.config import (
+    CROSS_FITTED,
     DEFAULT_PROFILE,
+    DOMAIN_OUT,
+    FIXED_TEST,
     PRESETS,
     LatencyProfile,
     load_profile,
@@ -21,12 +24,24 @@ from rsd_bench.config import (
     scenarios_of,
 )
 from rsd_bench.dataset.layout import is_track_name
-from rsd_bench.dataset.splits import Track
+from rsd_bench.dataset.tracks import Track
 from rsd_bench.types import InputError, Problem, Scenario
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_KEYS = {"name", "version", "title", "sources", "pair", "latency_profile", "scenarios", "domains", "tracks", "card"}
+_KEYS = {
+    "name",
+    "version",
+    "title",
+    "sources",
+    "pair",
+    "latency_profile",
+    "scenarios",
+    "domains",
+    "protocol",
+    "tracks",
+    "card",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,7 @@ class Recipe:
     own_profile: LatencyProfile | None = None
     scenarios: Mapping[str, Scenario] | None = None
     domains: dict[str, tuple[str, ...]] | None = None
+    protocol: str = CROSS_FITTED  # of `in-domain`
     tracks: tuple[Track, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)  # words of the card that differ from the shipped facts
 
@@ -93,7 +109,10 @@ def read_recipe(path: Path) -> Recipe:
     for group in domains or {}:
         if not _NAME.fullmatch(group):
             wrong(f"domain group {group!r} is no plain name", "use small letters, digits, . _ -")
-    tracks = _tracks(data.get("tracks", []), wrong)
+    protocol = data.get("protocol", CROSS_FITTED)
+    if protocol not in (CROSS_FITTED, FIXED_TEST):
+        wrong(f"protocol is {protocol!r}", f'protocol = "{CROSS_FITTED}" or "{FIXED_TEST}"')
+    tracks = _tracks(data.get("tracks", []), FIXED_TEST if protocol == FIXED_TEST else DOMAIN_OUT, wrong)
     card = data.get("card", {})
     if not isinstance(card, dict):
         wrong("card is not a table", "write [card]")
@@ -117,6 +136,7 @@ def read_recipe(path: Path) -> Recipe:
         own_profile=own_profile,
         scenarios=scenarios,
         domains={group: tuple(members) for group, members in domains.items()} if domains is not None else None,
+        protocol=protocol,
         tracks=tracks,
         card=card,
     )
@@ -161,7 +181,7 @@ def _strings(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _tracks(value: Any, wrong: Any) -> tuple[Track, ...]:
+def _tracks(value: Any, protocol: str, wrong: Any) -> tuple[Track, ...]:
     tracks: list[Track] = []
     if not isinstance(value, list):
         wrong("tracks is not a list of tables", "write [[tracks]]")
@@ -181,5 +201,5 @@ def _tracks(value: Any, wrong: Any) -> tuple[Track, ...]:
         elif set(item["train"]) & set(item["test"]) or not item["train"] or not item["test"]:
             wrong(f"track {name!r} must train and test on different domains", "keep train and test apart, none empty")
         else:
-            tracks.append(Track(name, tuple(item["train"]), tuple(item["test"])))
+            tracks.append(Track(name=name, protocol=protocol, train=tuple(item["train"]), test=tuple(item["test"])))
     return tuple(tracks)

@@ -10,7 +10,6 @@ import typer
 
 from rsd_bench.cli import data_import, data_inspect, panels, publish
 from rsd_bench.cli.output import AsJson, fail, print_json, say, warn
-from rsd_bench.config import IN_DOMAIN
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.manifest import Manifest
@@ -78,7 +77,7 @@ def _summary(manifest: Manifest) -> str:
             f"{manifest.name} {manifest.version}, {manifest.edition} edition",
             f"pair      {manifest.pair.small} -> {manifest.pair.large}",
             f"queries   {manifest.queries} in {manifest.groups} groups ({splits})",
-            f"tracks    {', '.join([IN_DOMAIN, *(track.name for track in manifest.tracks)])}",
+            f"tracks    {', '.join(track.name for track in manifest.tracks)}",
             f"latency   {basis}",
         ]
     )

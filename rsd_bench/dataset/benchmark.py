@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,80 +12,61 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rsd_bench.config import IN_DOMAIN, NO_LATENCY_S, SPLITS, as_scenarios
+from rsd_bench.config import FOLDS, IN_DOMAIN, NO_LATENCY_S, SPLITS, as_scenarios
 from rsd_bench.dataset.check_figures import (
     LATENCIES,
     SCORES,
     pairs_problems,
     read_pairs,
     read_splits,
+    read_tiers,
     require,
     splits_problems,
 )
-from rsd_bench.dataset.layout import MANIFEST
+from rsd_bench.dataset.layout import MANIFEST, fold_column
 from rsd_bench.dataset.manifest import Manifest, file_sha256, manifest_sha256, read_manifest
+from rsd_bench.dataset.parts import Lesson, Part
 from rsd_bench.dataset.tables import CHECK
-from rsd_bench.metrics.arrays import BoolArray, IntArray, group_codes
+from rsd_bench.dataset.tier_outcomes import TierFigures
+from rsd_bench.dataset.tracks import FOLD, Track
+from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.metrics.latency import unclocked_groups
 from rsd_bench.metrics.routing import Outcomes, check_scenario
+from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, cost_advantage
 from rsd_bench.types import InputError, Problem, Scenario
 
 _FIGURES = ["query_id", "group_id", "source", "domain", *SCORES, *LATENCIES, "latency_basis"]
 _NO_LATENCY = "the large model's latency is 0"
-_TABLES = ("pairs", "splits")  # what scoring reads
 _PRIVATE_FIX = f"{CHECK}; where test outcomes are private, `rsd-bench eval --private-outcomes` scores"
 
 
 @dataclass(frozen=True)
-class Part:
-    """Queries of one part of a track, with their outcomes; arrays of shape (n,) in the order of `query_ids`."""
-
-    queries: pd.DataFrame
-    outcomes: Outcomes
-    rows: IntArray  # positions in Benchmark.queries
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @cached_property
-    def query_ids(self) -> np.ndarray[Any, Any]:
-        return self.queries["query_id"].to_numpy(object)
-
-    @cached_property
-    def groups(self) -> np.ndarray[Any, Any]:
-        return self.queries["group_id"].to_numpy(object)
-
-    @cached_property
-    def domains(self) -> np.ndarray[Any, Any]:
-        return self.queries["domain"].to_numpy(object)
-
-    @cached_property
-    def group_codes(self) -> IntArray:
-        """Groups as 0..G-1."""
-        return group_codes(self.queries["group_id"], len(self))
-
-    @cached_property
-    def by_domain(self) -> dict[str, BoolArray]:
-        """Which queries are of each domain, domains in order of name."""
-        codes, names = pd.factorize(self.queries["domain"], sort=True)
-        return {str(name): codes == code for code, name in enumerate(names)}
-
-
-@dataclass(frozen=True)
 class Benchmark:
-    """A dataset opened for scoring. `queries` has one row a query; `tracks` maps a track to its part column."""
+    """A dataset opened for scoring. `queries` has one row a query, with its split, folds and part in each track.
+
+    tiers: figures of every query for each list of models that a track names.
+    """
 
     folder: Path
     manifest: Manifest
     manifest_sha256: str
     queries: pd.DataFrame
+    tiers: Mapping[tuple[str, ...], TierFigures] = field(default_factory=dict)
     private_sha256: str = ""  # of private test outcomes, where they came from elsewhere; as secret as they are
     noise_key: bytes = field(default=b"", repr=False)  # of the noise on figures of private outcomes
     given_scenarios: Mapping[str, Scenario] | None = None  # in place of the dataset's own
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        return (IN_DOMAIN, *(track.name for track in self.manifest.tracks))
+        return tuple(track.name for track in self.manifest.tracks)
+
+    def track(self, name: str) -> Track:
+        """KeyError for an unknown track."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Track]:
+        return {track.name: track for track in self.manifest.tracks}
 
     @property
     def scenarios(self) -> Mapping[str, Scenario]:
@@ -112,29 +93,84 @@ class Benchmark:
 
     @cached_property
     def latency_basis(self) -> list[str]:
-        return sorted(self.queries["latency_basis"].dropna().unique())
+        found = {*self.queries["latency_basis"].dropna().unique()}
+        for figures in self.tiers.values():
+            found |= {basis for basis in figures.basis if basis is not None}
+        return sorted(found)
 
     @cached_property
     def _parts(self) -> dict[tuple[str, str], Part]:
         return {}
 
     def part(self, track: str, split: str) -> Part:
-        """The training, validation or test queries of a track. KeyError for an unknown track."""
-        if track not in self.tracks:
-            raise KeyError(track)
+        """The training, validation or test queries of a track. KeyError for an unknown track.
+
+        Every query of a cross-fitted track is tested: `lessons` says by whom. Its `train` and `validation` are for a
+        router that is to be deployed: together they are all queries.
+        """
         if (track, split) not in self._parts:
-            self._parts[track, split] = self._part(track, split)
+            self._parts[track, split] = self._part(self.track(track), split)
         return self._parts[track, split]
 
     def rows(self, track: str, split: str) -> IntArray:
-        """Positions in `queries` of a part of a track."""
-        column = self.queries["split" if track == IN_DOMAIN else track]
-        return np.flatnonzero((column == split).to_numpy(np.bool_, na_value=False))
+        """Positions in `queries` of a part of a track. KeyError for an unknown track."""
+        return np.flatnonzero(self._plays(self.track(track), split))
 
-    def _part(self, track: str, split: str) -> Part:
-        rows = self.rows(track, split)
-        chosen = self.queries.iloc[rows]
-        return Part(chosen, Outcomes(*(chosen[name].to_numpy(np.float64) for name in (*SCORES, *LATENCIES))), rows)
+    def _plays(self, track: Track, split: str) -> BoolArray:
+        own = track.name == IN_DOMAIN
+        if not track.cross_fitted:
+            column = self.queries["split" if own else track.name]
+            return np.asarray((column == split).to_numpy(np.bool_, na_value=False))
+        inside = np.ones(len(self.queries), np.bool_)
+        if not own:
+            inside = (self.queries[track.name] == FOLD).to_numpy(np.bool_, na_value=False)
+        if split == "test":
+            return inside
+        validation = (self.queries["split"] == "validation").to_numpy(np.bool_, na_value=False)
+        return np.asarray(inside & (validation if split == "validation" else ~validation))
+
+    def repeats(self, track: str) -> int:
+        """How many deals of the folds a track has; 1 where it is not cross-fitted. KeyError for an unknown track."""
+        return self.manifest.repeats if self.track(track).cross_fitted else 1
+
+    def folds(self, track: str, repeat: int) -> IntArray:
+        """The fold of each query of `part(track, "test")` in a repeat, shape (n,); 0 where it is not cross-fitted."""
+        rows = self.rows(track, "test")
+        if not self.track(track).cross_fitted:
+            return np.zeros(len(rows), np.int64)
+        return self.queries[fold_column(repeat)].to_numpy(np.int64)[rows]
+
+    def lessons(self, track: str, repeats: Iterable[int] | None = None) -> Iterator[Lesson]:
+        """Who learns from whom in a track: one lesson, or of a cross-fitted one FOLDS for each repeat (default: all).
+
+        A fold is decided by a router that learns from the others, of which the next one is for choosing.
+        """
+        if not self.track(track).cross_fitted:
+            yield Lesson(0, 0, *(self.rows(track, split) for split in SPLITS))
+            return
+        rows = self.rows(track, "test")
+        for repeat in range(self.repeats(track)) if repeats is None else repeats:
+            fold = self.folds(track, repeat)
+            for k in range(FOLDS):
+                aside = (k + 1) % FOLDS
+                yield Lesson(repeat, k, *(rows[at] for at in ((fold != k) & (fold != aside), fold == aside, fold == k)))
+
+    def _part(self, track: Track, split: str) -> Part:
+        return self.at(track.name, self.rows(track.name, split))
+
+    def at(self, track: str, rows: IntArray) -> Part:
+        """Any queries of a track, by their positions in `queries`. KeyError for an unknown track."""
+        chosen, asked = self.queries.iloc[rows], self.track(track)
+        if not asked.tiers:
+            pair = Outcomes(*(chosen[name].to_numpy(np.float64) for name in (*SCORES, *LATENCIES)))
+            return Part(chosen, pair, rows, chosen["latency_basis"].to_numpy(object))
+        figures = self.tiers[asked.tiers]
+        kept = Tiers(figures.scores[rows], figures.latencies[rows], _advantage(asked))
+        return Part(chosen, kept, rows, figures.basis[rows])
+
+
+def _advantage(track: Track) -> FloatArray:
+    return cost_advantage(track.costs) if track.costs else np.linspace(1, 0, track.count)
 
 
 def open_benchmark(folder: Path, scenarios: Any = None) -> Benchmark:
@@ -168,8 +204,12 @@ def scenario_problems(benchmark: Benchmark, where: object) -> list[Problem]:
     found = []
     for scenario in benchmark.scenarios.values():
         for track in benchmark.tracks:
+            part = benchmark.part(track, "test")
             try:
-                check_scenario(scenario, benchmark.part(track, "test").outcomes)
+                if part.count == 2:
+                    check_scenario(scenario, part.outcomes)
+                else:
+                    check_tiers_scenario(scenario, part.tiers)
             except ValueError as error:
                 what, _, fix = str(error).rpartition("; ")
                 found.append(Problem(str(where), f"track {track!r}: {what}", fix))
@@ -185,7 +225,7 @@ def latency_problems(benchmark: Benchmark) -> list[Problem]:
     found = []
     for track in benchmark.tracks:
         part = benchmark.part(track, "test")
-        latency, codes = part.outcomes.large_latency, part.group_codes
+        latency, codes = part.last_latency, part.group_codes
         groups = {
             f", domain {domain!r}": unclocked_groups(latency[inside], codes[inside])
             for domain, inside in part.by_domain.items()
@@ -196,7 +236,7 @@ def latency_problems(benchmark: Benchmark) -> list[Problem]:
             f"track {track!r}{at}: {_NO_LATENCY} in {many} of test queries" for at, many in groups.items() if many
         ]
         for split in SPLITS[:2]:
-            seconds = benchmark.queries["large_latency_s"].to_numpy(np.float64)[benchmark.rows(track, split)]
+            seconds = benchmark.part(track, split).last_latency
             if len(seconds) and seconds.max() < NO_LATENCY_S:
                 found.append(f"track {track!r}: {_NO_LATENCY} for every {split} query")
     fix = "give its latencies, or name a latency profile"
@@ -214,26 +254,27 @@ def read_queries(folder: Path, scenarios: Any = None) -> Benchmark:
 def _open(folder: Path, scenarios: Any, tests_may_lack: bool) -> Benchmark:
     given = None if scenarios is None else as_scenarios(scenarios)
     manifest = read_manifest(folder)
-    _verify_files(folder, manifest)
+    _verify_files(folder, manifest, ("pairs", "splits", *(["outcomes"] if manifest.tiers else [])))
     pairs, splits = read_pairs(folder), read_splits(folder, manifest)
     lacking = not tests_may_lack and bool(pairs.frame[[*SCORES, *LATENCIES]].isna().any(axis=None))
+    tiers = read_tiers(folder, pairs, manifest)
     require(
         (
             *pairs_problems(folder, pairs, manifest, tests_may_lack=tests_may_lack),
-            *splits_problems(pairs, splits, manifest),
+            *splits_problems(pairs, splits, manifest, tiers),
         ),
         _PRIVATE_FIX if lacking else CHECK,
     )
     queries = pairs.frame[_FIGURES].merge(splits.frame, on="query_id", how="left", validate="1:1")
-    return Benchmark(folder, manifest, manifest_sha256(folder), queries, given_scenarios=given)
+    return Benchmark(folder, manifest, manifest_sha256(folder), queries, tiers, given_scenarios=given)
 
 
-def _verify_files(folder: Path, manifest: Manifest) -> None:
+def _verify_files(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
     """InputError where a file that scoring reads is not the manifest's: scores are kept and published by its hash."""
     listed = manifest.files
     if not listed:
         raise InputError.at(folder / MANIFEST, "lists no files", CHECK)
-    for table in _TABLES:
+    for table in tables:
         found = {f"{table}/{path.name}" for path in (folder / table).glob("*.parquet")}
         for name in sorted(found | {name for name in listed if name.startswith(f"{table}/")}):
             if name not in found:

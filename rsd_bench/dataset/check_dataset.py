@@ -23,6 +23,7 @@ from rsd_bench.dataset.check_figures import (
     read_outcomes,
     read_pairs,
     read_splits,
+    read_tiers,
     splits_problems,
 )
 from rsd_bench.dataset.check_private import check_private
@@ -95,7 +96,7 @@ def _tables(manifest: Manifest) -> tuple[str, ...]:
 def _schemas(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     for table in _tables(manifest):
         expected = (
-            splits_schema(t.name for t in manifest.tracks)
+            splits_schema((t.name for t in manifest.cross_domain), manifest.repeats)
             if table == "splits"
             else arrow_schema(table, manifest.lite, manifest.optional(table))
         )
@@ -112,7 +113,8 @@ def _figures(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """What opening a dataset looks at too, and the outcomes behind it."""
     pairs, private = read_pairs(folder), manifest.private_outcomes is not None
     yield from pairs_problems(folder, pairs, manifest, tests_may_lack=private)
-    yield from splits_problems(pairs, read_splits(folder, manifest), manifest)
+    tiers = read_tiers(folder, pairs, manifest)
+    yield from splits_problems(pairs, read_splits(folder, manifest), manifest, tiers)
     yield from outcomes_problems(read_outcomes(folder), pairs, manifest)
 
 

@@ -6,7 +6,7 @@ dataset to score, train or load looks at ids, groups, splits, tracks, scores, la
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,26 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rsd_bench.config import MAX_SECONDS, MEASURED_BASES, MES_LEVELS, PROFILE_BASIS, SCORE_MAX, SCORED_STATUSES, SPLITS
+from rsd_bench.config import (
+    FOLDS,
+    MAX_SECONDS,
+    MEASURED_BASES,
+    MES_LEVELS,
+    PROFILE_BASIS,
+    SCORE_MAX,
+    SCORED_STATUSES,
+    SPLITS,
+)
 from rsd_bench.dataset.layout import LABELS, MANIFEST
 from rsd_bench.dataset.manifest import Manifest, read_manifest
-from rsd_bench.dataset.splits import split_of, track_split
+from rsd_bench.dataset.splits import fold_of, split_of
 from rsd_bench.dataset.tables import CHECK, Rows, read_rows
+from rsd_bench.dataset.tier_outcomes import TierFigures, tier_figures
+from rsd_bench.dataset.tracks import parts_of
 from rsd_bench.metrics.label import label, label_column
 from rsd_bench.types import InputError, Problem
 
-TEXTS = ("query_id", "group_id", "source", "domain", "latency_basis")
+TEXTS = ("query_id", "group_id", "source", "domain", "small_model", "large_model", "latency_basis")
 SCORES = ("small_score", "large_score")
 LATENCIES = ("small_latency_s", "large_latency_s")
 PAIRS = {
@@ -44,12 +55,21 @@ def read_pairs(folder: Path) -> Rows:
 
 
 def read_splits(folder: Path, manifest: Manifest) -> Rows:
-    names = ("query_id", "split", *(track.name for track in manifest.tracks))
-    return read_rows(folder, "splits", dict.fromkeys(names, pa.string()))
+    texts = dict.fromkeys(("query_id", "split", *(track.name for track in manifest.cross_domain)), pa.string())
+    return read_rows(folder, "splits", {**texts, **dict.fromkeys(manifest.fold_columns, pa.int64())})
 
 
 def read_outcomes(folder: Path) -> Rows:
     return read_rows(folder, "outcomes", OUTCOMES)
+
+
+def read_tiers(folder: Path, pairs: Rows, manifest: Manifest) -> dict[tuple[str, ...], TierFigures]:
+    """Figures of each query of `pairs` for each list of models that tracks name. InputError where they are faulty."""
+    if not manifest.tiers:
+        return {}
+    outcomes = read_outcomes(folder)
+    require(outcomes_problems(outcomes, pairs, manifest))
+    return {of: tier_figures(pairs.frame, outcomes.frame, of, manifest.profile) for of in manifest.tiers}
 
 
 def open_outcomes(folder: Path) -> pd.DataFrame:
@@ -85,6 +105,10 @@ def pairs_problems(folder: Path, pairs: Rows, manifest: Manifest, *, tests_may_l
     groups = {group: split_of(group) for group in frame["group_id"].dropna().unique()}
     away = frame["group_id"].map(groups).to_numpy(object) != pairs.split
     yield from rows(away & frame["group_id"].notna(), "stands in the wrong split", _REBUILD)
+    for tier in ("small", "large"):
+        models = {source: getattr(manifest.pair_of(source), tier) for source in manifest.sources}
+        other = frame[f"{tier}_model"] != frame["source"].map(models)
+        yield from rows(other & frame["source"].isin(models), f"{tier}_model is not that of its source", _REBUILD)
     yield from _labels_problems(pairs)
     yield from _counts_problems(folder, pairs, manifest)
 
@@ -114,8 +138,13 @@ def _counts_problems(folder: Path, pairs: Rows, manifest: Manifest) -> Iterator[
             yield Problem(str(folder / MANIFEST), f"{key} is {told}, the files hold {value}", _REBUILD)
 
 
-def splits_problems(pairs: Rows, splits: Rows, manifest: Manifest) -> Iterator[Problem]:
-    """What is wrong with the parts that queries play, against `pairs` and the tracks of the manifest."""
+def splits_problems(
+    pairs: Rows, splits: Rows, manifest: Manifest, tiers: Mapping[tuple[str, ...], TierFigures]
+) -> Iterator[Problem]:
+    """What is wrong with the parts that queries play, against `pairs` and the tracks of the manifest.
+
+    tiers: what `read_tiers` gives.
+    """
     frame, rows = splits.frame, splits.problems
     ids, split = frame["query_id"], frame["split"]
     yield from rows(ids.isna(), "query_id is missing", _REBUILD)
@@ -133,12 +162,14 @@ def splits_problems(pairs: Rows, splits: Rows, manifest: Manifest) -> Iterator[P
     yield from rows(
         both & (split.to_numpy(object) != pairs.split[of_pairs]), "has another split than in pairs", _REBUILD
     )
-    domains = pairs.frame["domain"].to_numpy(object)[of_pairs]
-    codes, parts = pd.factorize(pd.MultiIndex.from_arrays([domains, split.to_numpy(object)]))
-    for track in manifest.tracks:
-        expected = np.array([track_split(track, domain, part) for domain, part in parts], object)[codes]
+    asked = pairs.frame.assign(split=pairs.split)
+    for track in manifest.cross_domain:
+        parts = np.array(parts_of(track, asked, tiers[track.tiers].scored if track.tiers else None), object)
         given = frame[track.name].astype(object).where(frame[track.name].notna(), None).to_numpy(object)
-        yield from rows(both & (given != expected), f"has the wrong part in track {track.name}", _REBUILD)
+        yield from rows(both & (given != parts[at]), f"has the wrong part in track {track.name}", _REBUILD)
+    for repeat, name in enumerate(manifest.fold_columns):
+        dealt = fold_of(pairs.frame["group_id"].fillna(""), FOLDS, repeat)
+        yield from rows(both & (frame[name].to_numpy(np.float64) != dealt[at]), f"{name} is another", _REBUILD)
 
 
 def outcomes_problems(outcomes: Rows, pairs: Rows, manifest: Manifest) -> Iterator[Problem]:
@@ -158,12 +189,11 @@ def outcomes_problems(outcomes: Rows, pairs: Rows, manifest: Manifest) -> Iterat
     yield from rows(clocked, "latency_basis is no basis", _REBUILD)
     yield from rows(frame["output_tokens"] < 0, "output_tokens is negative", _REBUILD)
     shown = ~pairs.frame["query_id"].duplicated() & ~(private & (pairs.split == "test"))
+    scores = frame[~twice].set_index(["query_id", "model"])["score"]
     for tier in ("small", "large"):
-        model = getattr(manifest.pair, tier)
-        side = frame[(frame["model"] == model) & ~twice].set_index("query_id")["score"]
-        given = side.reindex(pairs.frame["query_id"]).to_numpy(np.float64)
-        wrong = shown & (given != pairs.frame[f"{tier}_score"].to_numpy(np.float64))
-        yield from pairs.problems(wrong, f"score of {model} is not that of pairs", _REBUILD)
+        own = pd.MultiIndex.from_frame(pairs.frame[["query_id", f"{tier}_model"]])
+        wrong = shown & (scores.reindex(own).to_numpy(np.float64) != pairs.frame[f"{tier}_score"].to_numpy(np.float64))
+        yield from pairs.problems(wrong, f"{tier}_score is not that of its model's outcome", _REBUILD)
 
 
 def _missing(texts: pd.Series[Any]) -> NDArray[np.bool_]:

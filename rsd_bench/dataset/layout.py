@@ -7,7 +7,7 @@
     pairs/<split>-NNNNN-of-NNNNN.parquet   one row a query for the default pair
     outcomes/<split>-...                   long: one row a query and model
     judgments/<split>-...                  one row a judge call
-    splits/<split>-...                     query_id, split, one column per cross-domain track
+    splits/<split>-...                     query_id, split, the fold in each repeat, one column per cross-domain track
 
 The lite edition is the same folder without images, texts and judgments.
 """
@@ -52,6 +52,7 @@ LITE_TABLES = ("pairs", "outcomes", "splits")
 
 LABELS = tuple(label_column(mes) for mes in MES_LEVELS)
 LATENCY = ("small_latency_s", "large_latency_s", "latency_basis")
+FOLD_NAME = re.compile(r"fold_\d+")
 TRACK_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OUTCOME_COLUMNS = ("small_score", "large_score", *LATENCY, *LABELS)  # of pairs: null where outcomes are private
 ROWS_PER_GROUP = {"pairs": 100, "outcomes": 10_000, "judgments": 10_000, "splits": 10_000}
@@ -128,7 +129,8 @@ def features(table: str) -> Any:
 def is_track_name(name: object) -> bool:
     """Whether a track may be called so: its column stands beside those of `pairs` when a dataset is scored."""
     taken = {"split", IN_DOMAIN, *features("pairs")}
-    return isinstance(name, str) and TRACK_NAME.fullmatch(name) is not None and name not in taken
+    plain = isinstance(name, str) and TRACK_NAME.fullmatch(name) is not None
+    return plain and name not in taken and not FOLD_NAME.fullmatch(str(name))
 
 
 def arrow_schema(table: str, lite: bool = False, optional: Iterable[str] = ()) -> pa.Schema:
@@ -153,9 +155,15 @@ def content_columns(table: str) -> tuple[str, ...]:
     return CONTENT_COLUMNS.get(table, ())
 
 
-def splits_schema(tracks: Iterable[str]) -> pa.Schema:
-    """The arrow schema of the splits table: one column per track."""
-    return pa.schema([(name, pa.string()) for name in ("query_id", "split", *tracks)])
+def fold_column(repeat: int) -> str:
+    """The column of `splits` with the folds of a repeat."""
+    return f"fold_{repeat}"
+
+
+def splits_schema(tracks: Iterable[str], repeats: int = 0) -> pa.Schema:
+    """The arrow schema of the splits table: a column with the folds of each repeat, one per cross-domain track."""
+    folds = [(fold_column(repeat), pa.int8()) for repeat in range(repeats)]
+    return pa.schema([("query_id", pa.string()), ("split", pa.string()), *folds, *((t, pa.string()) for t in tracks)])
 
 
 def card_configs(

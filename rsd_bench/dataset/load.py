@@ -15,7 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from rsd_bench.config import IN_DOMAIN, SCENARIOS, SPLITS, scenario_named
-from rsd_bench.dataset.check_figures import pairs_problems, read_pairs, read_splits, require, splits_problems
+from rsd_bench.dataset.check_figures import (
+    pairs_problems,
+    read_pairs,
+    read_splits,
+    read_tiers,
+    require,
+    splits_problems,
+)
 from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, card_configs, columns_of, splits_schema
 from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
@@ -145,7 +152,7 @@ def _check_against(wanted: _Wanted, manifest: Manifest) -> None:
     names = [known["config_name"] for known in card_configs(manifest.lite, manifest.files, manifest.optional("pairs"))]
     if wanted.config not in names:
         raise ValueError(f"config: {_not_a_config(wanted.config, names)}")
-    tracks = (IN_DOMAIN, *(track.name for track in manifest.tracks))
+    tracks = tuple(track.name for track in manifest.tracks)
     if wanted.track not in tracks:
         raise ValueError(f"track: {wanted.track!r} is none of {', '.join(tracks)}")
     if wanted.columns is not None:
@@ -163,7 +170,7 @@ def _not_a_config(name: str, names: Sequence[str] = ()) -> str:
 
 def _column_names(manifest: Manifest, config: str) -> list[str]:
     if config == "splits":
-        return list(splits_schema(track.name for track in manifest.tracks).names)
+        return list(splits_schema((track.name for track in manifest.cross_domain), manifest.repeats).names)
     configs = card_configs(manifest.lite, None, manifest.optional("pairs"))
     chosen = next(known for known in configs if known["config_name"] == config)
     return list(chosen.get("columns") or columns_of(config, manifest.lite, manifest.optional(config)))
@@ -174,7 +181,8 @@ def _require_sound(folder: Path, manifest: Manifest, with_splits: bool) -> None:
     pairs = read_pairs(folder)
     require(pairs_problems(folder, pairs, manifest, tests_may_lack=True))
     if with_splits:
-        require(splits_problems(pairs, read_splits(folder, manifest), manifest))
+        tiers = read_tiers(folder, pairs, manifest)
+        require(splits_problems(pairs, read_splits(folder, manifest), manifest, tiers))
 
 
 @contextmanager

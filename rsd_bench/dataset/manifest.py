@@ -16,82 +16,37 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.config import MES_LEVELS, SCENARIOS, LatencyProfile, load_profile, profile_of, scenarios_of
-from rsd_bench.dataset.layout import MANIFEST, OPTIONAL_COLUMNS, is_track_name
-from rsd_bench.dataset.splits import Track
+from rsd_bench.config import (
+    FIXED_TEST,
+    IN_DOMAIN,
+    MES_LEVELS,
+    SCENARIOS,
+    LatencyProfile,
+    load_profile,
+    profile_of,
+    scenarios_of,
+)
+from rsd_bench.dataset.layout import MANIFEST, OPTIONAL_COLUMNS, fold_column, is_track_name
+from rsd_bench.dataset.manifest_entries import FileEntry as FileEntry
+from rsd_bench.dataset.manifest_entries import MissingQuery as MissingQuery
+from rsd_bench.dataset.manifest_entries import ModelPair as ModelPair
+from rsd_bench.dataset.manifest_entries import PrivateOutcomes as PrivateOutcomes
+from rsd_bench.dataset.manifest_entries import SourceEntry as SourceEntry
+from rsd_bench.dataset.manifest_entries import TrackCounts as TrackCounts
+from rsd_bench.dataset.manifest_entries import given
+from rsd_bench.dataset.tracks import Track, in_domain
 from rsd_bench.folders import settle
 from rsd_bench.types import InputError, Scenario
 from rsd_bench.version import DATA_SCHEMA_VERSION
-
-
-@dataclass(frozen=True)
-class ModelPair:
-    """The two models that a dataset routes between."""
-
-    small: str
-    large: str
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A file of a dataset. `rows`: of a Parquet file that can be read."""
-
-    sha256: str
-    bytes: int
-    rows: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return _given(asdict(self))
-
-
-@dataclass(frozen=True)
-class SourceEntry:
-    """Provenance of a source: whose it is, what may be done with it, how it was scored. `live`, `judging`: by model."""
-
-    name: str
-    license: str
-    redistributable: bool
-    repository: str
-    commit: str
-    notes: str
-    score_rule: str
-    queries: int
-    live: Mapping[str, Any] | None = None
-    judging: Mapping[str, Any] | None = None
-    others: Mapping[str, Any] = field(default_factory=dict)  # keys that this version does not know
-
-    def to_dict(self) -> dict[str, Any]:
-        return _given({name: getattr(self, name) for name in _SOURCE_KEYS}) | dict(self.others)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SourceEntry:
-        known = {key: value for key, value in data.items() if key in _SOURCE_KEYS}
-        return cls(**known, others={key: value for key, value in data.items() if key not in known})
-
-
-_SOURCE_KEYS = tuple(item.name for item in fields(SourceEntry) if item.name != "others")
-
-
-@dataclass(frozen=True)
-class MissingQuery:
-    """A query of a source that stands in no table, and why."""
-
-    query_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class PrivateOutcomes:
-    """Where the test outcomes of a publication lie. `sha256`: in publications before 0.2.0, from which it told them."""
-
-    repository: str
-    sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """A dataset folder in figures and hashes. `files` is empty until the folder is written.
 
+    pair: of every query, but of those of the sources in `pairs`. tracks: `in-domain` first. track_counts: by track.
+    repeats: deals of folds, for each of which `splits` has a column; 0 where no track is cross-fitted.
+    standing: queries whose text stands in so many groups that it joins none.
     repository: the Hub id of a published folder. derived_from: SHA-256 of the manifest that this folder was made from.
     withheld: sources whose images and texts were left out. benchmark: whether eval.yaml belongs to the folder.
     scenarios: the dataset's own, None where the presets are used. own_profile: a latency profile that is not shipped.
@@ -115,6 +70,10 @@ class Manifest:
     tracks: tuple[Track, ...]
     sources: Mapping[str, SourceEntry]
     missing: tuple[MissingQuery, ...]
+    pairs: Mapping[str, ModelPair] | None = None
+    repeats: int = 0
+    track_counts: Mapping[str, TrackCounts] | None = None
+    standing: int | None = None
     card: Mapping[str, Any] | None = None  # the words of the card
     flip_prob: Mapping[str, Any] | None = None
     scenarios: Mapping[str, Scenario] | None = None
@@ -145,24 +104,48 @@ class Manifest:
         """What models a latency that nobody clocked. InputError where no profile is called so."""
         return self.own_profile or load_profile(self.latency_profile)
 
+    @property
+    def cross_domain(self) -> tuple[Track, ...]:
+        """The tracks that have a column of their own in `splits`: all but `in-domain`."""
+        return tuple(track for track in self.tracks if track.name != IN_DOMAIN)
+
+    @property
+    def tiers(self) -> tuple[tuple[str, ...], ...]:
+        """The lists of models that tracks route between in place of each query's own pair, each once."""
+        return tuple(dict.fromkeys(track.tiers for track in self.tracks if track.tiers))
+
+    @property
+    def fold_columns(self) -> tuple[str, ...]:
+        """The columns of `splits` that say in which fold a query is dealt, one a repeat."""
+        return tuple(fold_column(repeat) for repeat in range(self.repeats))
+
+    def pair_of(self, source: str) -> ModelPair:
+        """The models that the queries of a source are routed between."""
+        return (self.pairs or {}).get(source, self.pair)
+
     def optional(self, table: str) -> tuple[str, ...]:
         """The optional columns that a table has."""
         return (self.optional_columns or {}).get(table, ())
 
     def to_dict(self) -> dict[str, Any]:
         """The document, keys in order, `files` last."""
-        values = _given({name: getattr(self, name) for name in _KEYS}) | dict(self.others)
+        values = given({name: getattr(self, name) for name in _KEYS}) | dict(self.others)
         values |= {
             "pair": asdict(self.pair),
-            "tracks": {track.name: {"train": list(track.train), "test": list(track.test)} for track in self.tracks},
+            "tracks": self._tracks_told(),
             "sources": {name: source.to_dict() for name, source in self.sources.items()},
             "missing": [asdict(query) for query in self.missing],
         }
-        del values["files"], values["withheld"], values["benchmark"]
+        for name in ("files", "withheld", "benchmark", "track_counts"):
+            values.pop(name, None)
+        if self.pairs:
+            values["pairs"] = {source: asdict(pair) for source, pair in self.pairs.items()}
+        if self.schema_version == 1:
+            del values["repeats"]
         if self.withheld:
             values["withheld"] = list(self.withheld)
         if self.private_outcomes:
-            values["private_outcomes"] = _given(asdict(self.private_outcomes))
+            values["private_outcomes"] = given(asdict(self.private_outcomes))
         if self.scenarios:
             values["scenarios"] = {name: scenario.figures for name, scenario in self.scenarios.items()}
         if self.own_profile:
@@ -175,13 +158,22 @@ class Manifest:
         document = {key: values[key] for key in order}
         return document | ({"files": {name: e.to_dict() for name, e in self.files.items()}} if self.files else {})
 
+    def _tracks_told(self) -> dict[str, Any]:
+        if self.schema_version == 1:
+            return {t.name: {"train": list(t.train), "test": list(t.test)} for t in self.cross_domain}
+        counts = self.track_counts or {}
+        return {
+            track.name: track.to_dict() | (asdict(counts[track.name]) if track.name in counts else {})
+            for track in self.tracks
+        }
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
         """ValueError, KeyError, TypeError or AttributeError where it is no manifest."""
         known = {key: value for key, value in data.items() if key in _KEYS}
         secret, files = data.get("private_outcomes"), data.get("files")
         scenarios, profile = data.get("scenarios"), data.get("own_profile")
-        if odd := [name for name in data["tracks"] if not is_track_name(name)]:
+        if odd := [name for name in data["tracks"] if not (is_track_name(name) or name == IN_DOMAIN)]:
             raise ValueError(f"a track may not be called {odd[0]!r:.80}")
         _check_flips(data.get("flip_prob"))
         optional = {table: tuple(names) for table, names in data.get("optional_columns", {}).items()}
@@ -193,7 +185,9 @@ class Manifest:
             "own_profile": None if profile is None else profile_of(profile, Path(MANIFEST)),
             "optional_columns": optional or None,
             "pair": ModelPair(**data["pair"]),
-            "tracks": tuple(Track(name, tuple(t["train"]), tuple(t["test"])) for name, t in data["tracks"].items()),
+            "pairs": {source: ModelPair(**pair) for source, pair in data.get("pairs", {}).items()} or None,
+            "tracks": _tracks_of(data["tracks"]),
+            "track_counts": _counts_of(data["tracks"]) or None,
             "sources": {name: SourceEntry.from_dict(source) for name, source in data["sources"].items()},
             "missing": tuple(MissingQuery(**query) for query in data["missing"]),
             "withheld": tuple(data.get("withheld", ())),
@@ -204,6 +198,17 @@ class Manifest:
         return cls(**known, others=others, order=tuple(data))
 
 
+def _tracks_of(data: Mapping[str, Any]) -> tuple[Track, ...]:
+    """`in-domain` first; schema 1, which did not name it, had fixed tests only."""
+    tracks = tuple(Track.from_dict(name, told) for name, told in data.items())
+    return tracks if IN_DOMAIN in data else (in_domain(FIXED_TEST), *tracks)
+
+
+def _counts_of(data: Mapping[str, Any]) -> dict[str, TrackCounts]:
+    names = [item.name for item in fields(TrackCounts)]
+    return {name: TrackCounts(*(told[key] for key in names)) for name, told in data.items() if names[0] in told}
+
+
 _KEYS = tuple(item.name for item in fields(Manifest) if item.name not in ("others", "order"))
 
 
@@ -212,10 +217,6 @@ def _check_flips(audit: Any) -> None:
     for mes, share in (audit["all"] if audit is not None else {}).items():
         if int(mes) not in MES_LEVELS or not 0 <= share <= 1:
             raise ValueError(f"flip_prob of MES {mes} is {share!r:.40}, no share")
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def file_sha256(path: Path) -> str:
@@ -278,8 +279,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError.at(path, error.strerror or "cannot be read") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError.at(path, "is not a dataset manifest", "build the dataset again") from None
-    if version != DATA_SCHEMA_VERSION:
-        what = f"has schema version {version!r}, this package reads {DATA_SCHEMA_VERSION}"
+    if not (type(version) is int and 1 <= version <= DATA_SCHEMA_VERSION):
+        what = f"has schema version {version!r}, this package reads 1 to {DATA_SCHEMA_VERSION}"
         raise InputError.at(path, what, "build the dataset again, or install the matching rsd-bench")
     try:
         return Manifest.from_dict(document)

@@ -2,7 +2,7 @@
 
 The split of a group is a function of its id alone (a hash in [0, 1) cut at 0.6 and 0.8), so adding rows moves nothing,
 unless a new row ties two groups together by a shared image: then they must stand in one split.
-Tracks choose among the splits by domain: they train on training rows, select on validation rows, test on test rows.
+`tracks` says which part a query plays in each track.
 """
 
 from __future__ import annotations
@@ -17,15 +17,6 @@ from numpy.typing import NDArray
 from rsd_bench.config import SPLIT_SHARES, SPLITS, STANDING_GROUPS
 
 _SALT = "rsd_bench split 1\n"
-
-
-@dataclass(frozen=True)
-class Track:
-    """A cross-domain track: which domain groups train (and select tau), which are tested."""
-
-    name: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
 
 
 def leakage_groups(groups: Sequence[str], media: Sequence[Sequence[str]]) -> list[str]:
@@ -93,20 +84,6 @@ def fold_of(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int64]:
     digests = (hashlib.sha256(f"rsd_bench fold {seed}\n{name}".encode()).digest() for name in names)
     fold = np.array([int.from_bytes(digest[:8], "big") % folds for digest in digests], dtype=np.int64)
     return np.asarray(fold[codes])
-
-
-def leave_one_out(domains: Sequence[str]) -> list[Track]:
-    """`leave-<domain>-out` for each domain group, where there are at least two."""
-    names = sorted(set(domains))
-    if len(names) < 2:
-        return []
-    return [Track(f"leave-{name}-out", tuple(d for d in names if d != name), (name,)) for name in names]
-
-
-def track_split(track: Track, domain: str, split: str) -> str | None:
-    """The part a query plays in a track: its split where its domain takes that part there, else None."""
-    takes = track.test if split == "test" else track.train
-    return split if domain in takes else None
 
 
 def domain_groups(mapping: Mapping[str, Sequence[str]] | None, domains: Sequence[str]) -> dict[str, str]:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.config import N_BOOT, N_BOOT_BANDS, TAU_GRID
-from rsd_bench.dataset.benchmark import Benchmark, Part, open_benchmark
+from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
+from rsd_bench.dataset.parts import Part
 from rsd_bench.evaluation.result import (
     Bootstrap,
     DatasetVersion,

@@ -34,8 +34,9 @@ from typing import IO, Any
 import numpy as np
 
 from rsd_bench.config import CONFIDENCE, IN_DOMAIN, MIN_CELL, NOISE_QUERIES, NOISE_SCENARIOS, SCORING_BUDGET
-from rsd_bench.dataset.benchmark import Benchmark, Part
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.layout import PRIVATE_SPLIT
+from rsd_bench.dataset.parts import Part
 from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
 from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms

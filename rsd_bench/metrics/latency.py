@@ -23,7 +23,7 @@ from rsd_bench.types import InputError
 class TierOutcomes:
     """One model's clocked figures for n queries; NaN where unknown. basis: measured, reported or None."""
 
-    tier: str  # small or large
+    tier: str  # small or large of a pair, else the model
     model: str
     latency_s: FloatArray
     basis: NDArray[Any]
@@ -50,46 +50,61 @@ def pair_latency(
 
     InputError naming the query where one, clocked or modelled, is none.
     """
-    small_s, large_s, basis = np.empty(len(sources)), np.empty(len(sources)), np.empty(len(sources), dtype=object)
+    seconds, basis = tier_latency(query_ids, sources, (small, large), profile)
+    return PairLatency(seconds[:, 0], seconds[:, 1], basis)
+
+
+def tier_latency(
+    query_ids: Sequence[str] | NDArray[Any],
+    sources: NDArray[Any],
+    tiers: Sequence[TierOutcomes],
+    profile: LatencyProfile,
+) -> tuple[FloatArray, NDArray[Any]]:
+    """`pair_latency` of K tiers in order of cost: seconds, shape (n, K), and the basis of each row, shape (n,).
+
+    Tiers between the first and the last, of which a profile says nothing, are evenly spaced between them.
+    """
+    seconds = np.empty((len(sources), len(tiers)), order="F")
+    basis = np.empty(len(sources), dtype=object)
     for source in np.unique(sources):
         rows = sources == source
-        clocked = _clocked_basis(small, large, rows)
-        if clocked:
-            small_s[rows], large_s[rows], basis[rows] = small.latency_s[rows], large.latency_s[rows], clocked
+        if clocked := _clocked_basis(tiers, rows):
+            seconds[rows], basis[rows] = np.column_stack([tier.latency_s[rows] for tier in tiers]), clocked
         else:
-            small_s[rows], large_s[rows], basis[rows] = _modelled(small, large, rows, profile)
-    for tier, seconds in (("small", small_s), ("large", large_s)):
-        if (bad := outside(seconds, MAX_SECONDS)).any():
+            seconds[rows], basis[rows] = _modelled(tiers, rows, profile)
+    for k, tier in enumerate(tiers):
+        if (bad := outside(seconds[:, k], MAX_SECONDS)).any():
             i = int(np.argmax(bad))
-            what = f"{tier}_latency_s is {seconds[i]:g}, which is no latency ({basis[i]})"
+            what = f"{tier.tier}_latency_s is {seconds[i, k]:g}, which is no latency ({basis[i]})"
             raise InputError.at(query_ids[i], what, f"give a number of seconds from 0 to {MAX_SECONDS:g}")
-    return PairLatency(small_s, large_s, basis)
+    return seconds, basis
 
 
-def _clocked_basis(small: TierOutcomes, large: TierOutcomes, rows: BoolArray) -> str | None:
-    """`measured` or `reported` where every row has a latency of both sides, the weaker of the two; else None."""
-    if np.isnan(small.latency_s[rows]).any() or np.isnan(large.latency_s[rows]).any():
+def _clocked_basis(tiers: Sequence[TierOutcomes], rows: BoolArray) -> str | None:
+    """`measured` or `reported` where every row has a latency of every tier, the weakest of them; else None."""
+    if any(np.isnan(tier.latency_s[rows]).any() for tier in tiers):
         return None
-    found = {*small.basis[rows], *large.basis[rows]}
+    found = {basis for tier in tiers for basis in tier.basis[rows]}
     return MEASURED_BASES[0] if found == {MEASURED_BASES[0]} else MEASURED_BASES[1]
 
 
 def _modelled(
-    small: TierOutcomes, large: TierOutcomes, rows: BoolArray, profile: LatencyProfile
-) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
-    n = int(rows.sum())
-    fallback = profile.fallback
-    if fallback is None:
-        fast, slow = (np.full(n, profile.tiers[side.tier], np.float64) for side in (small, large))
-        return fast, slow, np.full(n, profile.basis, dtype=object)
-    sides, by_tokens = [], np.zeros(n, np.bool_)
-    for side in (small, large):
-        first, per_token = profile.models.get(side.model, (np.nan, np.nan))
-        fitted = first + per_token * side.output_tokens[rows]
-        by_tokens |= ~np.isnan(fitted)
-        sides.append(np.where(np.isnan(fitted), fallback.tiers[side.tier], fitted))
-    basis = np.where(by_tokens, profile.basis, fallback.basis).astype(object)
-    return sides[0], sides[1], basis
+    tiers: Sequence[TierOutcomes], rows: BoolArray, profile: LatencyProfile
+) -> tuple[FloatArray, NDArray[Any]]:
+    """Seconds, shape (rows, K), and the basis of each row."""
+    n, constant = int(rows.sum()), profile.fallback or profile
+    stated = np.linspace(constant.tiers["small"], constant.tiers["large"], len(tiers))
+    seconds = np.tile(stated, (n, 1))
+    if profile.fallback is None:
+        return seconds, np.full(n, profile.basis, dtype=object)
+    by_tokens = np.zeros(n, np.bool_)
+    for k, tier in enumerate(tiers):
+        first, per_token = profile.models.get(tier.model, (np.nan, np.nan))
+        fitted = first + per_token * tier.output_tokens[rows]
+        known = ~np.isnan(fitted)
+        seconds[known, k] = fitted[known]
+        by_tokens |= known
+    return seconds, np.where(by_tokens, profile.basis, constant.basis).astype(object)
 
 
 def unclocked_groups(large_latency: FloatArray, codes: IntArray) -> str:
