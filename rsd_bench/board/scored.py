@@ -32,7 +32,7 @@ from rsd_bench.board.leaderboard import BoardSubmission
 from rsd_bench.board.what_if import Statistics, statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
-from rsd_bench.evaluation.evaluate import route_of, score_with_samples
+from rsd_bench.evaluation.evaluate import one_tau, p_edge_of, route_of, score_with_samples
 from rsd_bench.evaluation.result import EvalScore, json_data
 from rsd_bench.folders import write_file
 from rsd_bench.submission.check_submission import check_submission
@@ -173,16 +173,16 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
     )
     to_json(json_data(listed))  # text that no file can hold is refused here, not when the board is written
     entries = {(score.track, score.scenario): _entry(submission, score, benchmark) for score in result.scores}
-    rankings = {key: Ranking.of(p, submission.tau(*key)) for key, p in submission.p_edge.items()}
+    rankings = {key: Ranking.of(p_edge_of(submission, *key), one_tau(submission, *key)) for key in submission.entries}
     return Scored(listed, entries, to_json(result.to_dict()), samples, rankings)
 
 
 def _entry(submission: Submission, score: EvalScore, benchmark: Benchmark) -> Entry:
     part = benchmark.part(score.track, "test")
     route = route_of(submission, score.track, score.scenario)
-    same = submission.p_edge[score.track, score.scenario] + 0.0  # -0.0 decides as 0.0 does
+    same = p_edge_of(submission, score.track, score.scenario) + 0.0  # -0.0 decides as 0.0 does
     digest = hashlib.sha256(same.tobytes()).hexdigest()
-    deciding = f"{digest} {submission.tau(score.track, score.scenario)!r} {submission.router_latency_s!r}"
+    deciding = f"{digest} {one_tau(submission, score.track, score.scenario)!r} {submission.router_latency_s!r}"
     return Entry(
         score=replace(score, sweep=()),
         curve=pack_curve(score.sweep, float(part.outcomes.large_latency.mean())),

@@ -87,7 +87,7 @@ def who_leads(submissions: Path, scenarios: Mapping[str, Scenario], benchmark: B
         raise InputError(problems)
     opened = {folder.name: _opened(folder, benchmark) for folder in submission_folders(submissions)}
     sound = {name: found for name, found in opened.items() if isinstance(found, Submission)}
-    entered = {name: found for name, found in sound.items() if any(at == track for at, _ in found.p_edge)}
+    entered = {name: found for name, found in sound.items() if any(at == track for at, _ in found.entries)}
     if not entered:
         raise InputError.at(submissions, f"holds no submission that enters {track!r}", "name the right --submissions")
     units = resampling_units(part.group_codes, _SEED)
@@ -109,7 +109,7 @@ def decided_for(submission: Submission, track: str, scenario: Scenario, named: M
 
     named: the scenarios that submissions name a tau for; of two that are equally near, the first.
     """
-    entered = [name for name in named if (track, name) in submission.p_edge]
+    entered = [name for name in named if (track, name) in submission.entries]
     if scenario.name in entered:
         return scenario.name
     return min(entered, key=lambda name: abs(named[name].mes - scenario.mes))

@@ -132,7 +132,7 @@ def check(
     submission, problems = check_submission(path, read_queries(dataset_folder(data), scenarios))
     if submission is None:
         raise fail(problems, as_json)
-    tracks = sorted({track for track, _ in submission.p_edge})
+    tracks = sorted({track for track, _ in submission.entries})
     if as_json:
         print_json({"ok": True, "problems": [], "slug": submission.slug, "tracks": tracks})
     else:

@@ -92,11 +92,11 @@ def score_with_samples(
     """
     n_boot, seed = whole_number(n_boot, "n_boot", 0), whole_number(seed, "seed", 0)
     manifest = benchmark.manifest
-    entered = {name: benchmark.scenarios[name] for _, name in submission.p_edge}
+    entered = {name: benchmark.scenarios[name] for _, name in submission.entries}
     scores: list[EvalScore] = []
     samples: dict[tuple[str, str, str | None], NDArray[np.float32]] = {}
-    for track in dict.fromkeys(track for track, _ in submission.p_edge):
-        asked = [entered[name] for at, name in submission.p_edge if at == track]
+    for track in dict.fromkeys(track for track, _ in submission.entries):
+        asked = [entered[name] for at, name in submission.entries if at == track]
         for score, rcs_samples in _score_track(submission, benchmark.part(track, "test"), track, asked, n_boot, seed):
             scores.append(score)
             for domain, values in rcs_samples.items():
@@ -116,7 +116,17 @@ def score_with_samples(
 
 def route_of(submission: Submission, track: str, scenario: str) -> BoolArray:
     """Decisions on the test part of a track: small model iff p_edge >= tau."""
-    return submission.p_edge[track, scenario] >= submission.tau(track, scenario)
+    return np.asarray(submission.entries[track, scenario].choice[0] == 0)
+
+
+def p_edge_of(submission: Submission, track: str, scenario: str) -> FloatArray:
+    """P(edge competent) on the test part of a track, shape (n,)."""
+    return submission.entries[track, scenario].p[0, :, 0]
+
+
+def one_tau(submission: Submission, track: str, scenario: str) -> float:
+    """The threshold of every query."""
+    return float(submission.entries[track, scenario].tau[0, 0, 0])
 
 
 @dataclass(frozen=True)
@@ -215,10 +225,11 @@ def _score_track(
     cells = zip(*(layout.scored(columns(), scenarios, n_boot, seed) for layout in (whole, split)), strict=True)
     orders: dict[int, IntArray] = {}
     for scenario, rows, (all_of, by_domain) in zip(scenarios, references, cells, strict=True):
-        p = submission.p_edge[track, scenario.name]
-        if id(p) not in orders:  # scenarios that share their probabilities share the sort
-            orders[id(p)] = descending(p)
-        context = _Context(submission, part, track, rows, orders[id(p)])
+        p = p_edge_of(submission, track, scenario.name)
+        same = id(submission.entries[track, scenario.name].p)
+        if same not in orders:  # scenarios that share their probabilities share the sort
+            orders[same] = descending(p)
+        context = _Context(submission, part, track, rows, orders[same])
         samples = {domain: cell.resampled["rcs"] for domain, cell in (all_of | by_domain).items()}
         yield _score(context, all_of[None], by_domain), samples
 
@@ -226,7 +237,7 @@ def _score_track(
 def _score(context: _Context, cell: _Cell, by_domain: Mapping[str, _Cell]) -> EvalScore:
     submission, track, order = context.submission, context.track, context.order
     scenario, outcomes, router = cell.scenario, context.part.outcomes, submission.router_latency_s
-    p = submission.p_edge[track, scenario.name]
+    p = p_edge_of(submission, track, scenario.name)
     labels = label(outcomes.small, outcomes.large, scenario.mes)
     references = with_random(dict(context.references), float(cell.values["ca"]))
     curve = sweep_curve(p, outcomes, scenario, None, router, order)
@@ -237,7 +248,7 @@ def _score(context: _Context, cell: _Cell, by_domain: Mapping[str, _Cell]) -> Ev
             scenario=scenario.name,
             n=cell.n,
             groups=cell.groups,
-            tau=submission.tau(track, scenario.name),
+            tau=one_tau(submission, track, scenario.name),
             **cell.intervals(),
             best_fixed=better_fixed(references),
             gain=cell.gain(),
@@ -270,7 +281,7 @@ def compare_submissions(
     first, second = open_submissions([Path(a), Path(b)], benchmark)
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
-    shared = [s for s in benchmark.scenarios if (track, s) in first.p_edge and (track, s) in second.p_edge]
+    shared = [s for s in benchmark.scenarios if (track, s) in first.entries and (track, s) in second.entries]
     if not shared:
         raise InputError.at(track, "is not entered by both submissions", "compare on a track that both enter")
     part = benchmark.part(track, "test")

@@ -38,7 +38,7 @@ from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.layout import PRIVATE_SPLIT
 from rsd_bench.dataset.parts import Part
 from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
-from rsd_bench.evaluation.evaluate import route_of
+from rsd_bench.evaluation.evaluate import one_tau, route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
 from rsd_bench.evaluation.result import DatasetVersion, are_presets
 from rsd_bench.locks import lock_stream
@@ -75,7 +75,7 @@ def score_private(
     if not _ACCOUNT.fullmatch(account):
         raise InputError.at("--author", f"{author[:80]!r} is no account name", "give the login of who asks")
     routes = {
-        scenario: route_of(submission, track, scenario) for track, scenario in submission.p_edge if track == IN_DOMAIN
+        scenario: route_of(submission, track, scenario) for track, scenario in submission.entries if track == IN_DOMAIN
     }
     if not routes:
         raise InputError.at(submission.slug, f"does not enter {IN_DOMAIN}", "private outcomes score that track only")
@@ -161,7 +161,7 @@ def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: P
     return PrivateScore(
         scenario=scenario.name,
         n=len(part),
-        tau=submission.tau(IN_DOMAIN, scenario.name),
+        tau=one_tau(submission, IN_DOMAIN, scenario.name),
         **{name: _interval(shown[name], half) for name, half in halves.items()},
         best_fixed=best,
     )

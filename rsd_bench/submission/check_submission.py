@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.submission.check_rows import check_rows
 from rsd_bench.submission.metadata import metadata_problems, read_fields, stated_tau
 from rsd_bench.submission.predictions import bounds_of
 from rsd_bench.submission.predictions_file import read_predictions
-from rsd_bench.submission.submission import Metadata, Submission
+from rsd_bench.submission.submission import Decisions, Metadata, Submission, tau_of
 from rsd_bench.submission.submission_files import need_folder, need_plain_readme, need_slug, stray_files
 from rsd_bench.types import InputError, Problem
 
@@ -67,7 +69,15 @@ def _check(folder: Path, benchmark: Benchmark, layers: _Layers) -> Submission | 
         predictions = read_predictions(folder, bounds_of(benchmark))
         p_edge, faults = check_rows(predictions, stated_tau(fields), benchmark)
         problems += faults
-    return None if any(layers) else Submission(Metadata.from_dict(fields), p_edge)
+    if any(layers):
+        return None
+    meta = Metadata.from_dict(fields)
+    shared = {id(p): p[None, :, None] for p in p_edge.values()}  # scenarios may share their probabilities
+    entries = {
+        key: Decisions((0,), shared[id(p)], np.full((1, len(p), 1), tau_of(meta.declared.tau, *key)))
+        for key, p in p_edge.items()
+    }
+    return Submission(meta, entries)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ def pack_submission(folder: Path, benchmark: Benchmark) -> str:
     submission = open_submission(folder, benchmark)
     rows = [
         pd.DataFrame(
-            dict(zip(COLUMNS, (track, benchmark.part(track, "test").query_ids, scenario, p_edge), strict=True))
+            dict(zip(COLUMNS, (track, benchmark.part(track, "test").query_ids, scenario, said.p[0, :, 0]), strict=True))
         )
-        for (track, scenario), p_edge in submission.p_edge.items()
+        for (track, scenario), said in submission.entries.items()
     ]
     with new_folder(folder, may_replace=only_a_submission) as packed:
         write_files(packed, submission.meta.to_dict(), pd.concat(rows, ignore_index=True))

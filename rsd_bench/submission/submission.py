@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 from rsd_bench.config import ROUTER_LATENCY_S
+from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.metrics.tiers import first_hit
 from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
-
-if TYPE_CHECKING:
-    from rsd_bench.metrics.arrays import FloatArray
 
 SUBMISSION = "submission.json"
 README = "README.md"
@@ -95,11 +95,30 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What a submission says of a track under a scenario: R repeats of n queries, in the order of its test part.
+
+    repeats: which deals of the folds, rising; (0,) where the track is not cross-fitted. p: P(tier k is good enough), of
+    shape (R, n, K - 1). tau: what each p is held against, of that shape: it may differ by repeat, fold and tier.
+    """
+
+    repeats: tuple[int, ...]
+    p: FloatArray
+    tau: FloatArray
+
+    @cached_property
+    def choice(self) -> IntArray:
+        """The tier that answers, 0 ... K - 1, shape (R, n): the first whose p reaches its tau, else the last."""
+        n_repeats, n, _ = self.p.shape
+        return first_hit((self.p >= self.tau).reshape(n_repeats * n, -1)).reshape(n_repeats, n)
+
+
+@dataclass(frozen=True)
 class Submission:
-    """A checked submission. `p_edge` maps (track, scenario) to probabilities in the order of the track's test part."""
+    """A checked submission: what it says of each (track, scenario) that it enters."""
 
     meta: Metadata
-    p_edge: Mapping[tuple[str, str], FloatArray]
+    entries: Mapping[tuple[str, str], Decisions]
 
     @property
     def slug(self) -> str:
@@ -108,9 +127,6 @@ class Submission:
     @property
     def router_latency_s(self) -> float:
         return float(self.meta.declared.router_latency.seconds)
-
-    def tau(self, track: str, scenario: str) -> float:
-        return tau_of(self.meta.declared.tau, track, scenario)
 
 
 def tau_of(tau: Tau, track: str, scenario: str) -> float:

@@ -31,7 +31,7 @@ from rsd_bench.evaluation.result import EvalScore, Result
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.submission.check_submission import open_submission
-from rsd_bench.submission.submission import Submission
+from rsd_bench.submission.submission import Decisions, Submission
 
 COMMITTED = sorted(path.stem for path in (ROOT / "leaderboard" / "results").glob("*.json"))
 Change = Callable[[FloatArray, float], tuple[FloatArray, float]]
@@ -187,7 +187,9 @@ def flipped_oracle(share: float) -> dict[str, EvalScore]:
         p_edge["in-domain", name] = np.where(decided, rng.uniform(0.5, 1, len(part)), rng.uniform(0, 0.5, len(part)))
     meta = replace(committed("logistic").meta, slug="fake")
     declared = replace(meta.declared, tau=dict.fromkeys(SCENARIOS, 0.5))
-    submission = Submission(replace(meta, declared=declared), p_edge)
+    half = np.full((1, len(part), 1), 0.5)
+    entries = {key: Decisions((0,), p[None, :, None], half) for key, p in p_edge.items()}
+    submission = Submission(replace(meta, declared=declared), entries)
     return {score.scenario: score for score in score_submission(submission, lite(), n_boot=300).scores}
 
 

@@ -7,20 +7,20 @@ split that moves when rows are added makes an old score and a new one incomparab
 import random
 from collections import Counter
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsd_bench.config import SPLIT_SHARES, SPLITS, STANDING_GROUPS
 from rsd_bench.dataset.splits import (
-    Track,
     domain_groups,
     join_equal_questions,
     leakage_groups,
-    leave_one_out,
     split_of,
-    track_split,
 )
+from rsd_bench.dataset.tracks import Track, leave_one_out, parts_of
 
 quick = settings(deadline=None, max_examples=100, derandomize=True)
 rows = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("pqrstuvw")), min_size=1, max_size=25)
@@ -217,18 +217,28 @@ def test_a_row_that_joins_two_groups_joins_their_splits_rather_than_leak():
 # --- tracks --------------------------------------------------------------------------------------------------------
 
 
+def fixed(train, test):
+    return Track(name="chart-to-photo", protocol="fixed-test", train=train, test=test)
+
+
+def plays(track, *rows):
+    """The part of queries of (domain, split), each in a group of its own."""
+    table = pd.DataFrame(rows, columns=["domain", "split"])
+    return parts_of(track, table.assign(source="toy", group_id=[f"g{i}" for i in range(len(rows))]))
+
+
 def test_leave_one_out_tests_each_domain_once_and_never_trains_on_it():
-    tracks = leave_one_out(["photo", "chart", "math", "chart"])
-    assert tracks == [
-        Track("leave-chart-out", ("math", "photo"), ("chart",)),
-        Track("leave-math-out", ("chart", "photo"), ("math",)),
-        Track("leave-photo-out", ("chart", "math"), ("photo",)),
+    tracks = leave_one_out(["photo", "chart", "math", "chart"], "domain-out")
+    assert [(track.name, track.train, track.test) for track in tracks] == [
+        ("leave-chart-out", ("math", "photo"), ("chart",)),
+        ("leave-math-out", ("chart", "photo"), ("math",)),
+        ("leave-photo-out", ("chart", "math"), ("photo",)),
     ]
 
 
 @pytest.mark.parametrize("domains", [[], ["chart"], ["chart", "chart"]])
 def test_one_domain_leaves_nothing_to_train_on(domains):
-    assert leave_one_out(domains) == []
+    assert leave_one_out(domains, "domain-out") == []
 
 
 @pytest.mark.parametrize(
@@ -244,21 +254,41 @@ def test_one_domain_leaves_nothing_to_train_on(domains):
         ("math", "test", None),
     ],
 )
-def test_a_track_trains_selects_and_tests_where_it_says(domain, split, part):
-    assert track_split(Track("chart-to-photo", ("chart",), ("photo",)), domain, split) == part
+def test_a_fixed_test_trains_selects_and_tests_where_it_says(domain, split, part):
+    assert plays(fixed(("chart",), ("photo",)), (domain, split)) == [part]
 
 
-def test_a_track_may_test_the_domains_that_it_trains_on():
-    track = Track("in-domain", ("chart", "photo"), ("chart", "photo"))
-    assert [track_split(track, "chart", split) for split in SPLITS] == list(SPLITS)
+def test_a_fixed_test_may_test_the_domains_that_it_trains_on():
+    track = fixed(("chart", "photo"), ("chart", "photo"))
+    assert plays(track, *(("chart", split) for split in SPLITS)) == list(SPLITS)
 
 
-def test_no_query_is_in_two_parts_of_a_track():
-    domains = ["chart", "photo", "math"]
-    for track in [*leave_one_out(domains), Track("chart-to-photo", ("chart",), ("photo",))]:
-        for domain in domains:
-            parts = [track_split(track, domain, split) for split in SPLITS]
-            assert all(part in (None, split) for part, split in zip(parts, SPLITS, strict=True))
+def test_domain_out_tests_all_of_a_domain_and_learns_from_no_group_of_it():
+    track = Track(name="out", protocol="domain-out", train=("chart",), test=("photo",))
+    rows = [("chart", "train"), ("chart", "validation"), ("chart", "test"), ("photo", "train"), ("math", "train")]
+    assert plays(track, *rows) == ["train", "validation", "train", "test", None]
+    table = pd.DataFrame(rows, columns=["domain", "split"]).assign(source="toy", group_id=["g", "h", "i", "g", "j"])
+    assert parts_of(track, table) == [None, "validation", "train", "test", None]
+
+
+def test_a_track_takes_the_queries_of_its_sources_that_have_every_score():
+    table = pd.DataFrame({"source": ["a", "a", "b"], "domain": "x", "split": "train", "group_id": ["1", "2", "3"]})
+    track = Track(name="pairs", sources=("a",))
+    assert parts_of(track, table, np.array([True, False, True])) == ["fold", None, None]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"protocol": "loose"}, "protocol 'loose'"),
+        ({"tiers": ("a",)}, "at least 2 models"),
+        ({"tiers": ("a", "b", "a")}, "each once"),
+        ({"tiers": ("a", "b", "c"), "costs": (1.0, 2.0)}, "2 costs for 3 tiers"),
+    ],
+)
+def test_a_track_that_makes_no_sense_is_refused(wrong, what):
+    with pytest.raises(ValueError, match=what):
+        Track(name="t", **wrong)
 
 
 # --- domain groups -------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from rsd_bench.board.build_board import build_board, collect_board, noise_ceilin
 from rsd_bench.config import NOISE_QUERIES
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.private_outcomes import NOISE_KEY, open_private_benchmark
-from rsd_bench.dataset.splits import Track
+from rsd_bench.dataset.tracks import Track
 from rsd_bench.evaluation.evaluate import evaluate
 from rsd_bench.evaluation.private_scoring import score_private
 from rsd_bench.hub.publication import Version, write_publication
@@ -118,7 +118,9 @@ def test_fifty_scenarios_can_be_submitted_scored_and_ranked(tmp_path: Path, toy_
 
 def test_their_thresholds_by_track_fit_into_submission_json(tmp_path: Path, toy_benchmark: Benchmark) -> None:
     """Its bound was one of three scenarios."""
-    tracks = tuple(Track(f"track-{i}-{'long' * 14}"[:63], ("a",), ("b",)) for i in range(40))
+    tracks = tuple(
+        Track(name=f"track-{i}-{'long' * 14}"[:63], protocol="fixed-test", train=("a",), test=("b",)) for i in range(40)
+    )
     names = [f"s{i}-{'long' * 14}"[:63] for i in range(50)]
     many = asking(toy_benchmark, *(replace(KIOSK, name=name) for name in names))
     many = replace(many, manifest=replace(many.manifest, tracks=tracks))
