@@ -52,27 +52,37 @@ def rank_intervals(
 ) -> dict[str, Interval]:
     """Lift, skill, AUROC, and APSP at CA 0.5, 0.8 and 0.9 with its gain over random mixing, with 95 % intervals.
 
-    Arguments as `lift`; groups: shape (n,), ids of queries that are resampled together; None makes each query its own.
+    p_edge: shape (n,), or (n, repeats) of a router that was trained several times: then figures are means over the
+    repeats, each of which ranks all queries, and a group is resampled with all of them. groups: shape (n,), ids of
+    queries that are resampled together; None makes each query its own. Other arguments as `lift`.
     A figure that does not exist is NaN (AUROC of one label, skill where no order gains), its bounds too; bounds alone
     are NaN where more than 1 % of the resamples lack it. Raises ValueError naming the argument.
     Source: rsd_bench metrics version 2.
     """
-    p, small_solves, large_solves = solved_by(p_edge, small, large, mes)
-    codes = arrays.group_codes(groups, len(p))
+    solves = solved_by(small, large, mes)
+    repeats = arrays.repeated(p_edge, "p_edge", len(solves[0]), arrays.probabilities)
+    codes = arrays.group_codes(groups, len(solves[0]))
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     n_groups = int(codes.max()) + 1
     labels = label(small, large, mes)
-    terms = RankTerms.of(p, small_solves, large_solves, labels)
-    values = terms.figures(terms.table.sum(axis=0))
-    if n_groups >= MIN_LINEAR_GROUPS:
-        samples = terms.figures(resample_sums(group_sums(terms.table, codes), n_boot, seed))
-    else:
-        curve = curve_sums(p, small_solves, large_solves, labels, codes)
-        samples = curve_figures(resample_sums(curve, n_boot, seed))
+    values, samples = [], []
+    for p in repeats:
+        terms = RankTerms.of(p, *solves, labels)
+        values.append(terms.figures(terms.table.sum(axis=0)))
+        if n_groups >= MIN_LINEAR_GROUPS:
+            samples.append(terms.figures(resample_sums(group_sums(terms.table, codes), n_boot, seed)))
+        else:
+            samples.append(curve_figures(resample_sums(curve_sums(p, *solves, labels, codes), n_boot, seed)))
+    value, resampled = ({name: _mean([of[name] for of in each]) for name in RANK_RANGES} for each in (values, samples))
     return {
-        name: interval_where_defined(float(values[name]), samples[name], n_groups, within)
+        name: interval_where_defined(float(value[name]), resampled[name], n_groups, within)
         for name, within in RANK_RANGES.items()
     }
+
+
+def _mean(repeats: list[FloatArray]) -> FloatArray:
+    """Over repeats; a single one stays what it is."""
+    return repeats[0] if len(repeats) == 1 else np.mean(repeats, axis=0)
 
 
 def share_of(part: Any, whole: Any) -> FloatArray:

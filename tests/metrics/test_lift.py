@@ -162,7 +162,7 @@ def test_apsp_at_a_ca_is_given_at_three_shares_unless_told():
         ("p_edge", [0.5, 1.5, 0.5]),
         ("p_edge", [0.5, 0.5]),
         ("p_edge", None),
-        ("p_edge", [[0.5], [0.5], [0.5]]),
+        ("p_edge", [[[0.5]], [[0.5]], [[0.5]]]),
         ("small", [1, np.nan, 3]),
         ("small", [True, False, True]),
         ("small", []),
@@ -179,6 +179,12 @@ def test_a_wrong_value_is_refused_by_name(work, name, value):
     data = {"p_edge": [0.1, 0.5, 0.9], "small": [1, 8, 9], "large": [9, 9, 9], "mes": 6} | {name: value}
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         work(data.pop("p_edge"), **data)
+
+
+@pytest.mark.parametrize("work", [rsd.lift, rsd.apsp_at_ca])
+def test_several_repeats_have_several_curves(work):
+    with pytest.raises(ValueError, match=r"^p_edge\b"):
+        work([[0.1, 0.5], [0.9, 0.2]], small=[1, 8], large=[9, 9], mes=6)
 
 
 @pytest.mark.parametrize("ca", [-0.1, 1.1, np.nan, [0.5, None], "half", [], [[0.5]], None])
