@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rsd_bench as rsd
-from rsd_bench.config import MIN_LINEAR_GROUPS, N_BOOT_BANDS, N_BUNDLES, SCENARIOS
+from rsd_bench.config import MIN_LINEAR_GROUPS, N_BOOT_BANDS, N_BUNDLES
 from rsd_bench.metrics.bootstrap import rank_bands
 from rsd_bench.metrics.overall import Overall, SuiteTrack, overall
 from rsd_bench.metrics.rank_intervals import rank_intervals
@@ -21,7 +21,10 @@ from rsd_bench.metrics.routing import Outcomes, better_fixed, reference_scores
 from rsd_bench.metrics.tier_intervals import tier_intervals
 from rsd_bench.types import Scenario
 
-TWO = {name: SCENARIOS[name] for name in ("fast_response", "high_quality")}
+TWO = {
+    "fast_response": Scenario(name="fast_response", mes=6, alpha=0.8, beta=0.05, gamma=0.15),
+    "high_quality": Scenario(name="high_quality", mes=8, alpha=0.9, beta=0.05, gamma=0.05),
+}
 
 
 def a_track(seed: int, groups: int, repeats: int | None = 2, first: int = 0, n: int | None = None) -> SuiteTrack:
