@@ -59,8 +59,9 @@ class Ranking:
         return cls(order, np.append(np.flatnonzero(np.append(True, ranked[1:] < ranked[:-1])), len(p)))
 
     def summed(self, values: Any) -> Any:
-        """Sum of `values` (n,) over the first 0, 1, 2 ... blocks."""
-        return np.append(0, np.cumsum(values[self.order]))[self.ends]
+        """Sum of `values` (n,) or of each column of (n, k) over the first 0, 1, 2 ... blocks."""
+        sums = np.cumsum(values[self.order], axis=0)
+        return np.concatenate([np.zeros_like(sums[:1]), sums])[self.ends]
 
     @property
     def block(self) -> IntArray:

@@ -30,6 +30,8 @@ from rsd_bench.metrics.label import label
 from rsd_bench.metrics.lift import Ranking, at_random, solved_by, twice_area, twice_best_area
 from rsd_bench.types import Interval
 
+_PAIR_CELLS = 1 << 18  # queries x groups whose pairs are counted at once: small enough for the cache
+
 #: What each figure can be: no interval reaches beyond.
 RANK_RANGES: dict[str, tuple[float, float]] = {
     "lift": (-0.25, 0.25),
@@ -142,14 +144,13 @@ def area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[Flo
 
 def area_by_pairs(ranking: Ranking, added: IntArray, codes: IntArray) -> FloatArray:
     """`twice_area` by pairs of groups, shape (G, G): w K w is that of a sample in which group g stands w_g times."""
-    block, columns = ranking.block, range(int(codes.max()) + 1)
-
-    def won(group: int) -> IntArray:
-        """d times how many more queries of the group are ranked below a query than above it."""
-        found = ranking.summed(codes == group)
-        return np.asarray(added * (found[-1] - found[1:][block] - found[:-1][block]))
-
-    return group_sums((won(group) for group in columns), codes)
+    n_groups, block, found = int(codes.max()) + 1, ranking.block, []
+    at_once = max(1, _PAIR_CELLS // len(codes))
+    for start in range(0, n_groups, at_once):
+        ranked = ranking.summed(codes[:, None] == np.arange(start, min(start + at_once, n_groups)))
+        won = ranked[-1] - ranked[1:][block] - ranked[:-1][block]  # ranked below each query less ranked above it
+        found.append(group_sums(added[:, None] * won, codes))
+    return np.hstack(found)
 
 
 def _auroc_terms(ranking: Ranking, edge: BoolArray) -> tuple[BoolArray, FloatArray, FloatArray]:
