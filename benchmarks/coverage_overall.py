@@ -148,15 +148,12 @@ def rows(groups: list[int], runs: int) -> dict[str, list[dict[str, Any]]]:
         for count in groups:
             told = {name: f"{100 * value:.1f}" for name, value in power(count, suite, runs).items()}
             found["power"].append({"groups": count, "suite": suite} | told)
-            print("power", found["power"][-1], file=sys.stderr, flush=True)
-    for world in WORLDS:
-        for suite in SUITES:
-            for count in groups:
-                given = {"groups": count, "fixed policies": world, "suite": suite}
-                shares = coverage(count, world, suite, runs), family_wise(count, world, suite, runs // 2)
-                for name, of in zip(found, shares, strict=False):
-                    found[name].append(given | {figure: f"{100 * share:.1f}" for figure, share in of.items()})
-                    print(name, found[name][-1], file=sys.stderr, flush=True)
+            split = {name: f"{100 * share:.1f}" for name, share in family_wise(count, "clear", suite, runs).items()}
+            found["family_wise"].append({"groups": count, "suite": suite} | split)
+            for world in WORLDS:
+                held = {name: f"{100 * share:.1f}" for name, share in coverage(count, world, suite, runs).items()}
+                found["coverage"].append({"groups": count, "suite": suite, "fixed policies": world} | held)
+            print(found["power"][-1], split, *found["coverage"][-2:], file=sys.stderr, flush=True)
     return found
 
 
@@ -167,7 +164,7 @@ def table(of: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=400, help="suites of each kind; half of them for bands")
+    parser.add_argument("--runs", type=int, default=400, help="suites of each kind")
     parser.add_argument("--groups", default=",".join(map(str, GROUPS)), help="numbers of groups")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()

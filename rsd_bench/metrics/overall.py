@@ -13,6 +13,7 @@ smaller ones it is summed over pairs of groups, which is exact: lift is a sum ov
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,9 @@ class SuiteTrack:
 class OverallFigures:
     """Skill and gain with 95 % intervals, and by their names the first N_BOOT_BANDS resampled values of each.
 
-    Samples of two routers on the same tracks are paired: `bootstrap.rank_bands` and `detectable_gap` take them.
+    Samples of two routers on the same tracks are paired: `bootstrap.rank_bands` and `detectable_gap` take them. A
+    resample without the figure (skill, where no order gains) is left out, the same one of every router; none is given
+    where there is no interval.
     """
 
     skill: Interval
@@ -129,7 +132,8 @@ def overall(
             name: interval_where_defined(float(value), resampled, groups, OVERALL_RANGES[name])
             for name, (value, resampled) in means.items()
         }
-        return OverallFigures(**found, samples={name: of[:N_BOOT_BANDS] for name, (_, of) in means.items()})
+        kept = {name: _defined(of[:N_BOOT_BANDS], found[name]) for name, (_, of) in means.items()}
+        return OverallFigures(**found, samples=kept)
 
     by_scenario = {scenario.name: figures(slice(i, None, len(asked))) for i, scenario in enumerate(asked)}
     return Overall(**vars(figures(slice(None))), by_scenario=by_scenario, tracks=tuple(names), groups=groups)
@@ -258,6 +262,10 @@ def _resampled(cells: list[_Cell], n_units: int, n_boot: int, seed: int) -> dict
         area = None if cell.pairs is None else resample_pairs(cell.pairs, cell.present, n_units, n_boot, seed)
         skill[:, i], gain[:, i] = cell.skill(own, area), cell.gain(own)
     return {"skill": skill, "gain": gain}
+
+
+def _defined(samples: FloatArray, bounds: Interval) -> FloatArray:
+    return samples[:0] if math.isnan(bounds.low) else samples[~np.isnan(samples)]
 
 
 def _mean(cells: FloatArray) -> FloatArray:

@@ -173,6 +173,23 @@ def test_a_track_whose_queries_leave_nothing_to_order_has_no_skill_and_takes_non
     assert np.isnan(dataclasses.astuple(nothing.skill)).all() and nothing.gain.low <= nothing.gain.value
 
 
+def test_resamples_without_a_skill_are_left_out_of_every_router_alike() -> None:
+    """Bands refuse a resample that is no number: of a dozen queries some resamples leave nothing to order."""
+    worlds = []
+    for gains in (5, 1):  # so many of 12 groups are solved by one model only: 0.2 % and 35 % of resamples lack them
+        small = np.where(np.arange(12) < gains, 9.0, 0.0)
+        track = dataclasses.replace(a_track(16, 12, n=12, repeats=1), small=small, large=np.zeros(12))
+        other = dataclasses.replace(track, p_edge={name: 1 - p for name, p in track.p_edge.items()})
+        worlds.append([overall({"a": of}, scenarios=TWO) for of in (track, other)])
+    for routers in worlds:
+        samples = np.stack([of.samples["skill"] for of in routers], axis=1)
+        assert np.isfinite(samples).all()
+        assert rank_bands(np.array([of.skill.value for of in routers]), samples, 12).max() <= 2
+    often, seldom = worlds
+    assert 0 < len(often[0].samples["skill"]) <= N_BOOT_BANDS and np.isfinite(often[0].skill.low)
+    assert len(seldom[0].samples["skill"]) == 0 and np.isnan(seldom[0].skill.low)
+
+
 def test_more_groups_than_bundles_are_bundled_alike_in_every_track() -> None:
     big, small = a_track(11, N_BUNDLES + 500, repeats=1), a_track(12, 100, repeats=1)
     found = overall({"big": big, "small": small}, scenarios=TWO, n_boot=2_000)
