@@ -2,9 +2,8 @@
 
 As `coverage.py`, for a suite: tracks that ask the same queries of one small and several large models, and a router that
 was trained several times. Many small suites are drawn from a world whose truth is known, and counted: how often does a
-95 % interval of overall skill and gain hold the truth (nominal: 95 %), how often do bands on skill, overall skill and
-overall gain split ten routers that are equally good (nominal: 5 %), and how often are two routers told apart that
-differ by the minimum detectable gap (nominal: 80 %)? Seeded; fifteen minutes of one core with the defaults.
+95 % interval of overall skill and gain hold the truth (nominal: 95 %), and how often do bands on them split ten routers
+that are equally good (nominal: 5 %)? Seeded; twenty minutes of one core with the defaults.
 
 The world: a group shares half of its scores; the large models of different tracks share half of theirs; p is half score
 and half noise, of which a half is the router's own, shared by a group, and a half is of each repeat. In `clear` the
@@ -24,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.config import N_BOOT_BANDS
-from rsd_bench.metrics.bootstrap import interval, rank_bands
-from rsd_bench.metrics.detectable import detectable_gap
+from rsd_bench.metrics.bootstrap import rank_bands
 from rsd_bench.metrics.overall import Overall, SuiteTrack, overall
 from rsd_bench.types import Scenario
 
@@ -44,7 +42,6 @@ TAU = 0.5
 ROUTERS = 10
 TRUTH = 400_000  # queries that the truth is read from
 FIGURES = ("skill", "gain")
-BETTER = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 0.99)  # shares of a router's noise that a better one has not
 
 
 def shared(rng: np.random.Generator, codes: Array) -> Array:
@@ -67,12 +64,12 @@ class Suite:
         large = [np.where(rng.random(len(codes)) < 0.5, common, shared(rng, codes)) for _ in range(tracks)]
         return cls(codes, np.floor(11 * shared(rng, codes)), [np.floor(11 * np.sqrt(of)) for of in large])
 
-    def router(self, rng: np.random.Generator, world: str, repeats: int, n_boot: int, better: float = 0.0) -> Overall:
-        """A router of this world, scored; `better` takes so much of its noise away."""
+    def router(self, rng: np.random.Generator, world: str, repeats: int, n_boot: int) -> Overall:
+        """A router of this world, scored."""
         n, tracks = len(self.codes), {}
         for i, large in enumerate(self.large):
             each = shared(rng, self.codes)[:, None] / 2 + rng.random((n, repeats)) / 2
-            p = self.small[:, None] / 20 + (0.5 + (1 - better) * (each - 0.5)) / 2
+            p = self.small[:, None] / 20 + each / 2
             by_scenario = {scenario.name: p for scenario in WORLDS[world]}
             tracks[f"track {i}"] = SuiteTrack(
                 small=self.small,
@@ -89,10 +86,10 @@ def drawn(rng: np.random.Generator, groups: int, tracks: int) -> Suite:
 
 
 @cache
-def truth(world: str, better: float = 0.0) -> dict[str, float]:
+def truth(world: str) -> dict[str, float]:
     """Skill and gain of endless queries, nearly: the same of any number of tracks, groups and repeats."""
     rng = np.random.default_rng(1)
-    found = Suite.draw(rng, np.arange(TRUTH), 1).router(rng, world, 2, 0, better)
+    found = Suite.draw(rng, np.arange(TRUTH), 1).router(rng, world, 2, 0)
     return {name: getattr(found, name).value for name in FIGURES}
 
 
@@ -122,38 +119,17 @@ def family_wise(groups: int, world: str, suite: str, runs: int, seed: int = 0) -
     return {name: count / runs for name, count in split.items()}
 
 
-def power(groups: int, suite: str, runs: int, seed: int = 0) -> dict[str, float]:
-    """Skill of two routers: the detectable gap, and how often one is told that differs by so much."""
-    rng, (tracks, repeats) = np.random.default_rng((seed, groups, 2)), SUITES[suite]
-
-    def pair(better: float) -> tuple[float, Array]:
-        of = drawn(rng, groups, tracks)
-        one, other = (of.router(rng, "clear", repeats, N_BOOT_BANDS, share) for share in (better, 0.0))
-        return one.skill.value - other.skill.value, np.stack([x.samples["skill"] for x in (one, other)], axis=1)
-
-    gap = float(np.mean([detectable_gap(pair(0.0)[1], groups) or np.nan for _ in range(50)]))
-    gaps = [truth("clear", share)["skill"] - truth("clear")["skill"] for share in BETTER]
-    better = float(np.interp(gap, gaps, BETTER))
-    told = 0
-    for _ in range(runs):
-        difference, samples = pair(better)
-        told += interval(difference, samples[:, 0] - samples[:, 1], groups).low > 0
-    return {"gap": gap, "told": told / runs}
-
-
 def rows(groups: list[int], runs: int) -> dict[str, list[dict[str, Any]]]:
     """Shares in per cent, by table."""
-    found: dict[str, list[dict[str, Any]]] = {"coverage": [], "family_wise": [], "power": []}
+    found: dict[str, list[dict[str, Any]]] = {"coverage": [], "family_wise": []}
     for suite in SUITES:
         for count in groups:
-            told = {name: f"{100 * value:.1f}" for name, value in power(count, suite, runs).items()}
-            found["power"].append({"groups": count, "suite": suite} | told)
             split = {name: f"{100 * share:.1f}" for name, share in family_wise(count, "clear", suite, runs).items()}
             found["family_wise"].append({"groups": count, "suite": suite} | split)
             for world in WORLDS:
                 held = {name: f"{100 * share:.1f}" for name, share in coverage(count, world, suite, runs).items()}
                 found["coverage"].append({"groups": count, "suite": suite, "fixed policies": world} | held)
-            print(found["power"][-1], split, *found["coverage"][-2:], file=sys.stderr, flush=True)
+            print(count, suite, split, *found["coverage"][-2:], file=sys.stderr, flush=True)
     return found
 
 

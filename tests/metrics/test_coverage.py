@@ -56,8 +56,6 @@ def test_overall_figures_hold_what_they_say(suites: ModuleType, groups: int, sui
     assert all(share >= 0.93 - 1.5 * _CHANCE for share in found.values()), found
     split = suites.family_wise(groups, "clear", suite, RUNS // 2)
     assert all(share <= 0.06 + 2 * _CHANCE for share in split.values()), split
-    told = suites.power(groups, suite, RUNS)["told"]
-    assert 0.73 <= told <= 0.87, told
 
 
 @pytest.mark.parametrize("groups", [5, 10, 31])
