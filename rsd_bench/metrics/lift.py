@@ -21,7 +21,7 @@ import numpy as np
 from rsd_bench.config import CA_POINTS, TAU_ALL_CLOUD
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
-from rsd_bench.metrics.routing import apsp_at, descending
+from rsd_bench.metrics.threshold_curve import apsp_at, descending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,12 +81,11 @@ def twice_best_area(better: Any, equal: Any, worse: Any) -> Any:
     return equal * (better + worse) + 2 * better * worse
 
 
-def solved_by(p_edge: Any, small: Any, large: Any, mes: Any) -> tuple[FloatArray, BoolArray, BoolArray]:
-    """p, and which queries the small and the large model solve, checked."""
+def solved_by(small: Any, large: Any, mes: Any) -> tuple[BoolArray, BoolArray]:
+    """Which queries the small and the large model solve, from arguments that are checked here."""
     s = arrays.scores(small, "small")
-    large_scores = arrays.scores(large, "large", len(s))
-    p, threshold = arrays.probabilities(p_edge, "p_edge", len(s)), arrays.score_bound(mes, "mes")
-    return p, s >= threshold, large_scores >= threshold
+    large_scores, threshold = arrays.scores(large, "large", len(s)), arrays.score_bound(mes, "mes")
+    return s >= threshold, large_scores >= threshold
 
 
 def lift(p_edge: Any, *, small: Any, large: Any, mes: float) -> Lift:
@@ -99,8 +98,10 @@ def lift(p_edge: Any, *, small: Any, large: Any, mes: float) -> Lift:
     """
     import pandas as pd
 
-    p, small_solves, large_solves = solved_by(p_edge, small, large, mes)
-    n, ranking = len(p), Ranking.of(p)
+    small_solves, large_solves = solved_by(small, large, mes)
+    n = len(small_solves)
+    p = arrays.probabilities(p_edge, "p_edge", n)
+    ranking = Ranking.of(p)
     added = small_solves.astype(np.int64) - large_solves
     solved = ranking.summed(added)
     area = int(twice_area(solved, ranking.ends))

@@ -52,30 +52,40 @@ def rank_intervals(
 ) -> dict[str, Interval]:
     """Lift, skill, AUROC, and APSP at CA 0.5, 0.8 and 0.9 with its gain over random mixing, with 95 % intervals.
 
-    Arguments as `lift`; groups: shape (n,), ids of queries that are resampled together; None makes each query its own.
+    p_edge: shape (n,), or (n, repeats) of a router that was trained several times: then figures are means over the
+    repeats, each of which ranks all queries, and a group is resampled with all of them. groups: shape (n,), ids of
+    queries that are resampled together; None makes each query its own. Other arguments as `lift`.
     A figure that does not exist is NaN (AUROC of one label, skill where no order gains), its bounds too; bounds alone
     are NaN where more than 1 % of the resamples lack it. Raises ValueError naming the argument.
     Source: rsd_bench metrics version 2.
     """
-    p, small_solves, large_solves = solved_by(p_edge, small, large, mes)
-    codes = arrays.group_codes(groups, len(p))
+    solves = solved_by(small, large, mes)
+    repeats = arrays.repeated(p_edge, "p_edge", len(solves[0]), arrays.probabilities)
+    codes = arrays.group_codes(groups, len(solves[0]))
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     n_groups = int(codes.max()) + 1
     labels = label(small, large, mes)
-    terms = RankTerms.of(p, small_solves, large_solves, labels)
-    values = terms.figures(terms.table.sum(axis=0))
-    if n_groups >= MIN_LINEAR_GROUPS:
-        samples = terms.figures(resample_sums(group_sums(terms.table, codes), n_boot, seed))
-    else:
-        curve = curve_sums(p, small_solves, large_solves, labels, codes)
-        samples = curve_figures(resample_sums(curve, n_boot, seed))
+    values, samples = [], []
+    for p in repeats:
+        terms = RankTerms.of(p, *solves, labels)
+        values.append(terms.figures(terms.table.sum(axis=0)))
+        if n_groups >= MIN_LINEAR_GROUPS:
+            samples.append(terms.figures(resample_sums(group_sums(terms.table, codes), n_boot, seed)))
+        else:
+            samples.append(curve_figures(resample_sums(curve_sums(p, *solves, labels, codes), n_boot, seed)))
+    value, resampled = ({name: _mean([of[name] for of in each]) for name in RANK_RANGES} for each in (values, samples))
     return {
-        name: interval_where_defined(float(values[name]), samples[name], n_groups, within)
+        name: interval_where_defined(float(value[name]), resampled[name], n_groups, within)
         for name, within in RANK_RANGES.items()
     }
 
 
-def _share(part: Any, whole: Any) -> FloatArray:
+def _mean(repeats: list[FloatArray]) -> FloatArray:
+    """Over repeats; a single one stays what it is."""
+    return repeats[0] if len(repeats) == 1 else np.mean(repeats, axis=0)
+
+
+def share_of(part: Any, whole: Any) -> FloatArray:
     """part / whole, NaN where there is no whole."""
     whole = np.asarray(whole, np.float64)
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
@@ -84,7 +94,7 @@ def _share(part: Any, whole: Any) -> FloatArray:
 def _figures(lift: Any, best: Any, auroc: Any, fixed: tuple[Any, Any], apsp: list[Any]) -> dict[str, FloatArray]:
     """All figures by name, in the order of RANK_RANGES. fixed: APSP of all-cloud and of all-edge."""
     gains = [at - at_random(*fixed, ca) for at, ca in zip(apsp, CA_POINTS, strict=True)]
-    return dict(zip(RANK_RANGES, (lift, _share(lift, best), auroc, *apsp, *gains), strict=True))
+    return dict(zip(RANK_RANGES, (lift, share_of(lift, best), auroc, *apsp, *gains), strict=True))
 
 
 @dataclass(frozen=True)
@@ -103,14 +113,14 @@ class RankTerms:
         n, ranking = len(p), Ranking.of(p)
         added = small_solves.astype(np.int64) - large_solves
         solved = ranking.summed(added)
-        pairs = *_area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1)
+        pairs = *area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1)
         columns = [np.ones(n), large_solves, small_solves, *pairs, *_sent_terms(ranking, added)]
         return cls(np.column_stack(columns).astype(np.float64), ranking.ends / n, solved / n)
 
     def figures(self, sums: FloatArray) -> dict[str, FloatArray]:
         """Figures from summed terms, shape (..., terms) -> arrays of shape (...)."""
         n, large, small, lift, best, edge, won_by_edge, won_by_cloud, *sent = np.moveaxis(sums, -1, 0)
-        auroc = _share(won_by_edge, edge) + _share(won_by_cloud, n - edge)
+        auroc = share_of(won_by_edge, edge) + share_of(won_by_cloud, n - edge)
         apsp = []
         for ca, gained, share in zip(CA_POINTS, sent[::2], sent[1::2], strict=True):
             beyond = np.interp([2 * ca - share / n, np.broadcast_to(ca, n.shape)], self.ca, self.solved)
@@ -118,8 +128,8 @@ class RankTerms:
         return _figures(lift / n, best / n, auroc, (large / n, small / n), apsp)
 
 
-def _area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Terms of lift, and of the lift of the oracle order."""
+def area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Per-query terms of lift, and of the lift of the oracle order, which sum to n times either; solved: of `added`."""
     n, block = len(added), ranking.block
     above, up_to = ranking.ends[:-1][block], ranking.ends[1:][block]
     pairs = added * (n - up_to - above) - (solved[-1] - solved[1:][block] - solved[:-1][block])
@@ -128,6 +138,18 @@ def _area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[Fl
     areas = twice_area(solved, ranking.ends), twice_best_area(better, equal, worse)
     lift, best = ((of * n - area) / (2 * n * n) for of, area in zip((pairs, best_pairs), areas, strict=True))
     return lift, best
+
+
+def area_by_pairs(ranking: Ranking, added: IntArray, codes: IntArray) -> FloatArray:
+    """`twice_area` by pairs of groups, shape (G, G): w K w is that of a sample in which group g stands w_g times."""
+    block, columns = ranking.block, range(int(codes.max()) + 1)
+
+    def won(group: int) -> IntArray:
+        """d times how many more queries of the group are ranked below a query than above it."""
+        found = ranking.summed(codes == group)
+        return np.asarray(added * (found[-1] - found[1:][block] - found[:-1][block]))
+
+    return group_sums((won(group) for group in columns), codes)
 
 
 def _auroc_terms(ranking: Ranking, edge: BoolArray) -> tuple[BoolArray, FloatArray, FloatArray]:
@@ -180,7 +202,7 @@ def curve_figures(sums: FloatArray) -> dict[str, FloatArray]:
     n, missed = queries[:, -1], queries - found
     best = twice_best_area(better, n - better - worse, worse)
     won = (np.diff(missed) * (found[:, 1:] + found[:, :-1])).sum(axis=1)
-    auroc = _share(won, 2 * found[:, -1] * missed[:, -1])
+    auroc = share_of(won, 2 * found[:, -1] * missed[:, -1])
     apsp = [(large + _at(ca * n, queries, solved)) / n for ca in CA_POINTS]
     fixed = large / n, (large + solved[:, -1]) / n
     return _figures(twice_area(solved, queries) / (2 * n * n), best / (2 * n * n), auroc, fixed, apsp)

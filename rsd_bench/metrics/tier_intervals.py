@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from rsd_bench.config import N_BOOT, scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.bootstrap import group_sums, interval_where_defined, resample_sums
+from rsd_bench.metrics.bootstrap import group_sums, interval, interval_where_defined, resample_sums
 from rsd_bench.metrics.escalation import PER, calls_saved, captured_share, escalated, usd_saved
 from rsd_bench.metrics.latency import unclocked_groups
-from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of
+from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of, over_repeats
 from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, label_oracle_choice, rcs_oracle_choice
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, tier_columns
 from rsd_bench.types import Interval, Scenario
@@ -51,6 +51,9 @@ def tier_intervals(
 ) -> dict[str, Interval]:
     """Every figure of a router's decisions with its 95 % interval over groups.
 
+    choice: the tier that answers, 0 ... K - 1, shape (n,), or (n, repeats) of a router that was trained several times:
+    then figures are means over the repeats, and a group is resampled with all of them.
+
     The metrics of `score_tiers`; gain over the best fixed policy; captured, the gain's share of what the RCS oracle
     gains; over- and under-escalated; calls of the last tier and, given costs, USD saved per 1,000 queries. A fixed
     policy goes straight to its tier, whatever kind the router is; the oracle is of the router's kind. Both decide as
@@ -64,7 +67,9 @@ def tier_intervals(
     found = scenario_named(scenario)
     tiers = Tiers.of(scores, latencies, advantage, cascade)
     n = len(tiers)
-    chosen = arrays.tier_choice(choice, "choice", n, tiers.count)
+    chosen = arrays.repeated(
+        choice, "choice", n, lambda values, name, rows: arrays.tier_choice(values, name, rows, tiers.count)
+    )
     router_latency = arrays.seconds(router_latency_s, "router_latency_s", n)
     spent = None if costs is None else arrays.tier_amounts(costs, "costs", n, tiers.count)
     codes = arrays.group_codes(groups, n)
@@ -81,19 +86,48 @@ def tier_intervals(
     }
 
 
+def saved_usd_interval(
+    choice: Any,
+    *,
+    costs: Any,
+    cascade: bool = False,
+    groups: Any = None,
+    n_boot: int = N_BOOT,
+    seed: int = 0,
+) -> Interval:
+    """`saved_usd` with its 95 % interval over groups, where nothing but costs is known of the queries.
+
+    Arguments as `tier_intervals`; n_boot 0 leaves the bounds out (NaN). Raises ValueError naming the argument.
+    Source: rsd_bench metrics version 2.
+    """
+    count = arrays.tier_count(costs, "costs")
+    repeats = arrays.repeated(
+        choice, "choice", None, lambda values, name, n: arrays.tier_choice(values, name, n, count)
+    )
+    n = len(repeats[0])
+    spent, cascade = arrays.tier_amounts(costs, "costs", n, count), arrays.flag(cascade, "cascade")
+    codes = arrays.group_codes(groups, n)
+    n_boot, seed = arrays.whole_number(n_boot, "n_boot", 0), arrays.whole_number(seed, "seed", 0)
+    saved = over_repeats([usd_saved(of, spent, cascade)] for of in repeats)
+    sums = group_sums([np.ones(n), *saved], codes)
+    value, samples = (of[..., 1] / of[..., 0] for of in (sums.sum(axis=0), resample_sums(sums, n_boot, seed)))
+    return interval(float(value), samples, len(sums), TIER_RANGES["saved_usd"])
+
+
 def _columns(
-    choice: IntArray, tiers: Tiers, scenario: Scenario, router_latency: FloatArray, costs: FloatArray | None
+    repeats: list[IntArray], tiers: Tiers, scenario: Scenario, router_latency: FloatArray, costs: FloatArray | None
 ) -> Iterator[NDArray[Any]]:
     """TERMS of the router, the best fixed policy and the oracle; then what is a mean over queries by itself."""
     straight = replace(tiers, cascade=False)
     fixed = np.full(len(tiers), best_fixed_tier(list(fixed_rows(straight, scenario).values())))
-    yield from tier_columns(choice, tiers, scenario.mes, router_latency)
+    competent = label_oracle_choice(tiers, scenario)
+    yield from over_repeats(tier_columns(choice, tiers, scenario.mes, router_latency) for choice in repeats)
     yield from tier_columns(fixed, straight, scenario.mes)
     yield from tier_columns(rcs_oracle_choice(tiers, scenario), tiers, scenario.mes)
-    yield from escalated(choice, label_oracle_choice(tiers, scenario))
-    yield calls_saved(choice, tiers.count)
+    yield from over_repeats(escalated(choice, competent) for choice in repeats)
+    yield from over_repeats([calls_saved(choice, tiers.count)] for choice in repeats)
     if costs is not None:
-        yield usd_saved(choice, costs, tiers.cascade)
+        yield from over_repeats([usd_saved(choice, costs, tiers.cascade)] for choice in repeats)
 
 
 def _figures(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:

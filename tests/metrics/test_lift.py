@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import rsd_bench as rsd
 from rsd_bench.config import CA_POINTS
 from rsd_bench.metrics.lift import Ranking, twice_area
-from rsd_bench.metrics.routing import Outcomes, area_apsp_ca, sweep_curve
+from rsd_bench.metrics.routing import Outcomes
+from rsd_bench.metrics.threshold_curve import area_apsp_ca, sweep_curve
 
 quick = settings(deadline=None, max_examples=100, derandomize=True)
 few = settings(deadline=None, max_examples=15, derandomize=True)
@@ -161,7 +162,7 @@ def test_apsp_at_a_ca_is_given_at_three_shares_unless_told():
         ("p_edge", [0.5, 1.5, 0.5]),
         ("p_edge", [0.5, 0.5]),
         ("p_edge", None),
-        ("p_edge", [[0.5], [0.5], [0.5]]),
+        ("p_edge", [[[0.5]], [[0.5]], [[0.5]]]),
         ("small", [1, np.nan, 3]),
         ("small", [True, False, True]),
         ("small", []),
@@ -178,6 +179,12 @@ def test_a_wrong_value_is_refused_by_name(work, name, value):
     data = {"p_edge": [0.1, 0.5, 0.9], "small": [1, 8, 9], "large": [9, 9, 9], "mes": 6} | {name: value}
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         work(data.pop("p_edge"), **data)
+
+
+@pytest.mark.parametrize("work", [rsd.lift, rsd.apsp_at_ca])
+def test_several_repeats_have_several_curves(work):
+    with pytest.raises(ValueError, match=r"^p_edge\b"):
+        work([[0.1, 0.5], [0.9, 0.2]], small=[1, 8], large=[9, 9], mes=6)
 
 
 @pytest.mark.parametrize("ca", [-0.1, 1.1, np.nan, [0.5, None], "half", [], [[0.5]], None])
