@@ -20,10 +20,13 @@ from tqdm import tqdm
 from rsd_bench.build.card_facts import card_facts
 from rsd_bench.build.dataset_card import write_documents
 from rsd_bench.build.index import Index, build_index
+from rsd_bench.build.index_tracks import track_parts
 from rsd_bench.build.provenance import label_noise, live_provenance
 from rsd_bench.build.recipe import Recipe
 from rsd_bench.build.shards import WRITER_OPTIONS, SplitShards
-from rsd_bench.config import FOLDS, IN_DOMAIN, MES_LEVELS, REPEATS, SPLITS
+from rsd_bench.build.source_outcomes import outcome_rows, score_rule_of
+from rsd_bench.build.track_counts import track_counts
+from rsd_bench.config import FOLDS, IN_DOMAIN, MES_LEVELS, SPLITS
 from rsd_bench.dataset.benchmark import Benchmark, latency_problems, scenario_problems
 from rsd_bench.dataset.layout import (
     LITE_TABLES,
@@ -35,13 +38,12 @@ from rsd_bench.dataset.layout import (
 )
 from rsd_bench.dataset.manifest import Manifest, ModelPair, SourceEntry, manifest_sha256, read_manifest
 from rsd_bench.dataset.splits import fold_of
-from rsd_bench.dataset.tracks import parts_of
 from rsd_bench.features.feature_table import copy_features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.label import label, label_column
 from rsd_bench.sources.source import MEDIA_KINDS
 from rsd_bench.sources.store.store_media import read_media
-from rsd_bench.sources.store.store_tables import BATCH, batches_of
+from rsd_bench.sources.store.store_tables import BATCH, batches_of, rows_of
 from rsd_bench.types import InputError
 from rsd_bench.version import DATA_SCHEMA_VERSION, METRICS_VERSION
 
@@ -80,19 +82,22 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
     index = build_index(recipe, store)
     tracks = _track_columns(index)
     manifest = _manifest(index, label_noise(index.recipe, store, index.sources), _optional_columns(index, store))
-    queries = Benchmark(Path(recipe.name), manifest, "", index.queries.assign(**tracks))
+    queries = Benchmark(Path(recipe.name), manifest, "", index.queries.assign(**tracks), index.tiers)
     if problems := latency_problems(queries) or scenario_problems(queries, recipe.name):  # before anything is written
         raise InputError(problems)
+    manifest = replace(manifest, track_counts=track_counts(queries))
     with _shards(folder, "pairs", manifest) as shards:
         for source in index.sources:
             for split, row in _pairs(index, store, source):
                 shards.write(split, [row])
     splits = dict(zip(index.queries["query_id"], index.queries["split"], strict=True))
-    for table, source_table in (("outcomes", "responses"), ("judgments", "judgments")):
+    for table in ("outcomes", "judgments"):
         with _shards(folder, table, manifest) as shards:
             for source in index.sources:
-                for split, rows in _long_rows(store, source, source_table, splits):
-                    shards.write(split, rows)
+                scored = outcome_rows(store, source, index.scorings[source])
+                for row in scored if table == "outcomes" else rows_of(store, source, table):
+                    if split := splits.get(row["query_id"]):
+                        shards.write(split, [row])
     _write_splits(index, tracks, folder)
     write_documents(folder, manifest)
 
@@ -130,8 +135,6 @@ def _pairs(index: Index, store: Path, source: str) -> Iterator[tuple[str, dict[s
                         **{name: figure[name] for name in figures.columns},
                         "source": source,
                         **_media(store, figure["media"]),
-                        "small_model": index.recipe.small,
-                        "large_model": index.recipe.large,
                         "licence": licence,
                         **{name: column[query_id] for name, column in labels.items()},
                     },
@@ -172,28 +175,16 @@ def _optional_columns(index: Index, store: Path) -> dict[str, tuple[str, ...]]:
     return {table: names for table, names in found.items() if names}
 
 
-def _long_rows(
-    store: Path, source: str, table: str, splits: dict[str, str]
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Rows of a long table by split, in batches, for the queries of the dataset."""
-    for batch in batches_of(store, source, table, 2_000, None):
-        parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-        for row in batch.to_pylist():
-            if row["query_id"] in splits:
-                parts[splits[row["query_id"]]].append(row)
-        yield from parts.items()
-
-
 def _track_columns(index: Index) -> dict[str, Any]:
     """The fold of each query in each repeat, and its part in each cross-domain track."""
     queries, cross_domain = index.queries, [track for track in index.tracks if track.name != IN_DOMAIN]
     folds = {fold_column(r): fold_of(queries["group_id"], FOLDS, r) for r in range(_repeats(index))}
-    return folds | {track.name: parts_of(track, queries) for track in cross_domain}
+    return folds | {track.name: track_parts(track, queries, index.tiers) for track in cross_domain}
 
 
 def _repeats(index: Index) -> int:
-    """Deals of folds: REPEATS where a track needs them."""
-    return REPEATS if any(track.cross_fitted for track in index.tracks) else 0
+    """Deals of folds: those of the recipe where a track needs them."""
+    return index.recipe.repeats if any(track.cross_fitted for track in index.tracks) else 0
 
 
 def _write_splits(index: Index, tracks: dict[str, Any], folder: Path) -> None:
@@ -216,8 +207,11 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
 
     def entry(source: str, info: dict[str, Any]) -> SourceEntry:
         kept = ("name", "license", "redistributable", "repository", "commit", "notes", "score_rule")
+        told: dict[str, Any] = {key: info[key] for key in kept}
+        if source in recipe.variants:
+            told |= {"score_rule": score_rule_of(info["score_rule"]), "unvaried": index.unvaried[source] or None}
         n = int((queries["source"] == source).sum())
-        return SourceEntry(**{key: info[key] for key in kept}, queries=n, **live_provenance(info))
+        return SourceEntry(**told, queries=n, **live_provenance(info))
 
     return Manifest(
         name=recipe.name,
@@ -229,6 +223,7 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
         recipe_sha256=recipe.sha256,
         canary=_canary(recipe.name),
         pair=ModelPair(recipe.small, recipe.large),
+        pairs={source: pair for source, pair in recipe.pairs.items() if source in index.sources} or None,
         latency_profile=recipe.latency_profile,
         own_profile=recipe.own_profile,
         scenarios=recipe.scenarios,
@@ -239,6 +234,7 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
         domains=counts("domain"),
         tracks=index.tracks,
         repeats=_repeats(index),
+        standing=index.standing,
         sources={source: entry(source, info) for source, info in index.sources.items()},
         missing=tuple(index.missing),
         card=card_facts(recipe.card, recipe.name),

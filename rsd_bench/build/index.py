@@ -5,31 +5,29 @@ Texts, images and responses stay on disk; the index holds ids, groups, hashes, s
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from rsd_bench.build.index_tracks import tracks_with_rows
 from rsd_bench.build.recipe import Recipe
-from rsd_bench.config import DOMAIN_OUT, FIXED_TEST, IN_DOMAIN, SPLITS, load_aliases
-from rsd_bench.dataset.manifest import MissingQuery
-from rsd_bench.dataset.splits import domain_groups, leakage_groups, split_of
-from rsd_bench.dataset.tier_outcomes import tier_outcomes
-from rsd_bench.dataset.tracks import Track, in_domain, leave_one_out, parts_of
+from rsd_bench.build.recipe_models import with_canonical_models
+from rsd_bench.build.source_outcomes import Scoring, figures_of, scoring_of, without_variants
+from rsd_bench.dataset.manifest import MissingQuery, ModelPair
+from rsd_bench.dataset.splits import domain_groups, folded_question, join_equal_questions, leakage_groups, split_of
+from rsd_bench.dataset.tier_outcomes import TierFigures, tier_figures, tier_outcomes
+from rsd_bench.dataset.tracks import Track
 from rsd_bench.metrics.latency import pair_latency
-from rsd_bench.model_names import find_model
-from rsd_bench.sources.store.damage import reading
 from rsd_bench.sources.store.store_media import media_of
 from rsd_bench.sources.store.store_tables import BATCH, batches_of, source_info, sources_in
 from rsd_bench.types import InputError, Problem
 
-_QUERY_COLUMNS = ["query_id", "domain", "group", "modality", "media", "image_sha256", "image_bytes"]
-_OUTCOME_COLUMNS = ["query_id", "model", "status", "score", "latency_s", "latency_basis", "output_tokens"]
+_COLUMNS = ["query_id", "domain", "group", "modality", "media", "image_sha256", "image_bytes"]
+_TIERS = ("small", "large")
 
 
 @dataclass(frozen=True)
@@ -38,27 +36,34 @@ class Index:
 
     recipe: Recipe
     sources: dict[str, dict[str, Any]]  # provenance by source
+    scorings: dict[str, Scoring]  # by source
+    unvaried: dict[str, tuple[str, ...]]  # source scored over variants -> its models that have none
     queries: pd.DataFrame
     missing: list[MissingQuery]
     left_out: dict[str, str]  # sources without a query of the pair, and why
     tracks: tuple[Track, ...]
+    tiers: dict[tuple[str, ...], TierFigures]  # of `queries`, for each list of models that a track names
+    standing: int  # queries whose text stands in so many groups that it joins none
 
 
 def build_index(recipe: Recipe, store: Path) -> Index:
     """Read the figures of the recipe's sources from a store. InputError listing every problem."""
-    known = sources_in(store)
-    names = recipe.sources or tuple(known)
-    if absent := [name for name in names if name not in known]:
-        fix = f"import it; the store has {', '.join(known)}"
-        raise InputError([Problem(str(store), f"has no source {name!r}", fix) for name in absent])
+    names = _sources(recipe, store)
     infos = {name: source_info(store, name) for name in names}
-    recipe = _with_canonical_pair(recipe, infos)
-    queries = pd.concat([_queries(store, name, recipe) for name in names], ignore_index=True)
+    recipe = with_canonical_models(recipe, infos)
+    scorings = {name: scoring_of(store, name, recipe) for name in names}
+    models = {model for track in recipe.tracks for model in track.tiers}
+    outcomes, tables = {}, []
+    for name in names:
+        pair = recipe.pair_of(name)
+        outcomes[name] = figures_of(store, name, scorings[name], {*models, pair.small, pair.large})
+        tables.append(_queries(store, name, pair, outcomes[name]))
+    queries = pd.concat(tables, ignore_index=True)
     if (twice := queries["query_id"].duplicated()).any():
         ids = queries.loc[twice, "query_id"].unique()
         raise InputError([Problem(str(store), f"query_id {i!r} stands in two sources", "rename one") for i in ids])
     _require_domains(recipe, queries)
-    reason = _reasons(queries, recipe)
+    reason = _reasons(queries)
     missing = [MissingQuery(query_id, text) for query_id, text in zip(queries["query_id"], reason, strict=True) if text]
     of_missing = [source for source, text in zip(queries["source"], reason, strict=True) if text]
     queries = queries[[not text for text in reason]].reset_index(drop=True)
@@ -67,38 +72,45 @@ def build_index(recipe: Recipe, store: Path) -> Index:
         what = f"no query has a score of both {recipe.small!r} and {recipe.large!r}"
         raise InputError.at(store, what, f"scored models: {', '.join(scored) or 'none'}")
     used = set(queries["source"])
-    apart = {name: _scores_apart(infos[name], recipe) for name in names if name not in used}
-    infos = {name: info for name, info in infos.items() if name in used}
+    apart = {name: _scores_apart(infos[name], recipe.pair_of(name)) for name in names if name not in used}
     missing = [query for query, source in zip(missing, of_missing, strict=True) if source in used]
-    contents = [[item["sha256"] for item in media] for media in queries["media"]]
-    queries["group_id"] = leakage_groups(list(queries["group"]), contents)
-    queries["split"] = [split_of(group) for group in queries["group_id"]]
+    queries, standing = _with_groups(queries, store)
     queries = _with_domains(queries, recipe)
     queries = _with_latency(queries, recipe)
-    return Index(recipe, infos, queries, missing, apart, _tracks(recipe, queries))
+    long = pd.concat([outcomes[name] for name in names if name in used], ignore_index=True)
+    wanted = dict.fromkeys(track.tiers for track in recipe.tracks if track.tiers)
+    tiers = {of: tier_figures(queries, long, of, recipe.profile) for of in wanted}
+    return Index(
+        recipe=recipe,
+        sources={name: info for name, info in infos.items() if name in used},
+        scorings=scorings,
+        unvaried={name: without_variants(scorings[name], infos[name]["models"]) for name in recipe.variants},
+        queries=queries,
+        missing=missing,
+        left_out=apart,
+        tracks=tracks_with_rows(recipe, queries, tiers),
+        tiers=tiers,
+        standing=standing,
+    )
 
 
-def _with_canonical_pair(recipe: Recipe, infos: Mapping[str, Mapping[str, Any]]) -> Recipe:
-    """The recipe with the canonical ids of its models. InputError naming the nearest where there is no such model."""
-    scores: Counter[str] = Counter()
-    for info in infos.values():
-        scores.update(info["models"])
-    aliases, problems, pair = load_aliases(), [], {}
-    for tier, asked in (("small", recipe.small), ("large", recipe.large)):
-        try:
-            pair[tier] = find_model(asked, scores, aliases)
-        except ValueError as error:
-            problems.append(Problem(recipe.name, f"[pair] {tier}: {error}", "name a model with scores"))
+def _sources(recipe: Recipe, store: Path) -> tuple[str, ...]:
+    """The sources of the dataset. InputError for each that the recipe names and the store, or its own list, lacks."""
+    known = sources_in(store)
+    names = recipe.sources or tuple(known)
+    fix = f"import it; the store has {', '.join(known)}"
+    problems = [Problem(str(store), f"has no source {name!r}", fix) for name in names if name not in known]
+    for key, named in (("pairs", recipe.pairs), ("score", recipe.variants)):
+        fix = f"use {', '.join(names)}"
+        problems += [Problem(recipe.name, f"[{key}.{n}]: no source {n!r}", fix) for n in named if n not in names]
     if problems:
         raise InputError(problems)
-    if pair["small"] == pair["large"]:
-        raise InputError.at(recipe.name, f"[pair] names {pair['small']!r} twice", "name two models")
-    return replace(recipe, small=pair["small"], large=pair["large"])
+    return names
 
 
-def _scores_apart(info: Mapping[str, Any], recipe: Recipe) -> str:
+def _scores_apart(info: Mapping[str, Any], pair: ModelPair) -> str:
     """Why a source has no query of the pair."""
-    counts = (f"{info['models'].get(model, 0):,} scores of {model}" for model in (recipe.small, recipe.large))
+    counts = (f"{info['models'].get(model, 0):,} scores of {model}" for model in (pair.small, pair.large))
     return f"no query has a score of both: {', '.join(counts)}"
 
 
@@ -111,32 +123,50 @@ def _require_domains(recipe: Recipe, queries: pd.DataFrame) -> None:
         raise InputError([Problem(recipe.name, f"[domains]: no source has domain {d!r}", fix) for d in absent])
 
 
-def _queries(store: Path, source: str, recipe: Recipe) -> pd.DataFrame:
-    """Queries of a source with the pair's outcomes beside them (columns small_..., large_...), in file order."""
-    folder = store / "sources" / source
-    rows = [row for batch in batches_of(store, source, "queries", BATCH, _QUERY_COLUMNS) for row in batch.to_pylist()]
-    table = pd.DataFrame(({**row, "media": media_of(row)} for row in rows), columns=_QUERY_COLUMNS)
+def _queries(store: Path, source: str, pair: ModelPair, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Queries of a source with its pair's outcomes beside them (columns small_..., large_...), in file order."""
+    rows = [row for batch in batches_of(store, source, "queries", BATCH, _COLUMNS) for row in batch.to_pylist()]
+    table = pd.DataFrame(({**row, "media": media_of(row)} for row in rows), columns=_COLUMNS)
     table.insert(1, "source", source)
-    wanted = pc.field("model").isin([recipe.small, recipe.large])
-    with reading(path := folder / "responses.parquet"):
-        outcomes = pq.read_table(path, columns=_OUTCOME_COLUMNS, filters=wanted).to_pandas()
-    for tier, model in (("small", recipe.small), ("large", recipe.large)):
+    for tier in _TIERS:
+        model = getattr(pair, tier)
         side = outcomes[outcomes["model"] == model].drop(columns="model").add_prefix(f"{tier}_")
         table = table.merge(side, how="left", left_on="query_id", right_on=f"{tier}_query_id", validate="1:1")
-    joined: pd.DataFrame = table.drop(columns=["small_query_id", "large_query_id"])
+        table[f"{tier}_model"] = model
+    joined: pd.DataFrame = table.drop(columns=[f"{tier}_query_id" for tier in _TIERS])
     return joined
 
 
-def _reasons(queries: pd.DataFrame, recipe: Recipe) -> list[str]:
+def _reasons(queries: pd.DataFrame) -> list[str]:
     """Why a query cannot stand in the dataset; "" where it can."""
     out = [""] * len(queries)
-    for tier, model in (("small", recipe.small), ("large", recipe.large)):
-        figures = zip(queries[f"{tier}_status"], queries[f"{tier}_score"].isna(), strict=True)
-        for i, (status, unscored) in enumerate(figures):
-            if unscored:
+    for tier in _TIERS:
+        figures = zip(*(queries[f"{tier}_{name}"] for name in ("model", "status", "score")), strict=True)
+        for i, (model, status, score) in enumerate(figures):
+            if pd.isna(score):
                 text = f"no outcome of {model}" if pd.isna(status) else f"{model}: {status}"
                 out[i] = f"{out[i]}; {text}" if out[i] else text
     return out
+
+
+def _with_groups(queries: pd.DataFrame, store: Path) -> tuple[pd.DataFrame, int]:
+    """With the group and the split of each query, and how many of them are about a standing prompt."""
+    contents = [[item["sha256"] for item in media] for media in queries["media"]]
+    asked: dict[str, str] = {}
+    for source in queries["source"].unique():
+        for batch in batches_of(store, source, "queries", BATCH, ["query_id", "question"]):
+            asked |= {row["query_id"]: _digest(row["question"]) for row in batch.to_pylist()}
+    joined = join_equal_questions(
+        leakage_groups(list(queries["group"]), contents), list(queries["query_id"].map(asked))
+    )
+    splits = [split_of(group) for group in joined.groups]
+    return queries.assign(group_id=joined.groups, split=splits), sum(joined.standing)
+
+
+def _digest(question: str | None) -> str:
+    """What tells a folded question from any other, in few bytes; "" of one without words."""
+    folded = folded_question(question or "")
+    return hashlib.sha256(folded.encode()).hexdigest() if folded else ""
 
 
 def _with_domains(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -149,39 +179,18 @@ def _with_domains(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
 
 
 def _with_latency(queries: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    small, large = (
-        tier_outcomes(tier, model, queries.filter(regex=f"^{tier}_").rename(columns=lambda c: c.split("_", 1)[1]))
-        for tier, model in (("small", recipe.small), ("large", recipe.large))
-    )
-    ids, sources = queries["query_id"].to_numpy(object), queries["source"].to_numpy(object)
-    latency = pair_latency(ids, sources, small, large, recipe.profile)
-    return queries.assign(small_latency_s=latency.small_s, large_latency_s=latency.large_s, latency_basis=latency.basis)
-
-
-def _tracks(recipe: Recipe, queries: pd.DataFrame) -> tuple[Track, ...]:
-    """Leave-one-domain-out tracks that have every part, and the recipe's own, which must have every part."""
-    domains = sorted(queries["domain"].unique())
-    named = {track.name for track in recipe.tracks}
-    held_out = FIXED_TEST if recipe.protocol == FIXED_TEST else DOMAIN_OUT
-    left_out = [track for track in leave_one_out(domains, held_out) if track.name not in named]
-    tracks = (in_domain(recipe.protocol), *left_out, *recipe.tracks)
-    problems = []
-    for track in recipe.tracks:
-        for domain in (*track.train, *track.test):
-            if domain not in domains:
-                problems.append(
-                    Problem(recipe.name, f"track {track.name!r}: no domain {domain!r}", f"use {', '.join(domains)}")
-                )
-        if not problems and (lacking := _lacking(track, queries)):
-            what = f"track {track.name!r} has no {' and no '.join(lacking)} query"
-            problems.append(Problem(recipe.name, what, "name domains of more groups, or leave out the track"))
-    if problems:
-        raise InputError(problems)
-    kept = {IN_DOMAIN, *named}
-    return tuple(track for track in tracks if track.name in kept or not _lacking(track, queries))
-
-
-def _lacking(track: Track, queries: pd.DataFrame) -> list[str]:
-    """The parts of a track without a query (a domain of a few groups may have none in some split)."""
-    parts = set(parts_of(track, queries))
-    return [split for split in SPLITS if split not in parts]
+    parts = []
+    for source, part in queries.groupby("source", sort=False):
+        pair = recipe.pair_of(str(source))
+        small, large = (
+            tier_outcomes(
+                tier, getattr(pair, tier), part.filter(regex=f"^{tier}_").rename(columns=lambda c: c.split("_", 1)[1])
+            )
+            for tier in _TIERS
+        )
+        ids, sources = part["query_id"].to_numpy(object), part["source"].to_numpy(object)
+        latency = pair_latency(ids, sources, small, large, recipe.profile)
+        parts.append(
+            part.assign(small_latency_s=latency.small_s, large_latency_s=latency.large_s, latency_basis=latency.basis)
+        )
+    return pd.concat(parts).loc[queries.index]

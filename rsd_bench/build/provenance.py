@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -45,8 +46,9 @@ def _public_name(served: str) -> str:
 def moved_models(manifest: Manifest) -> list[Problem]:
     """The models of the pair and the judges that were not, everywhere, one version of what was asked: warnings."""
     served: dict[tuple[str, str], set[str]] = {}
-    for source in manifest.sources.values():
-        for model in (manifest.pair.small, manifest.pair.large):
+    for name, source in manifest.sources.items():
+        pair = manifest.pair_of(name)
+        for model in (pair.small, pair.large):
             names = (source.live or {}).get(model, {}).get("served_models", ())
             served.setdefault((model, model), set()).update(names)
         for judge, entry in (source.judging or {}).items():
@@ -67,15 +69,25 @@ def ungrouped(folder: Path, manifest: Manifest) -> list[Problem]:
     return [Problem(f"source {source}", f"{n} {what}", fix) for source, n in away.sort_index().items()]
 
 
+def unvaried(manifest: Manifest) -> list[Problem]:
+    """A warning where models lose their scores, as they have none on the variants of a question."""
+    fix = "import their variants, or leave [score] out of the recipe"
+    return [
+        Problem(f"source {name}", f"no variants, and so no scores, of {', '.join(source.unvaried)}", fix)
+        for name, source in manifest.sources.items()
+        if source.unvaried
+    ]
+
+
 def label_noise(recipe: Recipe, store: Path, sources: Iterable[str]) -> dict[str, Any] | None:
-    """`flip_prob` from the audits of the recipe's pair; None where there is none."""
+    """`flip_prob` from the audits of the recipe's pairs; None where there is none."""
     audits = []
     for source in sources:
         path = store / "sources" / source / AUDIT
         if path.is_file():
             with reading(path, "run `rsd-bench judge audit` again"):
                 audit = json.loads(path.read_bytes())
-                if audit["pair"] == {"small": recipe.small, "large": recipe.large} and audit["flip_prob"]:
+                if audit["pair"] == asdict(recipe.pair_of(source)) and audit["flip_prob"]:
                     audits.append(audit)
     return mean_noise(audits) if audits else None
 

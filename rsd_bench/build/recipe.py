@@ -11,34 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.build.card_facts import card_facts
+from rsd_bench.build.recipe_tracks import NAME, pair_of, pairs_of, strings, tracks_of, variants_of
 from rsd_bench.config import (
     CROSS_FITTED,
     DEFAULT_PROFILE,
-    DOMAIN_OUT,
     FIXED_TEST,
     PRESETS,
+    REPEATS,
     LatencyProfile,
     load_profile,
     load_scenarios,
     read_toml,
     scenarios_of,
 )
-from rsd_bench.dataset.layout import is_track_name
+from rsd_bench.dataset.manifest import ModelPair
 from rsd_bench.dataset.tracks import Track
 from rsd_bench.types import InputError, Problem, Scenario
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _KEYS = {
     "name",
     "version",
     "title",
     "sources",
     "pair",
+    "pairs",
+    "score",
     "latency_profile",
     "scenarios",
     "domains",
     "protocol",
+    "repeats",
     "tracks",
     "card",
 }
@@ -48,6 +51,8 @@ _KEYS = {
 class Recipe:
     """name and pair are required. sources None = all of the store; domains None = each source domain its own group.
 
+    pairs: of the sources whose queries are routed between other models. variants: the sources whose scores are means
+    over the variants of their questions. repeats: deals of the folds, where a track is cross-fitted.
     scenarios None = the presets. own_profile: a latency profile that is not shipped; `latency_profile` then names it.
     """
 
@@ -61,7 +66,10 @@ class Recipe:
     own_profile: LatencyProfile | None = None
     scenarios: Mapping[str, Scenario] | None = None
     domains: dict[str, tuple[str, ...]] | None = None
+    pairs: Mapping[str, ModelPair] = field(default_factory=dict)
+    variants: tuple[str, ...] = ()
     protocol: str = CROSS_FITTED  # of `in-domain`
+    repeats: int = REPEATS
     tracks: tuple[Track, ...] = ()
     card: dict[str, Any] = field(default_factory=dict)  # words of the card that differ from the shipped facts
 
@@ -69,12 +77,31 @@ class Recipe:
     def profile(self) -> LatencyProfile:
         return self.own_profile or load_profile(self.latency_profile)
 
+    def pair_of(self, source: str) -> ModelPair:
+        """The models that the queries of a source are routed between."""
+        return self.pairs.get(source, ModelPair(self.small, self.large))
+
     @property
     def sha256(self) -> str:
-        """Hash of what the recipe says of the data, whatever its layout, comments and words for the card."""
-        optional = {name for name in ("own_profile", "scenarios") if getattr(self, name) is None}  # not said
-        said = {key: value for key, value in asdict(self).items() if key not in {"card", *optional}}
+        """Hash of what the recipe says of the data, whatever its layout, comments and words for the card.
+
+        What is as it was before recipes could say it is left out: the hash of such a recipe is what it was then.
+        """
+        said = asdict(self)
+        silent: dict[str, Any] = {"own_profile": None, "scenarios": None, "pairs": {}, "variants": ()}
+        silent |= {"protocol": FIXED_TEST, "repeats": REPEATS}
+        gone = {"card"}
+        gone |= {name for name, value in silent.items() if said[name] == value}
+        said = {key: value for key, value in said.items() if key not in gone}
+        said["tracks"] = [_said(track) for track in self.tracks]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _said(track: Track) -> dict[str, Any]:
+    told = {"name": track.name, "train": track.train, "test": track.test, **track.to_dict()}
+    if track.protocol == FIXED_TEST:
+        del told["protocol"]
+    return told
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -87,32 +114,32 @@ def read_recipe(path: Path) -> Recipe:
 
     for key in sorted(data.keys() - _KEYS):
         wrong(f"key {key!r} is unknown", f"use {', '.join(sorted(_KEYS))}")
-    if not (isinstance(data.get("name"), str) and _NAME.fullmatch(data["name"])):
+    if not (isinstance(data.get("name"), str) and NAME.fullmatch(data["name"])):
         wrong(f"name is {data.get('name')!r}", 'name = "my-rsd" (small letters, digits, . _ -)')
-    pair = data.get("pair")
-    if not (isinstance(pair, dict) and all(isinstance(pair.get(t), str) and pair[t] for t in ("small", "large"))):
-        wrong("[pair] lacks small or large", 'pair = { small = "MODEL", large = "MODEL" }')
-    elif pair["small"] == pair["large"]:
-        wrong(f"[pair] names {pair['small']!r} twice", "name two models")
+    pair = pair_of(data.get("pair"), "[pair]", wrong)
+    pairs, variants = pairs_of(data.get("pairs", {}), wrong), variants_of(data.get("score", {}), wrong)
     for key in ("version", "title", "latency_profile"):
         if not isinstance(data.get(key, ""), str):
             wrong(f"{key} is not a string", f'{key} = "..."')
     if isinstance(data.get("version"), str) and not _VERSION.fullmatch(data["version"]):
         wrong(f"version is {data['version']!r}", 'version = "1.0.0"')
     sources = data.get("sources")
-    if sources is not None and not (_strings(sources) and sources and len(set(sources)) == len(sources)):
+    if sources is not None and not (strings(sources) and sources and len(set(sources)) == len(sources)):
         wrong("sources is not a list of different names", 'sources = ["NAME", ...]')
     domains = data.get("domains")
-    if domains is not None and not (isinstance(domains, dict) and all(_strings(v) and v for v in domains.values())):
+    if domains is not None and not (isinstance(domains, dict) and all(strings(v) and v for v in domains.values())):
         wrong("[domains] must map a group to a list of source domains", 'chart = ["chart"]')
         domains = None
     for group in domains or {}:
-        if not _NAME.fullmatch(group):
+        if not NAME.fullmatch(group):
             wrong(f"domain group {group!r} is no plain name", "use small letters, digits, . _ -")
     protocol = data.get("protocol", CROSS_FITTED)
     if protocol not in (CROSS_FITTED, FIXED_TEST):
         wrong(f"protocol is {protocol!r}", f'protocol = "{CROSS_FITTED}" or "{FIXED_TEST}"')
-    tracks = _tracks(data.get("tracks", []), FIXED_TEST if protocol == FIXED_TEST else DOMAIN_OUT, wrong)
+    repeats = data.get("repeats", REPEATS)
+    if type(repeats) is not int or not 1 <= repeats <= REPEATS:
+        wrong(f"repeats is {repeats!r:.40}", f"give 1 to {REPEATS} deals of the folds")
+    tracks = tracks_of(data.get("tracks", []), protocol, wrong)
     card = data.get("card", {})
     if not isinstance(card, dict):
         wrong("card is not a table", "write [card]")
@@ -123,12 +150,12 @@ def read_recipe(path: Path) -> Recipe:
         problems += error.problems
     profile, own_profile = _profile(data.get("latency_profile", DEFAULT_PROFILE), path, problems)
     scenarios = _scenarios(data.get("scenarios"), path, problems)
-    if problems:
+    if problems or pair is None:
         raise InputError(problems)
     return Recipe(
         name=data["name"],
-        small=data["pair"]["small"],
-        large=data["pair"]["large"],
+        small=pair.small,
+        large=pair.large,
         version=data.get("version", "1.0.0"),
         title=data.get("title", ""),
         sources=tuple(sources) if sources is not None else None,
@@ -136,7 +163,10 @@ def read_recipe(path: Path) -> Recipe:
         own_profile=own_profile,
         scenarios=scenarios,
         domains={group: tuple(members) for group, members in domains.items()} if domains is not None else None,
+        pairs=pairs,
+        variants=variants,
         protocol=protocol,
+        repeats=repeats,
         tracks=tracks,
         card=card,
     )
@@ -175,31 +205,3 @@ def _scenarios(said: Any, path: Path, problems: list[Problem]) -> Mapping[str, S
     except InputError as error:
         problems += error.problems
     return None
-
-
-def _strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _tracks(value: Any, protocol: str, wrong: Any) -> tuple[Track, ...]:
-    tracks: list[Track] = []
-    if not isinstance(value, list):
-        wrong("tracks is not a list of tables", "write [[tracks]]")
-        return ()
-    for item in value:
-        name = item.get("name") if isinstance(item, dict) else None
-        if not (
-            isinstance(name, str)
-            and _NAME.fullmatch(name)
-            and _strings(item.get("train"))
-            and _strings(item.get("test"))
-        ):
-            what = f"track {name!r} needs a name of small letters, digits, . _ -, and lists train and test"
-            wrong(what, 'name = "a-to-b", train = ["a"], test = ["b"]')
-        elif not is_track_name(name) or name in {track.name for track in tracks}:
-            wrong(f"track name {name!r} is taken", "choose another")
-        elif set(item["train"]) & set(item["test"]) or not item["train"] or not item["test"]:
-            wrong(f"track {name!r} must train and test on different domains", "keep train and test apart, none empty")
-        else:
-            tracks.append(Track(name=name, protocol=protocol, train=tuple(item["train"]), test=tuple(item["test"])))
-    return tuple(tracks)

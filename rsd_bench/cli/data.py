@@ -46,14 +46,15 @@ def build(
 ) -> None:
     """Build a dataset folder: byte-reproducible, whole or not at all."""
     from rsd_bench.build.build_dataset import build_dataset
-    from rsd_bench.build.provenance import moved_models, ungrouped
+    from rsd_bench.build.provenance import moved_models, ungrouped, unvaried
     from rsd_bench.build.recipe import read_recipe
     from rsd_bench.dataset.manifest import manifest_sha256
 
     if features and edition is not Edition.lite:
         raise typer.BadParameter("features go into a lite edition: add --edition lite", param_hint="--features")
     manifest = build_dataset(read_recipe(recipe), store, out, lite=edition is Edition.lite, features=features)
-    sha256, moved = manifest_sha256(out), [*moved_models(manifest), *ungrouped(out, manifest)]
+    sha256 = manifest_sha256(out)
+    moved = [*moved_models(manifest), *ungrouped(out, manifest), *unvaried(manifest)]
     if as_json:
         warnings = [problem.to_dict() for problem in moved]
         figures = {"folder": str(out), "manifest_sha256": sha256, "warnings": warnings, "manifest": manifest.to_dict()}
@@ -76,6 +77,7 @@ def _summary(manifest: Manifest) -> str:
         [
             f"{manifest.name} {manifest.version}, {manifest.edition} edition",
             f"pair      {manifest.pair.small} -> {manifest.pair.large}",
+            *(f"pair      {pair.small} -> {pair.large} of {name}" for name, pair in (manifest.pairs or {}).items()),
             f"queries   {manifest.queries} in {manifest.groups} groups ({splits})",
             f"tracks    {', '.join(track.name for track in manifest.tracks)}",
             f"latency   {basis}",

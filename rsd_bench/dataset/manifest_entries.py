@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -43,7 +43,10 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """Provenance of a source: whose it is, what may be done with it, how it was scored. `live`, `judging`: by model."""
+    """Provenance of a source: whose it is, what may be done with it, how it was scored. `live`, `judging`: by model.
+
+    unvaried: of a source that is scored over the variants of a question, the models without them: they have no score.
+    """
 
     name: str
     license: str
@@ -55,6 +58,7 @@ class SourceEntry:
     queries: int
     live: Mapping[str, Any] | None = None
     judging: Mapping[str, Any] | None = None
+    unvaried: Sequence[str] | None = None
     others: Mapping[str, Any] = field(default_factory=dict)  # keys that this version does not know
 
     def to_dict(self) -> dict[str, Any]:

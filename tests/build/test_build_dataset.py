@@ -100,7 +100,7 @@ def test_a_damaged_file_of_a_store_is_named(toy_store: Path, name: str) -> None:
     line = refused_build(toy_store)
     assert line.startswith(f"error: {path}: is damaged: ")
     assert line.endswith(
-        "-> run `rsd-bench judge audit` again" if name == "audit.json" else "-> import the source again"
+        "-> run `rsd-bench judge audit` again" if name == "audit.json" else "-> import the source again with --replace"
     )
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_image_of_a_store_is_named(toy_store: Path) -> None:
     path = next(p for p in sorted(toy_store.glob("images/*/*")) if not p.suffix)
     path.write_bytes(path.read_bytes() + b"x")
     assert refused_build(toy_store) == (
-        f"error: {path}: is damaged: its bytes are not those of its name -> import the source again"
+        f"error: {path}: is damaged: its bytes are not those of its name -> import the source again with --replace"
     )
 
 

@@ -24,7 +24,7 @@ from rsd_bench.dataset.check_dataset import check_dataset
         ("pairs", lambda rows: rows.pop(), "in pairs or splits, not in both"),
         ("splits", lambda rows: rows[0].update(split="train"), "has another split than in pairs"),
         ("splits", lambda rows: rows[0].update({"chart-to-photo": "train"}), "wrong part in track chart-to-photo"),
-        ("outcomes", lambda rows: rows[0].update(score=0.123), "is not that of pairs"),
+        ("outcomes", lambda rows: rows[0].update(score=0.123), "is not that of its model's outcome"),
         ("outcomes", lambda rows: rows[0].update(status="error"), "status and score disagree"),
     ],
 )

@@ -31,6 +31,20 @@ RECIPE = read_toml(ROOT / "recipes" / "rsd-open.toml")
 SCENARIO = {"mes": 6, "alpha": 0.75, "beta": 0.05, "gamma": 0.2}
 SMALL_RECIPE = RECIPE | {"card": {"uses": ["a"], "url": "https://example.org/x", "contact": "c"}}
 SMALL_RECIPE |= {"scenarios": {"quick": SCENARIO, "slow": SCENARIO}}
+PAIR = {"small": "a", "large": "b"}
+SMALL_RECIPE |= {
+    "sources": ["one", "two"],
+    "protocol": "cross-fitted",
+    "repeats": 3,
+    "pairs": {"two": PAIR},
+    "score": {"one": {"variants": "variants.jsonl"}},
+    "domains": {"chart": ["c"], "photo": ["p"]},
+    "tracks": [
+        {"name": "a--b", "pair": PAIR, "sources": ["one"], "costs": [1, 3], "suite": True},
+        {"name": "three", "tiers": ["a", "b", "c"], "costs": [0, 1.5, 3], "protocol": "fixed-test"},
+        {"name": "chart-to-photo", "train": ["chart"], "test": ["photo"], "protocol": "domain-out"},
+    ],
+}
 SCENARIOS = read_toml(PRESETS / "scenarios.toml")
 
 READERS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -39,8 +53,8 @@ READERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "profile": (lambda path: load_profile(str(path)), r"no such latency profile|is no constant profile"),
     "recipe": (
         read_recipe,
-        r"names .* twice|must train and test on different domains|is taken|no such latency profile"
-        r"|must be >= 0 and sum to 1|is called like|text: No such file|Is a directory",
+        r"names .* twice|must train and test on different domains|is taken|no such latency profile|costs: must rise"
+        r"|must be >= 0 and sum to 1|is called like|text: No such file|Is a directory|costs for \d tiers",
     ),
 }
 PRESET = {

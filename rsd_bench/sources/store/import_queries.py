@@ -54,7 +54,7 @@ def import_queries(source: Source, store: Path, folder: Path, merging: bool, rep
             row = _row(query, storing, report)
             known = held.get(query.query_id)
             if row is not None and known is not None:
-                row = _merged(query, known, row, report)
+                row = _merged(query, known, row, name, report)
                 if row is not None:
                     completed[query.query_id] = row
             elif row is not None:
@@ -88,14 +88,22 @@ def _twins(held: Mapping[str, _Row], added: Mapping[str, tuple[str, ...]]) -> di
     return found if 2 * len(found) > len(added) else {}
 
 
-def _merged(query: Query, held: _Row, row: _Row, report: Report) -> _Row | None:
-    """The columns that complete what the store has of a query; None where the two contradict each other."""
+def _merged(query: Query, held: _Row, row: _Row, source: str, report: Report) -> _Row | None:
+    """The columns that complete what the store has of a query; None where the two contradict each other.
+
+    A domain called like the source is what a query has of which nothing is said: it contradicts no other.
+    """
+    stated = {name for name in (held["domain"], row["domain"]) if name != source} or {source}
+    if len(stated) == 1:
+        held, row = ({**one, "domain": min(stated)} for one in (held, row))
     differs = query_conflict({**held, "media": _contents(media_of(held))}, {**row, "media": _contents(row["media"])})
     if differs:
         fix = AS_BEFORE if differs.startswith(("its domain", "its group", "its modality")) else REPLACE
         report(SourceProblem(query.where, f"query {query.query_id!r}: {differs}", fix))  # another query under its id
         return None
-    completion = {} if held["reference_answer"] is not None else {"reference_answer": row["reference_answer"]}
+    completion = {"domain": row["domain"]}
+    if held["reference_answer"] is None:
+        completion["reference_answer"] = row["reference_answer"]
     return completion if media_of(held) else completion | {name: row[name] for name in _OF_MEDIA}
 
 
