@@ -43,7 +43,9 @@ def test_an_image_changes_more_from_level_to_level_and_its_question_never(kind: 
         pixels = shown(data)
         small = Image.fromarray(pixels.astype(np.uint8)).resize((60, 40), Image.Resampling.BICUBIC)
         far.append(float(np.abs(np.asarray(small, float) - original).mean()))
-    assert far == sorted(far) and all(value < 140 for value in far)
+    if kind != "downscale":  # which loses the squares at once
+        assert far == sorted(far)
+    assert all(value < 140 for value in far)
     if kind == "rotation":
         assert far == [0] * 5  # a viewer shows the same
     else:
