@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.result import Result as Result
+    from rsd_bench.features.perturb import perturb as perturb
     from rsd_bench.metrics.calibration import auroc_tiers as auroc_tiers
     from rsd_bench.metrics.comparison import compare as compare
     from rsd_bench.metrics.escalation import Escalation as Escalation
@@ -91,6 +92,7 @@ _HOME = {
     "saved_usd": "metrics.escalation",
     "MesFit": "metrics.satisfaction",
     "fit_mes": "metrics.satisfaction",
+    "perturb": "features.perturb",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",
