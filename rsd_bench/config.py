@@ -46,6 +46,7 @@ N_BUNDLES = 5_000  # more groups than this are resampled in as many random bundl
 N_BOOT_BANDS = 2_000  # resamples that rank bands compare routers on: the first of N_BOOT
 STANDING_GROUPS = 10  # a question text that stands in more groups than this is a standing prompt: it joins none
 MAX_SCENARIOS = 50  # that a dataset is scored on
+MAX_SHOWN_ROWS = 30  # of a result in a notebook, in its table and in its picture
 SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 #: What every object of JavaScript has, in small letters: a reader of a board's JSON could not tell them from scenarios.
 RESERVED_NAMES = (

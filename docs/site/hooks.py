@@ -1,4 +1,4 @@
-"""What `mkdocs build` adds to docs/: pages that lie elsewhere, pages that are made, and a place in the nav for the rest.
+"""What `mkdocs build` adds to docs/: pages that lie elsewhere, pages that are made, a place in the nav for all.
 
 A link of a page is one between files of the repository, so that it holds on a code host too. Here it is turned into one
 between pages of the site; a link to a file that the site does not carry keeps its words only.

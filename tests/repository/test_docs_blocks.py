@@ -19,7 +19,7 @@ PAGES = sorted(
     str(path.relative_to(ROOT))
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
 )
-#: Who runs the blocks of a page, or of some sections of it: they need a Hub, a clock or files that only that test makes.
+#: Who runs the blocks of a page, or of some sections of it, which need a Hub or files that only that test makes.
 RUN_BY: dict[str, dict[str, str]] = {
     "CONTRIBUTING.md": {"*": "tests/repository/test_contributing.py"},
     "docs/formats.md": {

@@ -1,6 +1,6 @@
 """Links of README, docs and the other pages lead somewhere: to a file, and to a heading that is there.
 
-Guards against a page that was renamed and a heading that was reworded. Read offline; addresses of the web are not asked.
+Guards against a page that was renamed and a heading that was reworded. Addresses of the web are not asked.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A comment right before a block says what the reader of the page need not see:
     <!-- not run: REASON -->    it cannot run here: it needs a key, the Hub, or files that it only stands for
     <!-- heavy: REASON -->      it runs with `pytest -m heavy`
 
-What a line of Python prints stands behind `# ->`; lines of a console block without `$ ` are printed by the command above.
+What a line of Python prints stands behind `# ->`; lines without `$ ` are printed by the command above.
 """
 
 from __future__ import annotations
@@ -69,15 +69,13 @@ def blocks(page: str) -> list[Block]:
             if shell or kind == "python":
                 assert token.map
                 told = mark.groups() if mark else ()
-                found.append(
-                    Block(page, token.map[0] + 1, section, "console" if shell else kind, token.content, *told)
-                )
+                found.append(Block(page, token.map[0] + 1, section, "console" if shell else kind, token.content, *told))
         before = token.content if token.type == "html_block" else ""
     return found
 
 
 def run(block: Block, names: dict[str, Any]) -> None:
-    """Run a block in the current folder, Python in `names`; it prints what the page says, or an AssertionError is raised."""
+    """Run a block in the current folder, Python in `names`; AssertionError where it prints not what the page says."""
     if block.kind == "python":
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
