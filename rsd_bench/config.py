@@ -167,6 +167,7 @@ def _scenario(name: Any, fields: Any) -> Scenario:
 
 
 _SCENARIO_KEYS = ("mes", "alpha", "beta", "gamma")
+#: The shipped presets by name, read-only; each a Scenario with mes in [0, 10] and weights that sum to 1.
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(dict(load_scenarios()))
 
 
