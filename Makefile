@@ -4,7 +4,7 @@ VENV ?= .venv
 RSD = $(VENV)/bin/rsd-bench
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check board store edition cards submissions results chromium screenshots clean
+.PHONY: demo test check docs board store edition cards submissions results chromium screenshots clean
 
 demo: $(VENV)/.core
 	$(RSD) demo
@@ -18,6 +18,12 @@ check: $(VENV)/.dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/zizmor --offline --quiet .github/workflows
+	$(SITE)
+
+# The site of docs/ in build/site, with no network.
+SITE = NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+docs: $(VENV)/.docs
+	$(SITE)
 
 # The browser that the tests of the board's page drive: Debian's, where apt-get can install it.
 chromium:
@@ -76,6 +82,10 @@ $(VENV)/.core: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.core
 	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/.docs: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[docs]'
 	touch $@
 
 # The pictures of the board in the README, from the committed page.

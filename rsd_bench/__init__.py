@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rsd_bench.config import load_scenarios as load_scenarios
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
+    from rsd_bench.evaluation.plots import plot as plot
     from rsd_bench.evaluation.result import Result as Result
     from rsd_bench.features.perturb import perturb as perturb
     from rsd_bench.metrics.calibration import auroc_tiers as auroc_tiers
@@ -63,6 +64,7 @@ _HOME = {
     "load": "dataset.load",
     "evaluate": "evaluation.evaluate",
     "Result": "evaluation.result",
+    "plot": "evaluation.plots",
     "label": "metrics.label",
     "score_routing": "metrics.routing",
     "sweep": "metrics.sweeps",

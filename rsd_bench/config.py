@@ -48,6 +48,7 @@ DISAGREEMENT = 0.2  # share of queries on which two routers differ, where none a
 N_BOOT_BANDS = 2_000  # resamples that rank bands compare routers on: the first of N_BOOT
 STANDING_GROUPS = 10  # a question text that stands in more groups than this is a standing prompt: it joins none
 MAX_SCENARIOS = 50  # that a dataset is scored on
+MAX_SHOWN_ROWS = 30  # of a result in a notebook, in its table and in its picture
 SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 #: What every object of JavaScript has, in small letters: a reader of a board's JSON could not tell them from scenarios.
 RESERVED_NAMES = (
@@ -171,6 +172,7 @@ def _scenario(name: Any, fields: Any) -> Scenario:
 
 
 _SCENARIO_KEYS = ("mes", "alpha", "beta", "gamma")
+#: The shipped presets by name, read-only; each a Scenario with mes in [0, 10] and weights that sum to 1.
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(dict(load_scenarios()))
 
 

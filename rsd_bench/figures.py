@@ -36,22 +36,29 @@ def card_style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(_CARD)
 
 
-def new_figure(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2) -> tuple[Any, Any]:
-    """(figure, axes) in inches, for a page; write it with `save`."""
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, kind: type[Any] | None = None
+) -> tuple[Any, Any]:
+    """(figure, axes) in inches, for a page; write it with `save`. kind: a class of Figure, default matplotlib's."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_PAGE):
-        figure = Figure(figsize=(width, height))
+        figure = (kind or Figure)(figsize=(width, height))
         return figure, figure.subplots(rows, columns)
 
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure of `new_figure`."""
+    path.write_bytes(page_svg(figure))
+
+
+def page_svg(figure: Any) -> bytes:
+    """The bytes of a figure of `new_figure`."""
     import matplotlib
 
     with matplotlib.rc_context(_PAGE):
-        path.write_bytes(svg(figure))
+        return svg(figure)
 
 
 def svg(figure: Any, **left_out: None) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 _UNSEEN = ("Cc", "Cf", "Cs")  # Unicode categories: control, format (zero width, direction), half a character
@@ -91,3 +92,14 @@ def _spaced(part: str) -> str:
 def html_text(text: str) -> str:
     """Text of an HTML element, or of a quoted attribute."""
     return html.escape(text, quote=True)
+
+
+def html_table(caption: str, header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table of inert cells, which a notebook shows in its own style."""
+
+    def line(tag: str, cells: Iterable[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html_text(one_line(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    head = f"<caption>{html_text(one_line(caption))}</caption><thead>{line('th', header)}</thead>"
+    return f"<table>{head}<tbody>{body}</tbody></table>"

@@ -13,6 +13,8 @@ from typing import Any
 
 _WEIGHT_SUM_TOLERANCE = 1e-9
 _SCORE_MAX = 10.0
+#: What people read in place of the fields of a score.
+METRIC_TITLES = {"rcs": "RCS", "apsp": "APSP", "ca": "CA", "ail": "AIL, seconds", "mean_score": "mean score"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,11 @@ class Interval:
     low: float
     high: float
 
+    def text(self, digits: int = 4, sign: str = "") -> str:
+        """value [low, high]; sign "+" shows the sign of positive numbers too; "-" stands for what is not known."""
+        shown = ("-" if math.isnan(x) else f"{x:{sign}.{digits}f}" for x in vars(self).values())
+        return "{} [{}, {}]".format(*shown)
+
     def to_dict(self) -> dict[str, float]:
         return dict(vars(self))
 
@@ -121,6 +128,18 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "separable": self.separable}
+
+    def _repr_html_(self) -> str:
+        """A row a metric, for a notebook."""
+        from rsd_bench.inert_text import html_table
+
+        told = "can be told apart" if self.separable else "cannot be told apart"
+        caption = f"a and b {told} by RCS: {self.n:,} queries in {self.n_groups:,} groups, 95 % intervals"
+        rows = [
+            (title, f"{getattr(self.a, name):.4f}", f"{getattr(self.b, name):.4f}", getattr(self, name).text(sign="+"))
+            for name, title in METRIC_TITLES.items()
+        ]
+        return html_table(caption, ("", "a", "b", "a - b"), rows)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The versions a result must name, kept apart so that reading them imports nothing."""
 
+#: Version of the package.
 __version__ = "0.1.0"
 
 #: Version of the definitions in docs/metrics.md. A change of any formula is a new version.

@@ -15,7 +15,20 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, features, generate, judge, panels, router, scenario, score, studies, submit
+from rsd_bench.cli import (
+    board,
+    data,
+    features,
+    generate,
+    judge,
+    panels,
+    paths,
+    router,
+    scenario,
+    score,
+    studies,
+    submit,
+)
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -23,7 +36,7 @@ from rsd_bench.version import METRICS_VERSION, __version__
 app = panels.App(
     "Datasets and a benchmark for routing between small and large vision-language models.",
     name="rsd-bench",
-    add_completion=False,
+    no_args_is_help=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")
@@ -50,13 +63,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions and exit.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        say(paths.shown())
 
 
 @app.command()

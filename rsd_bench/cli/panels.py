@@ -59,7 +59,7 @@ class App(typer.Typer):
     """The commands of a subject."""
 
     def __init__(self, help: str, cls: type[Group] = Group, **settings: Any) -> None:
-        super().__init__(help=help, cls=cls, no_args_is_help=True, rich_markup_mode=None, **settings)
+        super().__init__(help=help, cls=cls, rich_markup_mode=None, **{"no_args_is_help": True, **settings})
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
         return super().command(name, **{"cls": Command, **settings})

@@ -11,7 +11,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.config import CONFIDENCE, DROP_AT_CA, INTERVAL, PLAIN_INTERVAL, SCENARIOS, scenarios_of
+from rsd_bench.config import CONFIDENCE, DROP_AT_CA, INTERVAL, MAX_SHOWN_ROWS, PLAIN_INTERVAL, SCENARIOS, scenarios_of
+from rsd_bench.inert_text import html_table
 from rsd_bench.submission.submission import DatasetVersion as DatasetVersion
 from rsd_bench.submission.submission import RouterLatency as DeclaredLatency
 from rsd_bench.types import Interval, RoutingScore, Scenario
@@ -177,6 +178,21 @@ class Result:
 
         return pd.DataFrame([flat_row(score.to_dict()) for score in self.scores])
 
+    def _repr_html_(self) -> str:
+        """A row a track and scenario, for a notebook."""
+        header = ("track", "scenario", "queries", "RCS", "gain", "APSP", "CA", "AIL, seconds")
+        rows = [
+            (
+                *(score.track, score.scenario, f"{score.n:,}"),
+                *(score.rcs.text(), score.gain.text(sign="+")),
+                *(f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}"),
+            )
+            for score in self.scores[:MAX_SHOWN_ROWS]
+        ]
+        left = len(self.scores) - len(rows)
+        caption = f"{self.name} on {self.dataset.name} {self.dataset.version}; gain: over the best fixed policy"
+        return html_table(caption + (f"; {left} more rows in to_frame()" if left else ""), header, rows)
+
 
 def are_presets(scenarios: Mapping[str, Scenario]) -> bool:
     """Whether these are the presets, or some of them."""
@@ -232,8 +248,7 @@ def json_data(value: Any) -> Any:
 
 def interval_text(interval: Interval, digits: int = 4, sign: str = "") -> str:
     """value [low, high]; sign "+" shows the sign of positive numbers too; "-" stands for what is not known."""
-    shown = ("-" if math.isnan(x) else f"{x:{sign}.{digits}f}" for x in vars(interval).values())
-    return "{} [{}, {}]".format(*shown)
+    return interval.text(digits, sign)
 
 
 def _intervals(data: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Interval]:
