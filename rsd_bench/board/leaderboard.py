@@ -13,6 +13,7 @@ from rsd_bench.board.sensitivity import Sensitivity
 from rsd_bench.board.what_if import DomainFrame, Statistics
 from rsd_bench.dataset.manifest import ModelPair
 from rsd_bench.evaluation.result import EvalScore, Resampling, RouterLatency, json_data, policy_rows
+from rsd_bench.submission.submission import Tau
 from rsd_bench.types import Problem, RoutingScore, Scenario
 
 _NOT_FIGURES = ("track", "scenario", "references", "domains", "sweep")  # fields of a score
@@ -47,7 +48,7 @@ class BoardSubmission:
     authors: tuple[str, ...]
     url: str | None
     description: str
-    tau: Mapping[str, float | Mapping[str, float]]
+    tau: Tau
     router_latency: RouterLatency
     flags: tuple[str, ...] = ()
 
