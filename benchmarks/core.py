@@ -24,7 +24,8 @@ import pandas as pd
 
 from rsd_bench.config import SCENARIOS
 from rsd_bench.metrics.bootstrap import group_sums, resample_sums
-from rsd_bench.metrics.routing import Outcomes, metrics_of, sweep_curve, terms
+from rsd_bench.metrics.routing import Outcomes, metrics_of, terms
+from rsd_bench.metrics.threshold_curve import sweep_curve
 
 SCENARIO = SCENARIOS["fast_response"]
 SWEEP_SIZES = (10**3, 10**4, 10**5, 10**6)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.lift import Lift as Lift
     from rsd_bench.metrics.lift import apsp_at_ca as apsp_at_ca
     from rsd_bench.metrics.lift import lift as lift
+    from rsd_bench.metrics.overall import Overall as Overall
+    from rsd_bench.metrics.overall import SuiteTrack as SuiteTrack
+    from rsd_bench.metrics.overall import overall as overall
     from rsd_bench.metrics.rank_intervals import rank_intervals as rank_intervals
     from rsd_bench.metrics.routing import score_routing as score_routing
     from rsd_bench.metrics.satisfaction import MesFit as MesFit
@@ -78,6 +81,9 @@ _HOME = {
     "auroc_tiers": "metrics.calibration",
     "Frontier": "metrics.frontier",
     "frontier": "metrics.frontier",
+    "Overall": "metrics.overall",
+    "SuiteTrack": "metrics.overall",
+    "overall": "metrics.overall",
     "captured": "metrics.escalation",
     "Escalation": "metrics.escalation",
     "escalation": "metrics.escalation",

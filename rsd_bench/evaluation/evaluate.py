@@ -38,17 +38,14 @@ from rsd_bench.metrics.label import label
 from rsd_bench.metrics.routing import (
     RANGES,
     TERMS,
-    apsp_drop,
-    area_apsp_ca,
     better_fixed,
     check_scenario,
-    descending,
     metrics_of,
     reference_scores,
-    sweep_curve,
     term_columns,
     with_random,
 )
+from rsd_bench.metrics.threshold_curve import apsp_drop, area_apsp_ca, descending, sweep_curve
 from rsd_bench.submission.check_submission import open_submission, open_submissions
 from rsd_bench.submission.submission import Submission
 from rsd_bench.types import Comparison, InputError, Interval, RoutingScore, Scenario

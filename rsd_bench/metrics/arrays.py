@@ -6,7 +6,7 @@ naming the argument, never a wrong number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -245,10 +245,32 @@ def whole_number(value: Any, name: str, low: int) -> int:
     return int(value)
 
 
+def repeated(
+    values: Any, name: str, n: int | None, check: Callable[[Any, str, int | None], NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """What a router says in each of its repeats, every one checked: (n,) is a single one, (n, repeats) several."""
+    array = _numeric(values, name, 2)
+    if array.ndim < 2:
+        return [check(array, name, n)]
+    if not array.shape[1]:
+        raise ValueError(f"{name}: has no repeat; give a column for each")
+    return [check(column, f"{name}, repeat {i}", n) for i, column in enumerate(array.T)]
+
+
 def group_codes(groups: Any, n: int) -> IntArray:
     """Group ids of any hashable kind as codes 0..G-1, shape (n,); None makes each query its own group."""
-    if groups is None:
-        return np.arange(n)
+    return np.arange(n) if groups is None else _factorized(groups, n)[0]
+
+
+def joint_group_codes(groups: Sequence[Any], lengths: Sequence[int]) -> list[IntArray]:
+    """Group ids of several tables as codes 0..G-1 of all their groups together: equal ids, equal codes."""
+    each = [_factorized(ids, n) for ids, n in zip(groups, lengths, strict=True)]
+    joint = np.split(_factorized(np.concatenate([ids for _, ids in each]))[0], np.cumsum([len(i) for _, i in each]))
+    return [own[codes] for own, (codes, _) in zip(joint, each, strict=False)]
+
+
+def _factorized(groups: Any, n: int | None = None) -> tuple[IntArray, NDArray[Any]]:
+    """Codes of group ids, numbered as they first occur, and the id of each code."""
     import pandas as pd
 
     if isinstance(groups, np.ma.MaskedArray) and np.ma.is_masked(groups):
@@ -265,11 +287,13 @@ def group_codes(groups: Any, n: int) -> IntArray:
         ids[:] = groups  # kept as they are: tuples stay ids, 1 and "1" stay different
         groups = ids
     try:
-        codes, _ = pd.factorize(groups)
+        codes, kept = pd.factorize(groups)
     except (TypeError, ValueError):
         raise ValueError("groups: must be one hashable id per query") from None
-    if len(codes) != n:
+    if n is not None and len(codes) != n:
         raise ValueError(f"groups: has {len(codes)} values where {n} are needed")
     if (codes < 0).any():
         raise ValueError(f"groups[{int(np.argmax(codes < 0))}]: is missing")
-    return np.asarray(codes, np.int64)
+    found = np.empty(len(kept), dtype=object)
+    found[:] = list(kept)
+    return np.asarray(codes, np.int64), found

@@ -31,7 +31,7 @@ _DECIMALS = 12  # of a bound: equal routers must differ by exactly 0, whatever t
 _CHUNK_CELLS = 1 << 18  # draws held at once: small enough for the cache
 _DRAWN: dict[tuple[int, int, int], NDArray[np.uint16]] = {}
 _DRAWN_BYTES = 400 << 20
-_ROUNDING = 1e-7  # a standard error of RCS below this is that of float32 arithmetic
+ROUNDING = 1e-7  # a standard error of RCS below this is that of float32 arithmetic
 _PAIR_CELLS = 1 << 24  # routers^2 x samples that the largest deviation is taken over
 _MIN_PAIR_SAMPLES = 400
 _ROUTERS_AT_ONCE = 8  # of which deviations from all others are held: long enough for threads to run side by side
@@ -58,7 +58,7 @@ def resampling_units(codes: IntArray, seed: int = 0) -> IntArray:
     return (np.random.default_rng((seed, n_groups)).permutation(n_groups) % N_BUNDLES)[codes]
 
 
-def _draws(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
+def draws(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
     """How often each unit stands in each sample, shape (n_boot, n_units): drawn once, used by every router."""
     key = (n_units, n_boot, seed)
     if key not in _DRAWN:
@@ -90,7 +90,7 @@ def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> Floa
     if len(sums) < MIN_GROUPS:
         return np.full((n_boot, sums.shape[1]), np.nan)
     units = group_sums(sums, resampling_units(np.arange(len(sums)), seed)) if len(sums) > N_BUNDLES else sums
-    times = _draws(len(units), n_boot, seed)
+    times = draws(len(units), n_boot, seed)
     out = np.empty((n_boot, sums.shape[1]))
     rows = max(1, _CHUNK_CELLS // len(units))
     with _ONE_THREAD:  # chunks are small: a second thread would only wait for the first
@@ -176,6 +176,27 @@ def _finite(samples: FloatArray) -> FloatArray:
     return samples
 
 
+def _centred(samples: FloatArray) -> FloatArray:
+    """Deviations of each router's samples from their mean, shape (R, n_boot)."""
+    each = np.ascontiguousarray(_finite(samples).T, np.float64)
+    return np.asarray(each - each.mean(axis=1, keepdims=True))
+
+
+def _errors(centred: FloatArray) -> FloatArray:
+    with _ONE_THREAD:
+        covariance = centred @ centred.T / centred.shape[1]
+    variance = covariance.diagonal()
+    return np.asarray(np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0)))
+
+
+def paired_errors(samples: FloatArray) -> FloatArray:
+    """Standard errors of all differences of R routers from paired bootstrap samples (n_boot, R), shape (R, R).
+
+    Not corrected for few groups; below ROUNDING it is that of float32 arithmetic.
+    """
+    return _errors(_centred(samples))
+
+
 def simultaneous_margins(samples: FloatArray, groups: int) -> FloatArray:
     """Half-widths of the 95 % intervals of all differences of R routers that hold at once, shape (R, R).
 
@@ -187,14 +208,10 @@ def simultaneous_margins(samples: FloatArray, groups: int) -> FloatArray:
     """
     if groups < MIN_BAND_GROUPS or not len(samples):
         return np.full((samples.shape[1], samples.shape[1]), np.inf)
-    each = np.ascontiguousarray(_finite(samples).T, np.float64)
-    centred = each - each.mean(axis=1, keepdims=True)
-    n_routers, n_boot = centred.shape
-    with _ONE_THREAD:
-        covariance = centred @ centred.T / n_boot
-    variance = covariance.diagonal()
-    errors = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
-    scale = np.divide(1, errors, out=np.zeros_like(errors), where=errors > _ROUNDING)
+    centred = _centred(samples)
+    n_routers = len(centred)
+    errors = _errors(centred)
+    scale = np.divide(1, errors, out=np.zeros_like(errors), where=errors > ROUNDING)
     few = centred[:, : max(_MIN_PAIR_SAMPLES, _PAIR_CELLS // n_routers**2)].astype(np.float32)
     largest, scale = np.zeros(few.shape[1], np.float32), scale.astype(np.float32)
     room = np.empty((_ROUTERS_AT_ONCE, *few.shape), np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rsd_bench.config import ECE_BINS
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.routing import descending
+from rsd_bench.metrics.threshold_curve import descending
 from rsd_bench.metrics.tiers import label_tiers
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from rsd_bench.config import CA_POINTS, TAU_ALL_CLOUD
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
-from rsd_bench.metrics.routing import apsp_at, descending
+from rsd_bench.metrics.threshold_curve import apsp_at, descending
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -75,7 +75,7 @@ def rank_intervals(
     }
 
 
-def _share(part: Any, whole: Any) -> FloatArray:
+def share_of(part: Any, whole: Any) -> FloatArray:
     """part / whole, NaN where there is no whole."""
     whole = np.asarray(whole, np.float64)
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
@@ -84,7 +84,7 @@ def _share(part: Any, whole: Any) -> FloatArray:
 def _figures(lift: Any, best: Any, auroc: Any, fixed: tuple[Any, Any], apsp: list[Any]) -> dict[str, FloatArray]:
     """All figures by name, in the order of RANK_RANGES. fixed: APSP of all-cloud and of all-edge."""
     gains = [at - at_random(*fixed, ca) for at, ca in zip(apsp, CA_POINTS, strict=True)]
-    return dict(zip(RANK_RANGES, (lift, _share(lift, best), auroc, *apsp, *gains), strict=True))
+    return dict(zip(RANK_RANGES, (lift, share_of(lift, best), auroc, *apsp, *gains), strict=True))
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ class RankTerms:
         n, ranking = len(p), Ranking.of(p)
         added = small_solves.astype(np.int64) - large_solves
         solved = ranking.summed(added)
-        pairs = *_area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1)
+        pairs = *area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1)
         columns = [np.ones(n), large_solves, small_solves, *pairs, *_sent_terms(ranking, added)]
         return cls(np.column_stack(columns).astype(np.float64), ranking.ends / n, solved / n)
 
     def figures(self, sums: FloatArray) -> dict[str, FloatArray]:
         """Figures from summed terms, shape (..., terms) -> arrays of shape (...)."""
         n, large, small, lift, best, edge, won_by_edge, won_by_cloud, *sent = np.moveaxis(sums, -1, 0)
-        auroc = _share(won_by_edge, edge) + _share(won_by_cloud, n - edge)
+        auroc = share_of(won_by_edge, edge) + share_of(won_by_cloud, n - edge)
         apsp = []
         for ca, gained, share in zip(CA_POINTS, sent[::2], sent[1::2], strict=True):
             beyond = np.interp([2 * ca - share / n, np.broadcast_to(ca, n.shape)], self.ca, self.solved)
@@ -118,8 +118,8 @@ class RankTerms:
         return _figures(lift / n, best / n, auroc, (large / n, small / n), apsp)
 
 
-def _area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Terms of lift, and of the lift of the oracle order."""
+def area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Per-query terms of lift, and of the lift of the oracle order, which sum to n times either; solved: of `added`."""
     n, block = len(added), ranking.block
     above, up_to = ranking.ends[:-1][block], ranking.ends[1:][block]
     pairs = added * (n - up_to - above) - (solved[-1] - solved[1:][block] - solved[:-1][block])
@@ -128,6 +128,18 @@ def _area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[Fl
     areas = twice_area(solved, ranking.ends), twice_best_area(better, equal, worse)
     lift, best = ((of * n - area) / (2 * n * n) for of, area in zip((pairs, best_pairs), areas, strict=True))
     return lift, best
+
+
+def area_by_pairs(ranking: Ranking, added: IntArray, codes: IntArray) -> FloatArray:
+    """`twice_area` by pairs of groups, shape (G, G): w K w is that of a sample in which group g stands w_g times."""
+    block, columns = ranking.block, range(int(codes.max()) + 1)
+
+    def won(group: int) -> IntArray:
+        """d times how many more queries of the group are ranked below a query than above it."""
+        found = ranking.summed(codes == group)
+        return np.asarray(added * (found[-1] - found[1:][block] - found[:-1][block]))
+
+    return group_sums((won(group) for group in columns), codes)
 
 
 def _auroc_terms(ranking: Ranking, edge: BoolArray) -> tuple[BoolArray, FloatArray, FloatArray]:
@@ -180,7 +192,7 @@ def curve_figures(sums: FloatArray) -> dict[str, FloatArray]:
     n, missed = queries[:, -1], queries - found
     best = twice_best_area(better, n - better - worse, worse)
     won = (np.diff(missed) * (found[:, 1:] + found[:, :-1])).sum(axis=1)
-    auroc = _share(won, 2 * found[:, -1] * missed[:, -1])
+    auroc = share_of(won, 2 * found[:, -1] * missed[:, -1])
     apsp = [(large + _at(ca * n, queries, solved)) / n for ca in CA_POINTS]
     fixed = large / n, (large + solved[:, -1]) / n
     return _figures(twice_area(solved, queries) / (2 * n * n), best / (2 * n * n), auroc, fixed, apsp)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rsd_bench.config import scenario_named
 from rsd_bench.metrics import arrays
-from rsd_bench.metrics.routing import Outcomes, check_scenario, sweep_curve
+from rsd_bench.metrics.routing import Outcomes, check_scenario
+from rsd_bench.metrics.threshold_curve import sweep_curve
 from rsd_bench.metrics.tier_policies import checked_tiers, tier_curve
 from rsd_bench.types import Scenario
 

@@ -14,16 +14,8 @@ from numpy.typing import NDArray
 from rsd_bench.config import scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.routing import (
-    answer_columns,
-    descending,
-    mixed,
-    rcs,
-    rcs_gain,
-    score_of,
-    sums_of_first,
-    sweep_thresholds,
-)
+from rsd_bench.metrics.routing import answer_columns, mixed, rcs, rcs_gain, score_of
+from rsd_bench.metrics.threshold_curve import descending, sums_of_first, sweep_thresholds
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, first_hit, labels_of, tier_columns
 from rsd_bench.types import RoutingScore, Scenario
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from rsd_bench.config import TAU_ALL_CLOUD
 from rsd_bench.metrics.arrays import FloatArray
-from rsd_bench.metrics.routing import choose_tau, routing_gain
+from rsd_bench.metrics.routing import routing_gain
+from rsd_bench.metrics.threshold_curve import choose_tau
 from rsd_bench.routers.interface import TrainingData
 
 

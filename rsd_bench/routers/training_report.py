@@ -15,7 +15,8 @@ import numpy as np
 from rsd_bench.config import TAU_GRID
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
-from rsd_bench.metrics.routing import best_fixed, reference_scores, routing_score, sweep_curve
+from rsd_bench.metrics.routing import best_fixed, reference_scores, routing_score
+from rsd_bench.metrics.threshold_curve import sweep_curve
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.reference_training import Epoch, Trained
 from rsd_bench.types import RoutingScore

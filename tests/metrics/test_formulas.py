@@ -17,17 +17,14 @@ from rsd_bench.config import SCENARIOS, TAU_GRID
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
 from rsd_bench.metrics.routing import (
     Outcomes,
-    apsp_drop,
-    area_apsp_ca,
     best_fixed,
     check_scenario,
-    choose_tau,
     label_oracle,
     rcs_oracle,
     reference_scores,
     routing_score,
-    sweep_curve,
 )
+from rsd_bench.metrics.threshold_curve import apsp_drop, area_apsp_ca, choose_tau, sweep_curve
 
 quick = settings(deadline=None, max_examples=100, derandomize=True)
 slow = settings(deadline=None, max_examples=40, derandomize=True)

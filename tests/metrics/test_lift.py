@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import rsd_bench as rsd
 from rsd_bench.config import CA_POINTS
 from rsd_bench.metrics.lift import Ranking, twice_area
-from rsd_bench.metrics.routing import Outcomes, area_apsp_ca, sweep_curve
+from rsd_bench.metrics.routing import Outcomes
+from rsd_bench.metrics.threshold_curve import area_apsp_ca, sweep_curve
 
 quick = settings(deadline=None, max_examples=100, derandomize=True)
 few = settings(deadline=None, max_examples=15, derandomize=True)

@@ -23,9 +23,9 @@ from rsd_bench.metrics.routing import (
     reference_scores,
     routing_score,
     score_of,
-    sweep_curve,
 )
 from rsd_bench.metrics.sweeps import tier_curve
+from rsd_bench.metrics.threshold_curve import sweep_curve
 from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, rcs_oracle_choice
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, tier_columns
 

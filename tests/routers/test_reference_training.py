@@ -12,7 +12,8 @@ import numpy as np
 from lite_routers import FAST, QUICK, Parts, parts, trained  # noqa: F401 (fixtures)
 
 from rsd_bench.features.feature_table import Features
-from rsd_bench.metrics.routing import Outcomes, choose_tau
+from rsd_bench.metrics.routing import Outcomes
+from rsd_bench.metrics.threshold_curve import choose_tau
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.network import ReferenceRouter
 from rsd_bench.routers.reference_training import Trained, train_reference
