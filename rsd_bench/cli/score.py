@@ -108,9 +108,8 @@ def _say(result: Result) -> None:
         known = ", ".join(f"{name} {row.rcs:.4f}" for name, row in score.references.items())
         say(f"\n{score.scenario}: RCS of {known.replace('random', 'random at this CA')}")
         if score.repeats and score.repeats.rcs_std is not None:
-            say(
-                f"{score.scenario}: standard deviation of RCS over {score.repeats.number} repeats {score.repeats.rcs_std:.4f}"
-            )
+            many = f"{score.repeats.number} repeats"
+            say(f"{score.scenario}: standard deviation of RCS over {many} {score.repeats.rcs_std:.4f}")
     if result.overall:
         over, tracks = result.overall, f"{len(result.overall.tracks)} tracks of the suite"
         say(f"\noverall, {tracks}: skill {interval_text(over.skill, 3)}, gain {interval_text(over.gain)}")

@@ -54,9 +54,10 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class Repeats:
-    """Deals of the folds that are entered, and the standard deviation of RCS over them (None of one)."""
+    """Deals of the folds that are entered, the RCS of each, and its standard deviation over them (None of one)."""
 
     entered: tuple[int, ...]
+    rcs: tuple[float, ...]
     rcs_std: float | None
 
     @property
@@ -65,7 +66,7 @@ class Repeats:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Repeats:
-        return cls(tuple(data["entered"]), data["rcs_std"])
+        return cls(tuple(data["entered"]), tuple(data["rcs"]), data["rcs_std"])
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,12 @@ from rsd_bench.evaluation.eval_score import EvalScore
 from rsd_bench.evaluation.result import Bootstrap, DatasetVersion, Result, RouterLatency, are_presets, rounded
 from rsd_bench.evaluation.suite import overall_of
 from rsd_bench.evaluation.track_score import score_track
-from rsd_bench.metrics.arrays import whole_number
+from rsd_bench.metrics.arrays import FloatArray, whole_number
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.submission.submission import Submission
 from rsd_bench.types import Scenario
+
+Cut = tuple[str, str, str | None]  # track, scenario, domain
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class Samples:
     """Resampled figures, float32: those of two routers of one key are paired, which rank bands are made of.
 
     rcs: by (track, scenario, domain), domain None = the whole track; shape (R, N_BOOT_BANDS), a row each repeat that is
-    entered. overall: `skill` and `gain` over the suite, shape (N_BOOT_BANDS,); empty where there is none.
+    entered; points: RCS of each repeat, shape (R,). overall: `skill` and `gain` over the suite, shape (N_BOOT_BANDS,);
+    empty where there is none.
     """
 
-    rcs: Mapping[tuple[str, str, str | None], NDArray[np.float32]]
+    rcs: Mapping[Cut, NDArray[np.float32]]
+    points: Mapping[Cut, FloatArray]
     overall: Mapping[str, NDArray[np.float32]]
 
 
@@ -74,11 +78,14 @@ def score_with_samples(
     manifest = benchmark.manifest
     entered = {name: benchmark.scenarios[name] for _, name in submission.entries}
     scores: list[EvalScore] = []
-    samples: dict[tuple[str, str, str | None], NDArray[np.float32]] = {}
+    samples: dict[Cut, NDArray[np.float32]] = {}
+    points: dict[Cut, FloatArray] = {}
     for track in dict.fromkeys(track for track, _ in submission.entries):
-        for score, resampled in score_track(submission, benchmark, track, n_boot, seed):
+        for score, cells in score_track(submission, benchmark, track, n_boot, seed):
             scores.append(score)
-            samples |= {(track, score.scenario, domain): values for domain, values in resampled.items()}
+            for domain, cell in cells.items():
+                cut = (track, score.scenario, domain)
+                samples[cut], points[cut] = cell.rcs_samples, cell.repeats
     suite, of_suite = overall_of(submission, benchmark, n_boot, seed) or (None, {})
     result = Result(
         slug=submission.slug,
@@ -92,4 +99,4 @@ def score_with_samples(
         overall=suite,
         prices_day=shipped_prices().day if any(score.saved_usd for score in scores) else None,
     )
-    return result, Samples(samples, of_suite)
+    return result, Samples(samples, points, of_suite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -32,8 +32,6 @@ from rsd_bench.types import Interval, RoutingScore
 
 CASCADE = "cascade"
 
-#: Resampled RCS of each repeat by domain, None = the whole track: float32, shape (R, n_boot).
-Resampled = Mapping[str | None, NDArray[np.float32]]
 _NAN = float("nan")
 
 
@@ -56,8 +54,8 @@ def one_tau(decisions: Decisions) -> float | None:
 
 def score_track(
     submission: Submission, benchmark: Benchmark, track: str, n_boot: int, seed: int
-) -> Iterator[tuple[EvalScore, Resampled]]:
-    """An EvalScore for each scenario that is entered, with resampled RCS."""
+) -> Iterator[tuple[EvalScore, Mapping[str | None, Cell]]]:
+    """An EvalScore for each scenario that is entered, with its cells: the whole track (None) and each domain."""
     part = benchmark.part(track, "test")
     whole = Layout.of(part, {None: np.ones(len(part), np.bool_)}, n_boot, seed)
     split = Layout.of(part, part.by_domain, n_boot, seed) if len(part.by_domain) > 1 else whole
@@ -74,8 +72,7 @@ def score_track(
         if id(said.p) not in rankings:  # scenarios that share their probabilities share the sort
             rankings[id(said.p)] = [[Ranking.of(p) for p in tier] for tier in np.moveaxis(said.p, -1, 0)]
         ordered = _Ordered(part, decided, said, rankings[id(said.p)], n_boot, seed)
-        score = _score(ordered, track, kind_of(submission), cell, domains)
-        yield score, {domain: of.rcs_samples for domain, of in ({None: cell} | domains).items()}
+        yield _score(ordered, track, kind_of(submission), cell, domains), {None: cell} | dict[str | None, Cell](domains)
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class _Ordered:
         """To the last bit that of version 1, where the sums of `rank_figures` end a bit apart."""
         pairs = zip(self.said.p[:, :, tier], self.rankings[tier], strict=True)
         found = [auroc(p, self.labels[:, tier], ranking.order) for p, ranking in pairs]
-        return _mean([_NAN if area is None else area for area in found])
+        return float(_mean([_NAN if area is None else area for area in found]))
 
     def curves(self, taus: Sequence[float] | None) -> Iterator[dict[str, FloatArray]]:
         """The threshold curve of each repeat."""
@@ -116,18 +113,16 @@ class _Ordered:
             order = ranking.order if of.tiers.count == 2 else None
             yield tier_curve(p, of.tiers, of.scenario, taus, of.router_latency, order)
 
-    def calibration(self) -> dict[str, float]:
-        pairs = [(p[:, k], self.labels[:, k]) for p in self.said.p for k in range(p.shape[1])]
-        return {
-            "brier": _mean([brier(*pair) for pair in pairs]),
-            "ece": _mean([expected_calibration_error(*pair) for pair in pairs]),
-        }
+    def calibration(self, error: Callable[[FloatArray, NDArray[np.int8]], float]) -> float:
+        """Mean over repeats and tiers."""
+        return float(_mean([error(p[:, k], self.labels[:, k]) for p in self.said.p for k in range(p.shape[1])]))
 
 
 def _score(ordered: _Ordered, track: str, kind: str, cell: Cell, domains: Mapping[str, Cell]) -> EvalScore:
     decided, said, tiers = ordered.decided, ordered.said, ordered.decided.tiers
     references = _with_random(references_of(tiers, decided.scenario), decided)
-    figures, ranks = decided_intervals(cell.values, cell.samples, cell.groups), ordered.figures()
+    figures: dict[str, Any] = dict(decided_intervals(cell.values, cell.samples, cell.groups))
+    ranks = ordered.figures()
     curves = list(ordered.curves(None))
     worst = min(domains, key=lambda domain: (domains[domain].values["rcs"], domain))
     aurocs = [replace(of["auroc"], value=ordered.auroc(k)) for k, of in enumerate(ranks)]
@@ -141,8 +136,7 @@ def _score(ordered: _Ordered, track: str, kind: str, cell: Cell, domains: Mappin
             groups=cell.groups,
             repeats=_repeats(said, cell),
             tau=one_tau(said),
-            **{name: figures[name] for name in (*_SCORES, *_SPARED)},
-            saved_usd=figures.get("saved_usd"),
+            **{"saved_usd": None} | figures,
             best_fixed=best_fixed_name(references, tiers.count),
             oracle_rcs=references["rcs-oracle"].rcs,
             regret=references["rcs-oracle"].rcs - float(cell.values["rcs"]),
@@ -151,7 +145,8 @@ def _score(ordered: _Ordered, track: str, kind: str, cell: Cell, domains: Mappin
             auroc=aurocs[0],
             auroc_tiers=tuple(aurocs) if tiers.count > 2 else (),
             apsp_at_ca=tuple(ApspAtCa(c, pair[f"apsp_at_{c:g}"], pair[f"gain_at_{c:g}"]) for c in CA_POINTS if pair),
-            **ordered.calibration(),
+            brier=ordered.calibration(brier),
+            ece=ordered.calibration(expected_calibration_error),
             edge_label_rate=float(ordered.labels[:, 0].mean()),
             area_apsp_ca=_mean([area_apsp_ca(curve) for curve in curves]),
             apsp_drop=_mean([apsp_drop(curve) for curve in curves]),
@@ -165,21 +160,17 @@ def _score(ordered: _Ordered, track: str, kind: str, cell: Cell, domains: Mappin
     return score
 
 
-_SCORES = ("apsp", "mean_score", "ca", "ail", "rcs", "gain")
-_SPARED = ("captured", "over_escalated", "under_escalated", "saved_calls")
-
-
 def _with_random(references: dict[str, RoutingScore], decided: Decided) -> dict[str, RoutingScore]:
     """With the mixture of the fixed policies in the shares that the router chose, over its repeats."""
     count, n = decided.tiers.count, len(decided.tiers) * len(decided.choices)
-    shares = sum(np.bincount(choice, minlength=count) for choice in decided.choices)[:-1] / n
+    shares = np.bincount(np.concatenate(decided.choices), minlength=count)[:-1] / n
     fixed = [references[name] for name in fixed_names(count)]
     return {**references, "random": mixed(fixed, [*shares.tolist(), 1 - float(shares.sum())])}
 
 
 def _repeats(said: Decisions, cell: Cell) -> Repeats:
     spread = float(cell.repeats.std(ddof=1)) if len(cell.repeats) > 1 else None
-    return Repeats(tuple(map(int, said.repeats)), spread)
+    return Repeats(tuple(map(int, said.repeats)), tuple(map(float, cell.repeats)), spread)
 
 
 def _sweep_points(curves: list[dict[str, FloatArray]]) -> tuple[SweepPoint, ...]:

@@ -59,10 +59,10 @@ def rank_intervals(
     Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
     """
     repeats = arrays.repeated(p_edge, "p_edge", None, arrays.probabilities)
-    _, *solves = solved_by(repeats[0], small, large, mes)
+    _, small_solves, large_solves = solved_by(repeats[0], small, large, mes)
     codes = arrays.group_codes(groups, len(repeats[0]))
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
-    return rank_figures(repeats, *solves, label(small, large, mes), codes, n_boot, seed)
+    return rank_figures(repeats, small_solves, large_solves, label(small, large, mes), codes, n_boot, seed)
 
 
 def rank_figures(
@@ -83,7 +83,7 @@ def rank_figures(
         samples = terms.figures(resample_sums(group_sums(terms.table, units), n_boot, seed))
     else:
         each = [curve_figures(resample_sums(curve_sums(p, *judged, codes), n_boot, seed)) for p in repeats]
-        samples = {name: sum(of[name] for of in each) / len(each) for name in RANK_RANGES}
+        samples = {name: np.asarray(sum(of[name] for of in each) / len(each)) for name in RANK_RANGES}
     return {
         name: interval_where_defined(float(values[name]), samples[name], n_groups, within)
         for name, within in RANK_RANGES.items()

@@ -105,7 +105,7 @@ def repeated_columns(
 def _means(repeats: Iterable[Iterable[NDArray[Any]]]) -> Iterator[NDArray[Any]]:
     """Mean of each column over repeats; that of a single repeat as it is."""
     for columns in zip(*repeats, strict=True):
-        yield columns[0] if len(columns) == 1 else sum(columns) / len(columns)
+        yield columns[0] if len(columns) == 1 else np.asarray(sum(columns) / len(columns))
 
 
 def decided_columns(

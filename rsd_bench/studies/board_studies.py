@@ -66,7 +66,9 @@ def thresholds_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Bench
         for score in listed:
             if score.track != IN_DOMAIN:
                 continue
-            nearest = None if score.tau is None else min(score.sweep, key=lambda point: abs(point.tau - score.tau))
+            nearest = None  # where tau differs by fold, no point of the grid was chosen
+            if (tau := score.tau) is not None:
+                nearest = min(score.sweep, key=lambda point: abs(point.tau - tau))
             rows += [
                 (slug, score.scenario, p.tau, p.apsp, p.ca, p.ail, p.rcs, "*" if p is nearest else "")
                 for p in score.sweep
