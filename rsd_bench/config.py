@@ -41,6 +41,7 @@ MIN_GROUPS = 2  # a single group says nothing of the spread: no interval
 MAX_UNDEFINED = 0.01  # share of resamples that may lack a figure (no query of one label) without costing its interval
 MIN_LINEAR_GROUPS = 200  # from here on rank figures are resampled by their influence functions: widths within 5 %
 CURVE_POINTS = 256  # of fewer groups the curve itself is resampled, thinned to so many points
+MIN_RANKED_GROUPS = 30  # of fewer a board shows intervals and no bands: routers a tenth of RCS apart look alike there
 MIN_BAND_GROUPS = 10  # of fewer, bands split equal routers in more than 6 % of runs (benchmarks/coverage.py): one band
 N_BUNDLES = 5_000  # more groups than this are resampled in as many random bundles
 POWER = 0.8  # chance that routers a minimum detectable gap apart are told apart

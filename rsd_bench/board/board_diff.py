@@ -22,6 +22,9 @@ from rsd_bench.types import InputError
 _SAME = 1.5e-9  # the last published decimal, in which machines differ
 _FIX = "name a folder that `board build` wrote"
 _DECISIONS = "decisions_sha256"
+_OF_TABLE = ("n", "groups", "protocol", "tiers", "best_fixed", "minimum_detectable_gap", "no_bands")
+_OF_BANDS = ("band", "flags", "no_bands", "minimum_detectable_gap")  # what depends on other rows, and on the draws
+_OVERALL = "(overall)"  # in place of a track and a scenario
 _Key = tuple[str, str, str]
 TABLE = "(table)"  # in place of a slug: what a table says of no router in particular
 
@@ -132,12 +135,12 @@ def _shared_reason(old: Mapping[str, Any], new: Mapping[str, Any], scenario: str
 
 def _of_field(figure: str) -> bool:
     """Whether a figure of a row depends on the other rows."""
-    return _name(figure) in ("band", "flags") or figure.startswith("sensitivity.")
+    return _name(figure) in _OF_BANDS or figure.startswith("sensitivity.")
 
 
 def _of_resampling(figure: str) -> bool:
     """Whether a figure depends on the draws of the bootstrap, or on what is made of them."""
-    return _name(figure) in ("low", "high", "band", "flags") and not figure.startswith("sensitivity.")
+    return _name(figure) in ("low", "high", *_OF_BANDS) and not figure.startswith("sensitivity.")
 
 
 def _name(figure: str) -> str:
@@ -158,18 +161,28 @@ def _rows(board: Mapping[str, Any]) -> dict[_Key, dict[str, Any]]:
             slug = row["slug"]
             rows[*key, slug] = row | {
                 "domains": _by("domain", row["domains"]),
+                "apsp_at_ca": {str(point["ca"]): point for point in row.get("apsp_at_ca", [])},
+                "auroc_tiers": {str(k): area for k, area in enumerate(row.get("auroc_tiers", []))},
                 "random": table.get("random", {}).get(slug),
                 "statistics": what_if.get("statistics", {}).get(slug),
             }
         rows[*key, TABLE] = {
-            "n": table["n"],
+            **{name: table.get(name) for name in _OF_TABLE},
             "references": _by("policy", table["references"]),
             "domain_references": {k: _by("policy", v) for k, v in table.get("domain_references", {}).items()},
             "frames": what_if.get("domains"),
             "fixed": what_if.get("fixed"),
             "sensitivity": table.get("sensitivity"),
         }
-    return rows
+    return rows | _overall_rows(board)
+
+
+def _overall_rows(board: Mapping[str, Any]) -> dict[_Key, dict[str, Any]]:
+    """The rows over the suite, as those of a table. RCS stands for no figure there: gain is shown in its place."""
+    overall = board.get("overall") or {"rows": []}
+    told = {name: overall.get(name) for name in ("tracks", "groups", "minimum_detectable_gap", "no_bands")}
+    rows = {(_OVERALL, "", row["slug"]): row | {"rcs": row["gain"]} for row in overall["rows"]}
+    return rows | ({(_OVERALL, "", TABLE): told} if rows else {})
 
 
 def _by(name: str, items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from rsd_bench.board.board_overall import board_overall
 from rsd_bench.board.board_tables import board_tables
 from rsd_bench.board.copies import alike
 from rsd_bench.board.flags import DECLARED, copy_flag
@@ -95,6 +96,7 @@ def collect_board(
         scenarios_given=benchmark.given_scenarios is not None,
         noise=noise_ceiling(manifest.flip_prob, benchmark.scenarios),
         submissions=_submissions(accepted),
+        overall=board_overall(accepted),
         tables=board_tables(accepted, benchmark),
         refused=tuple(refused),
     )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
+from rsd_bench.submission.submission import Decisions
 
 _ALIKE = 0.995  # of the contested queries of a track, over all scenarios
 _LEAST_CONTESTED = 100.0  # queries below which only equal probabilities are told: fewer may be alike by chance
@@ -31,12 +32,18 @@ _ROUNDING = 1e-6
 class Ranking:
     """The probabilities of a router on a track's test part as far as decisions go, whatever their scale.
 
-    order: twice the mean rank of each p from the lowest up, so that equal ones are equal; shape (n,). cut: a query goes
-    to the small model where its order is at least that.
+    order: twice the mean rank of each p from the lowest up, so that equal ones are equal; shape (n,), or (n (K - 1),)
+    of K tiers, each of which is asked for by itself. cut: a query goes to the small model where its order is at least
+    that. Of several repeats the first stands for all.
     """
 
     order: NDArray[np.uint32]
     cut: int
+
+    @classmethod
+    def of_decisions(cls, said: Decisions) -> Ranking:
+        p, tau = said.p[0].ravel(), said.tau[0].ravel()
+        return cls.of(p, float(tau[0])) if (tau == tau[0]).all() else cls.of(p - tau, 0.0)  # p >= tau, to the bit
 
     @classmethod
     def of(cls, p_edge: FloatArray, tau: float) -> Ranking:

@@ -19,7 +19,7 @@ _NAMED = 5  # routers that a flag names
 DECLARED = "router latency declared, not measured"
 
 
-def skill(score: EvalScore) -> float | None:
+def share_captured(score: EvalScore) -> float | None:
     """Share of the RCS oracle's gain over the best fixed policy that a router captures; None where there is none."""
     headroom = score.oracle_rcs - (score.rcs.value - score.gain.value)
     return score.gain.value / headroom if headroom > _LEAST_HEADROOM else None
@@ -33,31 +33,31 @@ def decision_flags(score: EvalScore) -> list[str]:
 def table_flags(scores: Mapping[str, EvalScore]) -> dict[str, list[str]]:
     """slug -> flags of the scores of one track and scenario.
 
-    Skill is held against the highest of the routers of which nothing is asked: from the lowest up, so that those who
-    copied the answers are no measure for one another.
+    What is captured is held against the highest of the routers of which nothing is asked: from the lowest up, so that
+    those who copied the answers are no measure for one another.
     """
     reach, flags = 0.0, {}
-    for slug in sorted(scores, key=lambda slug: (skill(scores[slug]) or 0.0, slug)):
+    for slug in sorted(scores, key=lambda slug: (share_captured(scores[slug]) or 0.0, slug)):
         flags[slug], asked = _flags(scores[slug], reach)
         if not asked:
-            reach = max(reach, skill(scores[slug]) or 0.0)
+            reach = max(reach, share_captured(scores[slug]) or 0.0)
     return flags
 
 
 def _flags(score: EvalScore, reach: float) -> tuple[list[str], bool]:
-    """Flags of a score, and whether one asks for its skill. reach: the skill of others."""
+    """Flags of a score, and whether one asks for what it captures. reach: what others capture."""
     flags = []
     if score.ca.value in (0.0, 1.0):
         flags.append("constant policy")
     elif score.gain.value < 0:
         flags.append(f"below {score.best_fixed}")
     figures = []
-    share, shown = skill(score), not score.gain.low <= 0  # without an interval, the value has to do
+    share, shown = share_captured(score), not score.gain.low <= 0  # without an interval, the value has to do
     if share is not None and shown and (share >= _NEAR_ORACLE or share >= max(_NOTABLE, _AHEAD * reach)):
         others = f", other routers up to {100 * reach:.0f} %" if reach > 0 else ""
         figures.append(f"{100 * share:.0f} % of its gain over {score.best_fixed}{others}")
-    if score.auroc is not None and score.auroc >= _NEAR_PERFECT:
-        figures.append(f"AUROC {score.auroc:.3f}")
+    if score.auroc.value >= _NEAR_PERFECT:
+        figures.append(f"AUROC {score.auroc.value:.3f}")
     return flags + [f"near the oracle? {'; '.join(figures)}"] * bool(figures), bool(figures)
 
 

@@ -12,9 +12,16 @@ from typing import Any
 from rsd_bench.board.sensitivity import Sensitivity
 from rsd_bench.board.what_if import DomainFrame, Statistics
 from rsd_bench.dataset.manifest import ModelPair
-from rsd_bench.evaluation.result import EvalScore, Resampling, RouterLatency, json_data, policy_rows
+from rsd_bench.evaluation.result import (
+    EvalScore,
+    OverallScore,
+    Resampling,
+    RouterLatency,
+    json_data,
+    policy_rows,
+)
 from rsd_bench.submission.submission import Tau
-from rsd_bench.types import Problem, RoutingScore, Scenario
+from rsd_bench.types import Interval, Problem, RoutingScore, Scenario
 
 _NOT_FIGURES = ("track", "scenario", "references", "domains", "sweep")  # fields of a score
 
@@ -97,11 +104,21 @@ class BoardRow:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardTable:
-    """The ranking of one track and scenario: rows from the best band down, and reference policies without a rank."""
+    """The ranking of one track and scenario: rows from the best band down, and reference policies without a rank.
+
+    tiers: the models, cheapest first; empty: each query's own pair. minimum_detectable_gap: in RCS. no_bands: why there
+    are none, so that every row has band 1; else None. best_fixed: the reference policy of the highest RCS.
+    """
 
     track: str
     scenario: str
+    protocol: str
+    tiers: tuple[str, ...]
     n: int
+    groups: int
+    minimum_detectable_gap: float | None
+    no_bands: str | None
+    best_fixed: str
     rows: tuple[BoardRow, ...]
     references: Mapping[str, RoutingScore]
     domain_references: Mapping[str, Mapping[str, RoutingScore]]
@@ -115,7 +132,13 @@ class BoardTable:
         return {
             "track": self.track,
             "scenario": self.scenario,
+            "protocol": self.protocol,
+            "tiers": list(self.tiers),
             "n": self.n,
+            "groups": self.groups,
+            "minimum_detectable_gap": self.minimum_detectable_gap,
+            "no_bands": self.no_bands,
+            "best_fixed": self.best_fixed,
             "rows": [row.to_dict() for row in self.rows],
             "references": policy_rows(self.references),
             "domain_references": {domain: policy_rows(rows) for domain, rows in self.domain_references.items()},
@@ -130,10 +153,42 @@ class BoardTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverallRow:
+    """A router over the suite: means over its tracks and scenarios, and by scenario. band: by skill."""
+
+    band: int
+    slug: str
+    name: str
+    kind: str
+    skill: Interval
+    gain: Interval
+    by_scenario: Mapping[str, OverallScore]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardOverall:
+    """Routers that enter every track of the suite. minimum_detectable_gap: in skill. no_bands: as in a table.
+
+    A fixed policy has skill and gain 0: the reference row.
+    """
+
+    tracks: tuple[str, ...]
+    groups: int
+    minimum_detectable_gap: float | None
+    no_bands: str | None
+    rows: tuple[OverallRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {name: json_data(value) for name, value in vars(self).items()}
+        return data | {"references": [{"policy": "best-fixed", "skill": 0.0, "gain": 0.0}]}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leaderboard:
     """All that is published: what holds for every table, who submitted, the tables, who is refused.
 
-    scenarios_given: they are not the dataset's own; said where it is so.
+    scenarios_given: they are not the dataset's own; overall: None where nobody enters a whole suite. Both are said
+    where it is so.
     """
 
     dataset: BoardDataset
@@ -145,10 +200,13 @@ class Leaderboard:
     scenarios_given: bool = False
     noise: Mapping[str, NoiseCeiling] | None
     submissions: tuple[BoardSubmission, ...]
+    overall: BoardOverall | None = None
     tables: tuple[BoardTable, ...]
     refused: tuple[Refused, ...]
 
     def to_dict(self) -> dict[str, Any]:
         tables = [table.to_dict() for table in self.tables]
         data = {name: tables if name == "tables" else json_data(value) for name, value in vars(self).items()}
-        return data if self.scenarios_given else {k: v for k, v in data.items() if k != "scenarios_given"}
+        data["overall"] = self.overall and self.overall.to_dict()
+        left_out = {name for name in ("scenarios_given", "overall") if not data[name]}
+        return {name: value for name, value in data.items() if name not in left_out}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard
+from rsd_bench.board.leaderboard import BoardOverall, BoardRow, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
 from rsd_bench.evaluation.result import are_presets, flat_row, interval_text, policy_rows
 from rsd_bench.inert_text import csv_cell, markdown_code, markdown_text, one_line
-from rsd_bench.types import RoutingScore
+from rsd_bench.types import Interval, RoutingScore
 
 
 def to_csv(board: Leaderboard) -> str:
@@ -20,7 +21,7 @@ def to_csv(board: Leaderboard) -> str:
     rows: list[dict[str, Any]] = []
     for table in board.tables:
         key = {"track": table.track, "scenario": table.scenario}
-        rows += [{**key, **flat_row(row.figures()), "flags": "; ".join(row.flags)} for row in table.rows]
+        rows += [{**key, **_flat(row), "flags": "; ".join(row.flags)} for row in table.rows]
         rows += [{**key, "slug": f"({row['policy']})", **row} for row in policy_rows(table.references)]
     columns = list(dict.fromkeys(name for row in rows for name in row if name != "policy"))
     out = io.StringIO()
@@ -30,6 +31,11 @@ def to_csv(board: Leaderboard) -> str:
         cells = map(row.get, columns)
         writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in cells])
     return out.getvalue()
+
+
+def _flat(row: BoardRow) -> dict[str, Any]:
+    repeats = row.score.repeats
+    return {**flat_row(row.figures()), "repeats": repeats.number if repeats else None}
 
 
 def to_markdown(board: Leaderboard) -> str:
@@ -51,9 +57,11 @@ def to_markdown(board: Leaderboard) -> str:
             f"{ceiling.flip_prob:.1%} in {markdown_text(scenario)}" for scenario, ceiling in board.noise.items()
         )
         lines.append(f"Noise ceiling of the labels: judged again, {shares} would flip.")
+    if board.overall:
+        lines += ["", "## Overall", "", *_markdown_overall(board.overall, names)]
     for table in board.tables:
         title = table.scenario if table.track == IN_DOMAIN else f"{table.scenario}, {table.track}"
-        lines += ["", f"## {markdown_text(title)}", "", f"{table.n} test queries{_asked(board, table)}.", ""]
+        lines += ["", f"## {markdown_text(title)}", "", f"{_described(table)}{_asked(board, table)}.", ""]
         lines += _markdown_table(table, names)
     for refused in board.refused:
         lines += ["", f"Refused: {markdown_text(refused.slug)} ({len(refused.problems)} problems)"]
@@ -66,60 +74,113 @@ def _asked(board: Leaderboard, table: BoardTable) -> str:
     return "" if scenario is None or are_presets({table.scenario: scenario}) else f"; {scenario.described}"
 
 
-_COLUMNS = ("band", "router", "RCS", "gain over best fixed", "APSP", "CA", "AIL (s)", "AUROC", "APSP drop", "flags")
+def _described(table: BoardTable) -> str:
+    """What a table rests on, and what it can tell."""
+    gap = table.minimum_detectable_gap
+    told = "" if gap is None else f"; minimum detectable gap {gap:.4f}"
+    none = "" if table.no_bands is None else f"; no bands: {table.no_bands}"
+    return f"{table.n} test queries in {table.groups} groups, {table.protocol}{told}{none}"
+
+
+def _markdown_overall(overall: BoardOverall, names: Mapping[str, str]) -> list[str]:
+    """Skill and gain over the suite, by the bands of skill."""
+    gap, none = overall.minimum_detectable_gap, overall.no_bands
+    told = f"Means over {len(overall.tracks)} tracks and all scenarios, at least {overall.groups} groups each"
+    told += "" if gap is None else f"; minimum detectable gap in skill {gap:.4f}"
+    rows = [["band", "router", "skill", "gain over best fixed"], ["---"] * 4]
+    for row in overall.rows:
+        figures = interval_text(row.skill, 3), interval_text(row.gain, sign="+")
+        rows.append(["" if none else str(row.band), markdown_text(_marked(names[row.slug], row.kind)), *figures])
+    rows.append(["", "*best fixed policy*", "0", "0"])
+    return [f"{told}{f'; no bands: {none}' if none else ''}.", "", *(f"| {' | '.join(cells)} |" for cells in rows)]
+
+
+def _marked(name: str, kind: str) -> str:
+    """A name, with what a router of another kind than most saw before it decided."""
+    return name if kind == "query" else f"{name} [{kind}]"
+
+
+_COLUMNS = (
+    *("band", "router", "RCS", "gain over best fixed", "skill", "captured", "APSP", "CA", "AIL (s)", "AUROC"),
+    *("over / under-escalated", "calls saved", "USD saved", "APSP drop", "repeats", "flags"),
+)
 
 
 def _markdown_table(table: BoardTable, names: Mapping[str, str]) -> list[str]:
-    rows = [_router_cells(row, names[row.slug]) for row in table.rows]
-    rows += [_reference_cells(policy, score) for policy, score in table.references.items()]
+    rows = [_router_cells(row, names[row.slug], table.no_bands is None) for row in table.rows]
+    rows += [_reference_cells(policy, score, policy == table.best_fixed) for policy, score in table.references.items()]
     drop = f"APSP drop at CA {DROP_AT_CA:g}"
     header = [drop if name == "APSP drop" else name for name in _COLUMNS]
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
-def _router_cells(row: BoardRow, name: str) -> list[str]:
+def _router_cells(row: BoardRow, name: str, banded: bool) -> list[str]:
     score = row.score
     return [
-        str(row.band),
-        markdown_text(name),
+        str(row.band) if banded else "",
+        markdown_text(_marked(name, score.kind)),
         interval_text(score.rcs),
         interval_text(score.gain, sign="+"),
+        _figure(score.skill, 3),
+        _figure(score.captured, 3),
         f"{score.apsp.value:.4f}",
         f"{score.ca.value:.3f}",
         f"{score.ail.value:.3f}",
-        "" if score.auroc is None else f"{score.auroc:.3f}",
+        _figure(score.auroc, 3),
+        f"{_figure(score.over_escalated, 3)} / {_figure(score.under_escalated, 3)}",
+        _figure(score.saved_calls, 0),
+        _figure(score.saved_usd, 2),
         f"{score.apsp_drop:.4f}",
+        str(score.repeats.number) if score.repeats else "",
         markdown_text("; ".join(row.flags)),
     ]
 
 
-def _reference_cells(policy: str, score: RoutingScore) -> list[str]:
-    values = [f"{score.rcs:.4f}", "", f"{score.apsp:.4f}", f"{score.ca:.3f}", f"{score.ail:.3f}"]
-    return ["", f"*{markdown_text(policy)}*", *values, "", "", ""]
+def _figure(interval: Interval | None, digits: int) -> str:
+    """A value by itself; nothing where there is none."""
+    return "" if interval is None or math.isnan(interval.value) else f"{interval.value:.{digits}f}"
+
+
+def _reference_cells(policy: str, score: RoutingScore, best: bool) -> list[str]:
+    shown = f"*{markdown_text(policy)}*" + (" (best fixed)" if best else "")
+    figures = [f"{score.apsp:.4f}", f"{score.ca:.3f}", f"{score.ail:.3f}"]
+    return ["", shown, f"{score.rcs:.4f}", "", "", "", *figures, *[""] * (len(_COLUMNS) - 9)]
 
 
 def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
     """The tables of one track for a terminal."""
     blocks, names = [], shown_names({s.slug: s.name for s in board.submissions})
+    if board.overall:
+        lines = [("band", "router", "skill [95 % interval]", "gain")]
+        for entry in board.overall.rows:
+            both = interval_text(entry.skill, 3), interval_text(entry.gain, sign="+")
+            band = "-" if board.overall.no_bands else str(entry.band)
+            lines.append((band, _printable(_marked(names[entry.slug], entry.kind)), *both))
+        none = f", no bands: {board.overall.no_bands}" if board.overall.no_bands else ""
+        blocks.append("\n".join([f"overall ({len(board.overall.tracks)} tracks{none})", *_aligned(lines)]))
     for table in board.tables:
         if table.track != track:
             continue
-        rows: list[Sequence[str]] = [("band", "router", "RCS [95 % interval]", "gain", "APSP", "CA", "AIL s")]
+        rows: list[Sequence[str]] = [("band", "router", "RCS [95 % interval]", "gain", "skill", "APSP", "CA", "AIL s")]
         for row in table.rows:
             score = row.score
             figures = (f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}")
-            cells = (str(row.band), _printable(names[row.slug]), interval_text(score.rcs), f"{score.gain.value:+.4f}")
-            rows.append((*cells, *figures))
+            band, name = "-" if table.no_bands else str(row.band), _printable(_marked(names[row.slug], score.kind))
+            beside = f"{score.gain.value:+.4f}", _figure(score.skill, 3)
+            rows.append((band, name, interval_text(score.rcs), *beside, *figures))
         for policy, fixed in table.references.items():
             figures = (f"{fixed.apsp:.3f}", f"{fixed.ca:.3f}", f"{fixed.ail:.2f}")
-            rows.append(("-", policy, f"{fixed.rcs:.4f}", "", *figures))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        title = (
-            f"{_printable(table.scenario)} ({_printable(table.track)}, {table.n} test queries{_asked(board, table)})"
-        )
-        blocks.append("\n".join([title, *lines]))
+            shown = f"{policy} (best fixed)" if policy == table.best_fixed else policy
+            rows.append(("-", shown, f"{fixed.rcs:.4f}", "", "", *figures))
+        about = f"{_described(table)}{_asked(board, table)}"
+        title = f"{_printable(table.scenario)} ({_printable(table.track)}, {about})"
+        blocks.append("\n".join([title, *_aligned(rows)]))
     return "\n\n".join(blocks)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _printable(text: str) -> str:

@@ -2,9 +2,9 @@
 
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
 seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored` holds),
-`<key>.result.json` (the published result, only ever copied), `<key>.npy` (float32 samples, one row a key) and
-`<key>.orders.npy` (the rankings, end to end); the first is written last and holds the second's SHA-256, since nothing
-that reads the second would see that it was cut short.
+`<key>.result.json` (the published result, only ever copied), `<key>.npy` (float32 samples, one row a key and repeat,
+then the overall figures) and `<key>.orders.npy` (the rankings, end to end); the first is written last and holds the
+second's SHA-256, since nothing that reads the second would see that it was cut short.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from rsd_bench.board.leaderboard import BoardSubmission
 from rsd_bench.board.what_if import Statistics, statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
-from rsd_bench.evaluation.evaluate import one_tau, p_edge_of, route_of, score_with_samples
-from rsd_bench.evaluation.result import EvalScore, json_data
+from rsd_bench.evaluation.evaluate import Samples, score_with_samples
+from rsd_bench.evaluation.result import EvalScore, Overall, json_data
+from rsd_bench.evaluation.track_score import met_tiers
 from rsd_bench.folders import write_file
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.submission import ALLOWED_FILES, Submission
@@ -63,14 +64,15 @@ class Entry:
 class Scored:
     """What the board keeps of a submission.
 
-    entries, rankings: by (track, scenario); samples: resampled RCS by (track, scenario, domain or None).
+    entries, rankings: by (track, scenario); overall: over the dataset's suite, None where not all of it is entered.
     """
 
     submission: BoardSubmission
     entries: Mapping[tuple[str, str], Entry]
     result_json: bytes  # results/<slug>.json
-    samples: Mapping[tuple[str, str, str | None], NDArray[np.float32]]
+    samples: Samples
     rankings: Rankings
+    overall: Overall | None = None
 
     @property
     def slug(self) -> str:
@@ -173,20 +175,22 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
     )
     to_json(json_data(listed))  # text that no file can hold is refused here, not when the board is written
     entries = {(score.track, score.scenario): _entry(submission, score, benchmark) for score in result.scores}
-    rankings = {key: Ranking.of(p_edge_of(submission, *key), one_tau(submission, *key)) for key in submission.entries}
-    return Scored(listed, entries, to_json(result.to_dict()), samples, rankings)
+    rankings = {key: Ranking.of_decisions(said) for key, said in submission.entries.items()}
+    return Scored(listed, entries, to_json(result.to_dict()), samples, rankings, result.overall)
 
 
 def _entry(submission: Submission, score: EvalScore, benchmark: Benchmark) -> Entry:
     part = benchmark.part(score.track, "test")
-    route = route_of(submission, score.track, score.scenario)
-    same = p_edge_of(submission, score.track, score.scenario) + 0.0  # -0.0 decides as 0.0 does
+    said, tiers = submission.entries[score.track, score.scenario], met_tiers(submission, part)
+    same = said.p + 0.0  # -0.0 decides as 0.0 does
     digest = hashlib.sha256(same.tobytes()).hexdigest()
-    deciding = f"{digest} {one_tau(submission, score.track, score.scenario)!r} {submission.router_latency_s!r}"
+    tau = hashlib.sha256(said.tau.tobytes()).hexdigest() if score.tau is None else repr(score.tau)
+    how = "" if score.kind == "query" and said.repeats == (0,) else f" {score.kind} {said.repeats}"
+    deciding = f"{digest} {tau} {submission.router_latency_s!r}{how}"
     return Entry(
         score=replace(score, sweep=()),
-        curve=pack_curve(score.sweep, float(part.outcomes.large_latency.mean())),
-        statistics=statistics_of(route, part, submission.router_latency_s),
+        curve=pack_curve(score.sweep, float(part.last_latency.mean())),
+        statistics=statistics_of(list(said.choice), tiers, part, submission.router_latency_s),
         probabilities_sha256=digest,
         decisions_sha256=hashlib.sha256(deciding.encode()).hexdigest(),
     )
@@ -242,38 +246,52 @@ def _load(cached: Path, key: str) -> Scored | None:
         result_json = (cached / f"{key}.result.json").read_bytes()
         if hashlib.sha256(result_json).hexdigest() != kept["result_sha256"]:
             return None
-        entries = [Entry.from_dict(entry) for entry in kept["entries"]]
-        ends = np.cumsum([entry.score.n for entry in entries])
-        split = np.split(orders, ends[:-1])
-        if len(orders) != ends[-1]:
-            return None
+        entries = {(entry.score.track, entry.score.scenario): entry for entry in map(Entry.from_dict, kept["entries"])}
+        cuts = [(*cut, np.array(points)) for *cut, points in kept["cuts"]]
+        keys = [(track, scenario, domain) for track, scenario, domain, _ in cuts]
+        *samples, of_suite = _parted(rows, [*(len(points) for *_, points in cuts), len(kept["overall_samples"])])
+        ranked = _parted(orders, [length for _, length in kept["rankings"]])
         return Scored(
             submission=BoardSubmission.from_dict(kept["submission"]),
-            entries={(entry.score.track, entry.score.scenario): entry for entry in entries},
+            entries=entries,
             result_json=result_json,
-            samples=dict(zip(map(tuple, kept["sample_keys"]), rows, strict=True)),
+            samples=Samples(
+                rcs=dict(zip(keys, samples, strict=True)),
+                points={cut: of[-1] for cut, of in zip(keys, cuts, strict=True)},
+                overall=dict(zip(kept["overall_samples"], of_suite, strict=True)),
+            ),
             rankings={
-                (entry.score.track, entry.score.scenario): Ranking(order, cut)
-                for entry, order, cut in zip(entries, split, kept["cuts"], strict=True)
+                at: Ranking(order, cut) for at, order, (cut, _) in zip(entries, ranked, kept["rankings"], strict=True)
             },
+            overall=kept["overall"] and Overall.from_dict(kept["overall"]),
         )
     except (OSError, EOFError, ValueError, TypeError, KeyError):
         return None  # absent or damaged: score anew
 
 
+def _parted(rows: NDArray[Any], lengths: Sequence[int]) -> list[NDArray[Any]]:
+    """Rows in parts of these lengths. ValueError where they are not as many."""
+    if sum(lengths) != len(rows):
+        raise ValueError("cut short")
+    return np.split(rows, np.cumsum(lengths)[:-1])
+
+
 def _keep(cached: Path, key: str, scored: Scored) -> None:
+    samples, rankings = scored.samples, [scored.rankings[at] for at in scored.entries]
     kept = {
         "submission": json_data(scored.submission),
         "entries": json_data(list(scored.entries.values())),
-        "sample_keys": list(scored.samples),
-        "cuts": [scored.rankings[key].cut for key in scored.entries],
+        "cuts": [[*cut, samples.points[cut].tolist()] for cut in samples.rcs],
+        "overall": json_data(scored.overall),
+        "overall_samples": list(samples.overall),
+        "rankings": [[ranking.cut, len(ranking.order)] for ranking in rankings],
         "result_sha256": hashlib.sha256(scored.result_json).hexdigest(),
     }
     cached.mkdir(parents=True, exist_ok=True)
-    orders = np.concatenate([scored.rankings[key].order for key in scored.entries])
-    for of, rows in {"": np.array(list(scored.samples.values())), ".orders": orders}.items():
+    rows = np.concatenate([*samples.rcs.values(), *(of[None] for of in samples.overall.values())])
+    for of, array in {"": rows, ".orders": np.concatenate([ranking.order for ranking in rankings])}.items():
         partial = cached / f".{key}.{os.getpid()}.npy"
-        np.save(partial, rows)
+        np.save(partial, array)
         partial.replace(cached / f"{key}{of}.npy")
     write_file(cached / f"{key}.result.json", scored.result_json)
     write_file(_kept_file(cached, key), orjson.dumps(kept))

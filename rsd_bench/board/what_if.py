@@ -15,20 +15,22 @@ import numpy as np
 
 from rsd_bench.config import SCORE_MAX
 from rsd_bench.dataset.parts import Part
-from rsd_bench.metrics.arrays import BoolArray, FloatArray
-from rsd_bench.metrics.routing import Outcomes, rcs
+from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.metrics.routing import rcs
+from rsd_bench.metrics.tiers import Tiers
 from rsd_bench.types import Scenario
 
 _MAX_LEVELS = 101
 _DECIMALS = 9
 
-#: Per domain [routed to small, summed latency, answers >= level 0, >= level 1, ...], as JSON has it.
+#: Per domain [summed cost advantage, which is queries on the small model of two, summed latency, answers >= level 0,
+#: >= level 1, ...], as JSON has it.
 Statistics = list[list[float]]
 
 
 @dataclass(frozen=True)
 class DomainFrame:
-    """What all routers share on one domain: n, score levels, and the sum of the large model's latency."""
+    """What all routers share on one domain: n, score levels, and the sum of the last tier's latency."""
 
     domain: str
     n: int
@@ -36,9 +38,9 @@ class DomainFrame:
     large_latency: float
 
 
-def levels_of(outcomes: Outcomes) -> FloatArray:
+def levels_of(scores: FloatArray) -> FloatArray:
     """Score levels, ascending: those that occur, or 0.0, 0.1 ... 10.0 where more than 101 do. Shape (L,)."""
-    found = np.unique(np.concatenate([outcomes.small, outcomes.large]))
+    found = np.unique(scores)
     return found if len(found) <= _MAX_LEVELS else np.arange(_MAX_LEVELS) / SCORE_MAX
 
 
@@ -46,23 +48,37 @@ def domain_frames(part: Part) -> tuple[DomainFrame, ...]:
     """A frame per domain of a part."""
     frames = []
     for domain, inside in part.by_domain.items():
-        outcomes = part.outcomes.take(inside)
-        latency = round(float(outcomes.large_latency.sum()), _DECIMALS)
-        frames.append(DomainFrame(domain, len(outcomes), tuple(levels_of(outcomes).tolist()), latency))
+        latency = round(float(part.last_latency[inside].sum()), _DECIMALS)
+        levels = levels_of(part.tiers.scores[inside])
+        frames.append(DomainFrame(domain, int(inside.sum()), tuple(levels.tolist()), latency))
     return tuple(frames)
 
 
-def statistics_of(route: BoolArray, part: Part, router_latency: float) -> Statistics:
-    """The statistics of decisions, a row per domain of `domain_frames`."""
-    delivered = np.where(route, part.outcomes.small, part.outcomes.large)
-    latency = router_latency + np.where(route, part.outcomes.small_latency, part.outcomes.large_latency)
-    rows = []
+def statistics_of(choices: Sequence[IntArray], tiers: Tiers, part: Part, router_latency: float) -> Statistics:
+    """The statistics of decisions, a row per domain of `domain_frames`: means over repeats.
+
+    choices: the tier that answers, shape (n,), one array a repeat; tiers: those of the part as the router meets them.
+    """
+    rows, every = [], np.arange(len(part))
+    answered = [
+        (tiers.advantage[of], tiers.scores[every, of], router_latency * tiers.asked(of) + tiers.paid[every, of])
+        for of in choices
+    ]
     for inside in part.by_domain.values():
-        levels = levels_of(part.outcomes.take(inside))
-        at_least = int(inside.sum()) - np.searchsorted(np.sort(delivered[inside]), levels, side="left")
-        total = round(float(latency[inside].sum()), _DECIMALS)
-        rows.append([int(route[inside].sum()), total, *at_least.tolist()])
+        levels, n = levels_of(tiers.scores[inside]), int(inside.sum())
+        each = [
+            [kept[inside].sum(), waited[inside].sum(), *(n - np.searchsorted(np.sort(delivered[inside]), levels))]
+            for kept, delivered, waited in answered
+        ]
+        kept, waited, *at_least = (sum(of) / len(each) for of in zip(*each, strict=True))
+        rows.append([_count(kept), round(float(waited), _DECIMALS), *map(_count, at_least)])
     return rows
+
+
+def _count(value: float) -> float:
+    """A sum of repeats, a whole number where it is one: it is published so."""
+    shown = round(float(value), _DECIMALS)
+    return int(shown) if shown.is_integer() else shown
 
 
 def what_if(frames: Sequence[DomainFrame], statistics: Sequence[Any], scenario: Scenario) -> dict[str, FloatArray]:

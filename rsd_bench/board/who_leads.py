@@ -7,7 +7,7 @@ the nearest. `decided_for` says which; no router was tuned to a scenario that it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,11 +19,14 @@ from rsd_bench.board.scored import UNREADABLE, refusal
 from rsd_bench.config import N_BOOT, N_BOOT_BANDS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.parts import Part
-from rsd_bench.evaluation.evaluate import route_of
+from rsd_bench.evaluation.references import best_fixed_name, fixed_names, references_of
 from rsd_bench.evaluation.result import rounded
-from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
+from rsd_bench.evaluation.track_score import met_tiers
+from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.metrics.bootstrap import group_sums, interval, rank_bands, resample_sums, resampling_units
-from rsd_bench.metrics.routing import RANGES, better_fixed, check_scenario, metrics_of, reference_scores, term_columns
+from rsd_bench.metrics.routing import RANGES, metrics_of
+from rsd_bench.metrics.tier_intervals import repeated_columns
+from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.submission import Submission
 from rsd_bench.types import InputError, Interval, Problem, Scenario
@@ -129,19 +132,28 @@ class _Field:
     def groups(self) -> int:
         return int(self.part.group_codes.max()) + 1
 
-    def rcs(self, route: BoolArray, router_latency: float, scenario: Scenario) -> tuple[float, FloatArray]:
-        """RCS of decisions, and of resamples."""
-        sums = group_sums(term_columns(route, self.part.outcomes, scenario.mes, router_latency), self.units)
+    def rcs(
+        self, choices: Sequence[IntArray], tiers: Tiers, router_latency: float, scenario: Scenario
+    ) -> tuple[float, FloatArray]:
+        """RCS of decisions, the mean over repeats, and of resamples."""
+        sums = group_sums(repeated_columns(choices, tiers, scenario.mes, router_latency), self.units)
         samples = metrics_of(resample_sums(sums, N_BOOT, _SEED), scenario)["rcs"]
         return float(metrics_of(sums.sum(axis=0), scenario)["rcs"]), samples
 
 
 def _ranking(field: _Field, scenario: Scenario) -> ScenarioRanking:
-    best_fixed = better_fixed(reference_scores(field.part.outcomes, scenario))
-    fixed, of_fixed = field.rcs(np.full(len(field.part), best_fixed == "all-edge"), 0.0, scenario)
+    straight = field.part.tiers
+    best_fixed = best_fixed_name(references_of(straight, scenario), straight.count)
+    everywhere = np.full(len(field.part), fixed_names(straight.count).index(best_fixed))
+    fixed, of_fixed = field.rcs([everywhere], straight, 0.0, scenario)
     bases = [decided_for(submission, field.track, scenario, field.named) for submission in field.submissions]
     of_each = [
-        field.rcs(route_of(submission, field.track, basis), submission.router_latency_s, scenario)
+        field.rcs(
+            list(submission.entries[field.track, basis].choice),
+            met_tiers(submission, field.part),
+            submission.router_latency_s,
+            scenario,
+        )
         for submission, basis in zip(field.submissions, bases, strict=True)
     ]
     samples = np.stack([sample[:N_BOOT_BANDS].astype(np.float32) for _, sample in of_each], axis=-1)
@@ -162,7 +174,7 @@ def _ranking(field: _Field, scenario: Scenario) -> ScenarioRanking:
 
 def _degenerate(scenario: Scenario, part: Part) -> list[Problem]:
     try:
-        check_scenario(scenario, part.outcomes)
+        check_tiers_scenario(scenario, part.tiers)
     except ValueError as error:
         return [Problem("--scenarios", str(error))]
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +20,12 @@ from rsd_bench.cli.output import (
     print_json,
     say,
     table,
+    warn,
 )
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.private_result import PrivateResult
-from rsd_bench.evaluation.result import Result, interval_text, json_data, rounded
+from rsd_bench.evaluation.result import EvalScore, Result, interval_text, json_data, rounded
+from rsd_bench.types import Interval, Problem
 
 Boots = Annotated[
     int, typer.Option("--n-boot", min=1, max=1_000_000, help="Bootstrap resamples.", rich_help_panel=panels.INTERVALS)
@@ -97,9 +100,56 @@ def _say(result: Result) -> None:
         key = (score.track, score.scenario, score.n)
         rows.append((*key, interval_text(score.rcs), interval_text(score.gain), *figures, worst))
     say(table(rows))
+    say()
+    say(table([_BESIDE, *map(_beside, result.scores)]))
+    if result.prices_day:
+        say(f"USD at prices of {result.prices_day}")
     for score in (s for s in result.scores if s.track == IN_DOMAIN):
         known = ", ".join(f"{name} {row.rcs:.4f}" for name, row in score.references.items())
         say(f"\n{score.scenario}: RCS of {known.replace('random', 'random at this CA')}")
+        if score.repeats and score.repeats.rcs_std is not None:
+            many = f"{score.repeats.number} repeats"
+            say(f"{score.scenario}: standard deviation of RCS over {many} {score.repeats.rcs_std:.4f}")
+    if result.overall:
+        over, tracks = result.overall, f"{len(result.overall.tracks)} tracks of the suite"
+        say(f"\noverall, {tracks}: skill {interval_text(over.skill, 3)}, gain {interval_text(over.gain)}")
+    warn(list(_upside_down(result)))
+
+
+def _upside_down(result: Result) -> Iterator[Problem]:
+    """Where p is lower for queries on which the smaller model is enough: its AUROC interval lies below 0.5."""
+    for score in result.scores:
+        for k, area in enumerate(score.auroc_tiers or (score.auroc,)):
+            if area.high < 1 / 2:
+                tier = f", tier {k + 1}" if score.auroc_tiers else ""
+                what = f"AUROC {interval_text(area, 3)} lies below 0.5: p is upside down"
+                fix = "give the probability that the smaller model is good enough, not that the larger one is needed"
+                yield Problem(f"{score.track}, {score.scenario}{tier}", what, fix)
+
+
+_BESIDE = (
+    *("track", "scenario", "lift", "skill", "captured", "AUROC", "over-escalated", "under-escalated"),
+    *("calls saved per 1,000", "USD saved per 1,000"),
+)
+
+
+def _beside(score: EvalScore) -> tuple[str, ...]:
+    """The figures beside RCS, for one row of a table."""
+    aurocs = [interval_text(area, 3) for area in score.auroc_tiers or (score.auroc,)]
+    shown = (score.over_escalated, score.under_escalated, score.saved_calls, score.saved_usd)
+    return (
+        score.track,
+        score.scenario,
+        _or_dash(score.lift, 4),
+        _or_dash(score.skill, 3),
+        _or_dash(score.captured, 3),
+        " ".join(aurocs),
+        *(_or_dash(of, digits) for of, digits in zip(shown, (3, 3, 0, 2), strict=True)),
+    )
+
+
+def _or_dash(interval: Interval | None, digits: int) -> str:
+    return "-" if interval is None else interval_text(interval, digits)
 
 
 def evaluate_privately(
@@ -145,7 +195,7 @@ def compare(
     """Paired difference A - B in every scenario that both enter; its interval says whether they can be told apart."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
-    from rsd_bench.evaluation.evaluate import compare_submissions
+    from rsd_bench.evaluation.compare_submissions import compare_submissions
 
     benchmark = open_benchmark(dataset_folder(data), scenarios)
     found = compare_submissions(a, b, benchmark, track, n_boot=n_boot, seed=seed)

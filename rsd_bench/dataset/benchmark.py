@@ -253,7 +253,7 @@ def read_queries(folder: Path, scenarios: Any = None) -> Benchmark:
 def _open(folder: Path, scenarios: Any, tests_may_lack: bool) -> Benchmark:
     given = None if scenarios is None else as_scenarios(scenarios)
     manifest = read_manifest(folder)
-    _verify_files(folder, manifest, ("pairs", "splits", *(["outcomes"] if manifest.tiers else [])))
+    verify_files(folder, manifest, ("pairs", "splits", *(["outcomes"] if manifest.tiers else [])))
     pairs, splits = read_pairs(folder), read_splits(folder, manifest)
     lacking = not tests_may_lack and bool(pairs.frame[[*SCORES, *LATENCIES]].isna().any(axis=None))
     tiers = read_tiers(folder, pairs, manifest)
@@ -268,7 +268,7 @@ def _open(folder: Path, scenarios: Any, tests_may_lack: bool) -> Benchmark:
     return Benchmark(folder, manifest, manifest_sha256(folder), queries, tiers, given_scenarios=given)
 
 
-def _verify_files(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
+def verify_files(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
     """InputError where a file that scoring reads is not the manifest's: scores are kept and published by its hash."""
     listed = manifest.files
     if not listed:

@@ -33,14 +33,22 @@ from typing import IO, Any
 
 import numpy as np
 
-from rsd_bench.config import CONFIDENCE, IN_DOMAIN, MIN_CELL, NOISE_QUERIES, NOISE_SCENARIOS, SCORING_BUDGET
+from rsd_bench.config import (
+    CONFIDENCE,
+    FIXED_TEST,
+    IN_DOMAIN,
+    MIN_CELL,
+    NOISE_QUERIES,
+    NOISE_SCENARIOS,
+    SCORING_BUDGET,
+)
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.layout import PRIVATE_SPLIT
 from rsd_bench.dataset.parts import Part
 from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
-from rsd_bench.evaluation.evaluate import one_tau, route_of
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
 from rsd_bench.evaluation.result import DatasetVersion, are_presets
+from rsd_bench.evaluation.track_score import CASCADE, kind_of
 from rsd_bench.locks import lock_stream
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import TERMS, metrics_of, term_columns
@@ -74,8 +82,11 @@ def score_private(
     account = author.lower()
     if not _ACCOUNT.fullmatch(account):
         raise InputError.at("--author", f"{author[:80]!r} is no account name", "give the login of who asks")
+    _require_plain(submission, benchmark)
     routes = {
-        scenario: route_of(submission, track, scenario) for track, scenario in submission.entries if track == IN_DOMAIN
+        scenario: np.asarray(said.choice[0] == 0)
+        for (track, scenario), said in submission.entries.items()
+        if track == IN_DOMAIN
     }
     if not routes:
         raise InputError.at(submission.slug, f"does not enter {IN_DOMAIN}", "private outcomes score that track only")
@@ -98,6 +109,20 @@ def score_private(
             _score(submission, benchmark.scenarios[name], route, part, noise) for name, route in routes.items()
         ),
     )
+
+
+def _require_plain(submission: Submission, benchmark: Benchmark) -> None:
+    """InputError unless a router that sees the query only is tested on the fixed test of two models.
+
+    Folds would ask about every query, and a cascade has seen private answers.
+    """
+    track = benchmark.track(IN_DOMAIN)
+    if track.protocol != FIXED_TEST or track.count > 2:
+        what = f"{IN_DOMAIN} is {track.protocol} of {track.count} tiers"
+        raise InputError.at(benchmark.folder, what, f"private outcomes need a {FIXED_TEST} of two models")
+    if kind_of(submission) == CASCADE:
+        what = "is a cascade, which decides after it saw an answer"
+        raise InputError.at(submission.slug, what, "private outcomes score routers that see the query only")
 
 
 # --- the figures ---------------------------------------------------------------------------------------------------
@@ -161,7 +186,7 @@ def _score(submission: Submission, scenario: Scenario, route: BoolArray, part: P
     return PrivateScore(
         scenario=scenario.name,
         n=len(part),
-        tau=one_tau(submission, IN_DOMAIN, scenario.name),
+        tau=float(submission.entries[IN_DOMAIN, scenario.name].tau[0, 0, 0]),
         **{name: _interval(shown[name], half) for name, half in halves.items()},
         best_fixed=best,
     )

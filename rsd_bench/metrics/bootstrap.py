@@ -209,14 +209,15 @@ def paired_errors(samples: FloatArray) -> FloatArray:
     return _errors(_centred(samples))
 
 
-def simultaneous_margins(samples: FloatArray, groups: int) -> FloatArray:
+def simultaneous_margins(samples: FloatArray, groups: int, families: int = 1) -> FloatArray:
     """Half-widths of the 95 % intervals of all differences of R routers that hold at once, shape (R, R).
 
     samples: paired bootstrap samples of `groups` groups, (n_boot, R). The max-t method over all pairs: the bootstrap
     gives the standard error of each difference and the 95 % quantile of the largest studentised deviation of any pair,
     which `few_groups_deviate` corrects; where pairs are very many, that quantile is read from fewer of the samples. A
     standard error below 1e-7 is rounding: its margin is _SAME. Fewer than MIN_BAND_GROUPS groups tell nothing apart:
-    margins are infinite. Source: Romano & Wolf, Econometrica 73 (2005).
+    margins are infinite. families: how many such families of pairs a table has, whose errors add up (Bonferroni).
+    Source: Romano & Wolf, Econometrica 73 (2005).
     """
     if groups < MIN_BAND_GROUPS or not len(samples):
         return np.full((samples.shape[1], samples.shape[1]), np.inf)
@@ -233,7 +234,7 @@ def simultaneous_margins(samples: FloatArray, groups: int) -> FloatArray:
         np.abs(deviations, out=deviations)
         deviations *= scale[i : i + len(some), i:, None]
         np.maximum(largest, deviations.max(axis=(0, 1)), out=largest)
-    deviate = few_groups_deviate(float(np.quantile(largest, CONFIDENCE)), groups)
+    deviate = few_groups_deviate(float(np.quantile(largest, 1 - (1 - CONFIDENCE) / families)), groups)
     return np.asarray(np.maximum(deviate * errors, _SAME))
 
 
@@ -243,11 +244,15 @@ def rank_bands(values: FloatArray, samples: FloatArray, groups: int) -> IntArray
     Routers are taken from the highest value down. The first of a band leads it; whoever's paired interval against the
     leader contains 0 shares the band, the next one opens a new band. Intervals hold for all pairs of routers at once.
     """
+    return bands_within(values, values[:, None] - values, simultaneous_margins(samples, groups))
+
+
+def bands_within(values: FloatArray, differences: FloatArray, margins: FloatArray) -> IntArray:
+    """`rank_bands` from differences a - b and their margins, shape (R, R), where each pair has its own."""
     bands = np.zeros(len(values), dtype=np.int64)
-    margins = simultaneous_margins(samples, groups)
     leader, band = -1, 0
     for router in np.argsort(-values, kind="stable"):
-        if leader < 0 or values[leader] - values[router] > margins[leader, router]:
+        if leader < 0 or differences[leader, router] > margins[leader, router]:
             leader, band = router, band + 1
         bands[router] = band
     return bands

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from rsd_bench.config import N_BOOT, scenario_named
 from rsd_bench.metrics import arrays
+from rsd_bench.metrics.arrays import IntArray
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.latency import check_latency
-from rsd_bench.metrics.routing import DIFFERENCE_RANGES, Outcomes, check_scenario, metrics_of, routing_score, terms
+from rsd_bench.metrics.routing import DIFFERENCE_RANGES, Outcomes, check_scenario, metrics_of, score_of, term_columns
 from rsd_bench.types import Comparison, Scenario
 
 
@@ -46,15 +48,22 @@ def compare(
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     check_scenario(scenario, outcomes)
     check_latency(outcomes.large_latency, codes)
-    both = np.hstack([terms(r, outcomes, scenario.mes, t) for r, t in zip(routes, latencies, strict=True)])
-    sums = group_sums(both, codes)
+    a, b = (list(term_columns(r, outcomes, scenario.mes, t)) for r, t in zip(routes, latencies, strict=True))
+    return compared(a, b, scenario, codes, n_boot, seed)
+
+
+def compared(
+    a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]], scenario: Scenario, codes: IntArray, n_boot: int, seed: int
+) -> Comparison:
+    """`compare` of per-query TERMS of two routers, one array a term, whose groups have codes 0..G-1."""
+    sums = group_sums(iter([*a, *b]), codes)
     samples = resample_sums(sums, n_boot, seed)
-    half = both.shape[1] // 2
-    boot_a, boot_b = metrics_of(samples[:, :half], scenario), metrics_of(samples[:, half:], scenario)
-    score_a, score_b = (routing_score(r, outcomes, scenario, t) for r, t in zip(routes, latencies, strict=True))
-    a, b = score_a.to_dict(), score_b.to_dict()
+    boot_a, boot_b = metrics_of(samples[:, : len(a)], scenario), metrics_of(samples[:, len(a) :], scenario)
+    score_a, score_b = score_of(a, scenario), score_of(b, scenario)
+    of_a, of_b = score_a.to_dict(), score_b.to_dict()
     differences = {
-        name: interval(a[name] - b[name], boot_a[name] - boot_b[name], len(sums), within)
+        name: interval(of_a[name] - of_b[name], boot_a[name] - boot_b[name], len(sums), within)
         for name, within in DIFFERENCE_RANGES.items()
     }
+    n = len(codes)
     return Comparison(n=n, n_groups=len(sums), n_boot=n_boot, seed=seed, a=score_a, b=score_b, **differences)

@@ -53,7 +53,10 @@ class Ranking:
     ends: IntArray
 
     @classmethod
-    def of(cls, p: FloatArray) -> Ranking:
+    def of(cls, p: FloatArray | Ranking) -> Ranking:
+        """The ranking of p; a ranking is its own, which saves the sort where it is at hand."""
+        if isinstance(p, Ranking):
+            return p
         order = descending(p)
         ranked = p[order]
         return cls(order, np.append(np.flatnonzero(np.append(True, ranked[1:] < ranked[:-1])), len(p)))

@@ -15,7 +15,7 @@ Brute force would sort and sum all queries anew in each of 10,000 resamples of g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from rsd_bench.config import CA_POINTS, CURVE_POINTS, MIN_LINEAR_GROUPS, N_BOOT
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
-from rsd_bench.metrics.bootstrap import group_sums, interval_where_defined, resample_sums
+from rsd_bench.metrics.bootstrap import group_sums, interval_where_defined, resample_sums, resampling_units
 from rsd_bench.metrics.label import label
 from rsd_bench.metrics.lift import Ranking, at_random, solved_by, twice_area, twice_best_area
 from rsd_bench.types import Interval
@@ -54,37 +54,42 @@ def rank_intervals(
 ) -> dict[str, Interval]:
     """Lift, skill, AUROC, and APSP at CA 0.5, 0.8 and 0.9 with its gain over random mixing, with 95 % intervals.
 
-    p_edge: shape (n,), or (n, repeats) of a router that was trained several times: then figures are means over the
-    repeats, each of which ranks all queries, and a group is resampled with all of them. groups: shape (n,), ids of
-    queries that are resampled together; None makes each query its own. Other arguments as `lift`.
-    A figure that does not exist is NaN (AUROC of one label, skill where no order gains), its bounds too; bounds alone
-    are NaN where more than 1 % of the resamples lack it. Raises ValueError naming the argument.
-    Source: rsd_bench metrics version 2.
+    Arguments as `lift`, but p_edge may have shape (n, repeats): of a router that was trained several times each figure
+    is the mean over repeats, whose groups are resampled together. groups: shape (n,), ids of queries that are resampled
+    together; None makes each query its own. A figure that does not exist is NaN (AUROC of one label, skill where no
+    order gains), its bounds too; bounds alone are NaN where more than 1 % of the resamples lack it.
+    Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
     """
-    solves = solved_by(small, large, mes)
-    repeats = arrays.repeated(p_edge, "p_edge", len(solves[0]), arrays.probabilities)
-    codes = arrays.group_codes(groups, len(solves[0]))
+    small_solves, large_solves = solved_by(small, large, mes)
+    repeats = arrays.repeated(p_edge, "p_edge", len(small_solves), arrays.probabilities)
+    codes = arrays.group_codes(groups, len(small_solves))
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
-    n_groups = int(codes.max()) + 1
-    labels = label(small, large, mes)
-    values, samples = [], []
-    for p in repeats:
-        terms = RankTerms.of(p, *solves, labels)
-        values.append(terms.figures(terms.table.sum(axis=0)))
-        if n_groups >= MIN_LINEAR_GROUPS:
-            samples.append(terms.figures(resample_sums(group_sums(terms.table, codes), n_boot, seed)))
-        else:
-            samples.append(curve_figures(resample_sums(curve_sums(p, *solves, labels, codes), n_boot, seed)))
-    value, resampled = ({name: _mean([of[name] for of in each]) for name in RANK_RANGES} for each in (values, samples))
+    return rank_figures(repeats, small_solves, large_solves, label(small, large, mes), codes, n_boot, seed)
+
+
+def rank_figures(
+    repeats: Sequence[FloatArray | Ranking],
+    small_solves: BoolArray,
+    large_solves: BoolArray,
+    labels: NDArray[np.int8],
+    codes: IntArray,
+    n_boot: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """`rank_intervals` for arguments that are already checked; n_boot may be 0, which leaves the bounds NaN."""
+    n_groups, judged = int(codes.max()) + 1, (small_solves, large_solves, labels)
+    terms = RankTerms.of(repeats, *judged)
+    values = terms.figures(terms.table.sum(axis=0))
+    if n_groups >= MIN_LINEAR_GROUPS or not n_boot:
+        units = resampling_units(codes, seed) if n_boot else codes
+        samples = terms.figures(resample_sums(group_sums(terms.table, units), n_boot, seed))
+    else:
+        each = [curve_figures(resample_sums(curve_sums(p, *judged, codes), n_boot, seed)) for p in repeats]
+        samples = {name: np.asarray(sum(of[name] for of in each) / len(each)) for name in RANK_RANGES}
     return {
-        name: interval_where_defined(float(value[name]), resampled[name], n_groups, within)
+        name: interval_where_defined(float(values[name]), samples[name], n_groups, within)
         for name, within in RANK_RANGES.items()
     }
-
-
-def _mean(repeats: list[FloatArray]) -> FloatArray:
-    """Over repeats; a single one stays what it is."""
-    return repeats[0] if len(repeats) == 1 else np.mean(repeats, axis=0)
 
 
 def share_of(part: Any, whole: Any) -> FloatArray:
@@ -101,32 +106,47 @@ def _figures(lift: Any, best: Any, auroc: Any, fixed: tuple[Any, Any], apsp: lis
 
 @dataclass(frozen=True)
 class RankTerms:
-    """Per-query terms of every rank figure, shape (n, 8 + 2 len(CA_POINTS)), and the curve of all queries.
+    """Per-query terms of every rank figure, and the curve of all queries in each repeat.
 
-    ca, solved: the curve, each over n: queries sent to the small model, and what that adds to the solved ones.
+    table: shape (n, 8 + C + C repeats), C the CA_POINTS: what depends on p linearly as its mean over repeats.
+    curves: of each repeat CA and solved, over n: queries sent to the small model, what that adds to the solved ones.
     """
 
     table: FloatArray
-    ca: FloatArray
-    solved: FloatArray
+    curves: tuple[tuple[FloatArray, FloatArray], ...]
 
     @classmethod
-    def of(cls, p: FloatArray, small_solves: BoolArray, large_solves: BoolArray, labels: NDArray[np.int8]) -> RankTerms:
-        n, ranking = len(p), Ranking.of(p)
+    def of(
+        cls,
+        p: FloatArray | Sequence[FloatArray | Ranking],
+        small_solves: BoolArray,
+        large_solves: BoolArray,
+        labels: NDArray[np.int8],
+    ) -> RankTerms:
+        """p: shape (n,), or one such array, or its ranking, a repeat."""
+        repeats: list[Any] = [p] if isinstance(p, np.ndarray) else list(p)
         added = small_solves.astype(np.int64) - large_solves
-        solved = ranking.summed(added)
-        pairs = *area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1)
-        columns = [np.ones(n), large_solves, small_solves, *pairs, *_sent_terms(ranking, added)]
-        return cls(np.column_stack(columns).astype(np.float64), ranking.ends / n, solved / n)
+        each, curves = [], []
+        for ranking in map(Ranking.of, repeats):
+            solved = ranking.summed(added)
+            gained, sent = zip(*_sent_terms(ranking, added), strict=True)
+            each.append((*area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1), *gained, *sent))
+            curves.append((ranking.ends / len(added), solved / len(added)))
+        linear = len(each[0]) - len(CA_POINTS)
+        means = [sum(columns) / len(each) for columns in zip(*(of[:linear] for of in each), strict=True)]
+        columns = [np.ones(len(added)), large_solves, small_solves, *means, *(c for of in each for c in of[linear:])]
+        return cls(np.column_stack(columns).astype(np.float64), tuple(curves))
 
     def figures(self, sums: FloatArray) -> dict[str, FloatArray]:
         """Figures from summed terms, shape (..., terms) -> arrays of shape (...)."""
         n, large, small, lift, best, edge, won_by_edge, won_by_cloud, *sent = np.moveaxis(sums, -1, 0)
         auroc = share_of(won_by_edge, edge) + share_of(won_by_cloud, n - edge)
+        gained, shares = sent[: len(CA_POINTS)], sent[len(CA_POINTS) :]
         apsp = []
-        for ca, gained, share in zip(CA_POINTS, sent[::2], sent[1::2], strict=True):
-            beyond = np.interp([2 * ca - share / n, np.broadcast_to(ca, n.shape)], self.ca, self.solved)
-            apsp.append((large + gained) / n + beyond[0] - beyond[1])
+        for i, ca in enumerate(CA_POINTS):
+            of_repeats = zip(shares[i :: len(CA_POINTS)], self.curves, strict=True)
+            beyond = [np.interp(2 * ca - share / n, *curve) - np.interp(ca, *curve) for share, curve in of_repeats]
+            apsp.append((large + gained[i]) / n + sum(beyond) / len(beyond))
         return _figures(lift / n, best / n, auroc, (large / n, small / n), apsp)
 
 
@@ -169,21 +189,24 @@ def _auroc_terms(ranking: Ranking, edge: BoolArray) -> tuple[BoolArray, FloatArr
     return edge, np.where(edge, won, 0), np.where(edge, 0, won)
 
 
-def _sent_terms(ranking: Ranking, added: IntArray) -> Iterator[FloatArray]:
+def _sent_terms(ranking: Ranking, added: IntArray) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Per CA: what sending that share adds to the solved queries, and how much of each query is sent."""
     n, block = len(added), ranking.block
     above, up_to = ranking.ends[:-1][block], ranking.ends[1:][block]
     for ca in CA_POINTS:
         sent = np.clip((ca * n - above) / (up_to - above), 0, 1)
-        yield added * sent
-        yield sent
+        yield added * sent, sent
 
 
 def curve_sums(
-    p: FloatArray, small_solves: BoolArray, large_solves: BoolArray, labels: NDArray[np.int8], codes: IntArray
+    p: FloatArray | Ranking,
+    small_solves: BoolArray,
+    large_solves: BoolArray,
+    labels: NDArray[np.int8],
+    codes: IntArray,
 ) -> FloatArray:
     """What `curve_figures` needs of each group, shape (G, 3 + 3 points): totals, then three sums along the curve."""
-    n, ranking = len(p), Ranking.of(p)
+    n, ranking = len(labels), Ranking.of(p)
     point, points = ranking.block, len(ranking.ends) - 1
     if points > CURVE_POINTS:
         point, points = ranking.ends[:-1][point] * CURVE_POINTS // n, CURVE_POINTS

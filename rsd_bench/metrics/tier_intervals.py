@@ -5,8 +5,9 @@ Every figure comes from sums over queries, so one product of draws and group sum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,12 @@ def tier_intervals(
 ) -> dict[str, Interval]:
     """Every figure of a router's decisions with its 95 % interval over groups.
 
-    choice: the tier that answers, 0 ... K - 1, shape (n,), or (n, repeats) of a router that was trained several times:
-    then figures are means over the repeats, and a group is resampled with all of them.
-
     The metrics of `score_tiers`; gain over the best fixed policy; captured, the gain's share of what the RCS oracle
     gains; over- and under-escalated; calls of the last tier and, given costs, USD saved per 1,000 queries. A fixed
     policy goes straight to its tier, whatever kind the router is; the oracle is of the router's kind. Both decide as
     they do on all queries, and are scored anew in each resample.
 
+    choice: shape (n,), or (n, repeats) of a router that was trained several times: figures are means over repeats.
     costs: USD of a query on each tier, shape (n, K) or (K,). groups: shape (n,), ids of queries that are resampled
     together; None makes each query its own. Other arguments as `score_tiers`. captured is NaN where the oracle gains
     nothing, bounds are where that holds in more than 1 % of resamples. Raises ValueError naming the argument.
@@ -67,9 +66,8 @@ def tier_intervals(
     found = scenario_named(scenario)
     tiers = Tiers.of(scores, latencies, advantage, cascade)
     n = len(tiers)
-    chosen = arrays.repeated(
-        choice, "choice", n, lambda values, name, rows: arrays.tier_choice(values, name, rows, tiers.count)
-    )
+    check = partial(_tier_choice, count=tiers.count)
+    choices = arrays.repeated(choice, "choice", n, check)
     router_latency = arrays.seconds(router_latency_s, "router_latency_s", n)
     spent = None if costs is None else arrays.tier_amounts(costs, "costs", n, tiers.count)
     codes = arrays.group_codes(groups, n)
@@ -77,10 +75,21 @@ def tier_intervals(
     check_tiers_scenario(found, tiers)
     if bare := unclocked_groups(tiers.latencies[:, -1], codes):
         raise ValueError(f"latencies: of tier {tiers.count} are 0 in {bare}; a resample may save none; clock it")
-    sums = group_sums(_columns(chosen, tiers, found, router_latency, spent), codes)
-    values, samples = (_figures(of, found) for of in (sums.sum(axis=0), resample_sums(sums, n_boot, seed)))
+    sums = group_sums(decided_columns(choices, tiers, found, router_latency, spent), codes)
+    values, samples = (decided_figures(of, found) for of in (sums.sum(axis=0), resample_sums(sums, n_boot, seed)))
+    return decided_intervals(values, samples, len(sums))
+
+
+def _tier_choice(values: Any, name: str, n: int | None, count: int) -> IntArray:
+    return arrays.tier_choice(values, name, n, count)
+
+
+def decided_intervals(
+    values: Mapping[str, FloatArray], samples: Mapping[str, FloatArray], groups: int
+) -> dict[str, Interval]:
+    """The interval of each of `decided_figures`, from the figures of all queries and of resamples of `groups`."""
     return {
-        name: interval_where_defined(float(values[name]), samples[name], len(sums), within)
+        name: interval_where_defined(float(values[name]), samples[name], groups, within)
         for name, within in TIER_RANGES.items()
         if name in values
     }
@@ -101,9 +110,7 @@ def saved_usd_interval(
     Source: rsd_bench metrics version 2.
     """
     count = arrays.tier_count(costs, "costs")
-    repeats = arrays.repeated(
-        choice, "choice", None, lambda values, name, n: arrays.tier_choice(values, name, n, count)
-    )
+    repeats = arrays.repeated(choice, "choice", None, partial(_tier_choice, count=count))
     n = len(repeats[0])
     spent, cascade = arrays.tier_amounts(costs, "costs", n, count), arrays.flag(cascade, "cascade")
     codes = arrays.group_codes(groups, n)
@@ -114,23 +121,43 @@ def saved_usd_interval(
     return interval(float(value), samples, len(sums), TIER_RANGES["saved_usd"])
 
 
-def _columns(
-    repeats: list[IntArray], tiers: Tiers, scenario: Scenario, router_latency: FloatArray, costs: FloatArray | None
+def repeated_columns(
+    choices: Sequence[IntArray], tiers: Tiers, mes: float, router_latency: FloatArray | float
 ) -> Iterator[NDArray[Any]]:
-    """TERMS of the router, the best fixed policy and the oracle; then what is a mean over queries by itself."""
+    """TERMS of a router's decisions as `tier_columns` gives them, each the mean over its repeats."""
+    yield from over_repeats(tier_columns(choice, tiers, mes, router_latency) for choice in choices)
+
+
+def decided_columns(
+    choices: Sequence[IntArray],
+    tiers: Tiers,
+    scenario: Scenario,
+    router_latency: FloatArray | float = 0.0,
+    costs: FloatArray | None = None,
+) -> Iterator[NDArray[Any]]:
+    """Per-query terms of every figure of decisions, one array a repeat, each the mean over repeats: for arguments that
+    are already checked.
+
+    TERMS of the router, the best fixed policy and the oracle; then what is a mean over queries by itself.
+    """
     straight = replace(tiers, cascade=False)
     fixed = np.full(len(tiers), best_fixed_tier(list(fixed_rows(straight, scenario).values())))
     competent = label_oracle_choice(tiers, scenario)
-    yield from over_repeats(tier_columns(choice, tiers, scenario.mes, router_latency) for choice in repeats)
+    yield from repeated_columns(choices, tiers, scenario.mes, router_latency)
     yield from tier_columns(fixed, straight, scenario.mes)
     yield from tier_columns(rcs_oracle_choice(tiers, scenario), tiers, scenario.mes)
-    yield from over_repeats(escalated(choice, competent) for choice in repeats)
-    yield from over_repeats([calls_saved(choice, tiers.count)] for choice in repeats)
+    yield from over_repeats(_spared(choice, competent, tiers, costs) for choice in choices)
+
+
+def _spared(choice: IntArray, competent: IntArray, tiers: Tiers, costs: FloatArray | None) -> Iterator[NDArray[Any]]:
+    yield from escalated(choice, competent)
+    yield calls_saved(choice, tiers.count)
     if costs is not None:
-        yield from over_repeats([usd_saved(choice, costs, tiers.cascade)] for choice in repeats)
+        yield usd_saved(choice, costs, tiers.cascade)
 
 
-def _figures(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:
+def decided_figures(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:
+    """Figures from summed `decided_columns`, shape (..., columns) -> arrays of shape (...)."""
     router, fixed, oracle, rest = np.split(sums, [len(TERMS) * k for k in (1, 2, 3)], axis=-1)
     found = metrics_of(router, scenario)
     best, most = (metrics_of(of, scenario)["rcs"] for of in (fixed, oracle))

@@ -116,15 +116,18 @@ def tier_curve(
     scenario: Scenario,
     taus: Iterable[float] | None = None,
     router_latency: FloatArray | float = 0.0,
+    order: IntArray | None = None,
 ) -> dict[str, FloatArray]:
     """`sweeps.sweep_tiers` for arguments that are already checked, as arrays: one sort, one cumulative sum per term.
+
+    order: `descending` of the p of two tiers, where it is at hand.
 
     A query stays at tier k or below as long as tau does not exceed the largest of p_1 ... p_k. So each of these K - 1
     maxima is a step of one query, from tier k + 1 down to tier k, and at tau those steps are done that reach it.
     """
     n, last = len(p), tiers.count - 1
     steps = np.maximum.accumulate(p, axis=1).ravel(order="F")
-    order = descending(steps)
+    order = descending(steps) if order is None else order
     ascending = steps[order[::-1]]
     thresholds, done = sweep_thresholds(ascending, taus)
 

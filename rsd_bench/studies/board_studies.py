@@ -38,7 +38,7 @@ def tracks_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Benchmark
             score.track,
             score.n,
             *(None if math.isnan(of) else 100 * of for of in (score.gain.value, score.gain.low, score.gain.high)),
-            score.auroc,
+            None if math.isnan(score.auroc.value) else score.auroc.value,
             score.ca.value,
             score.best_fixed,
         )
@@ -66,7 +66,9 @@ def thresholds_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Bench
         for score in listed:
             if score.track != IN_DOMAIN:
                 continue
-            nearest = min(score.sweep, key=lambda point: abs(point.tau - score.tau))
+            nearest = None  # where tau differs by fold, no point of the grid was chosen
+            if (tau := score.tau) is not None:
+                nearest = min(score.sweep, key=lambda point: abs(point.tau - tau))
             rows += [
                 (slug, score.scenario, p.tau, p.apsp, p.ca, p.ail, p.rcs, "*" if p is nearest else "")
                 for p in score.sweep

@@ -23,7 +23,6 @@ from rsd_bench.board.sensitivity import MesRange, sensitivity, simplex
 from rsd_bench.board.what_if import DomainFrame, domain_frames, levels_of, statistics_of, what_if
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
-from rsd_bench.evaluation.evaluate import route_of
 from rsd_bench.metrics.routing import routing_score
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
@@ -192,8 +191,9 @@ def test_sufficient_statistics_give_the_scores(folder: Path, toy_benchmark: Benc
         frames = domain_frames(part)
         assert sum(f.n for f in frames) == len(part)
         for name, scenario in SCENARIOS.items():
-            route = route_of(submission, track, name)
-            rows = statistics_of(route, part, submission.router_latency_s)
+            choice = submission.entries[track, name].choice
+            route = choice[0] == 0
+            rows = statistics_of(list(choice), part.tiers, part, submission.router_latency_s)
             expected = routing_score(route, part.outcomes, scenario, submission.router_latency_s)
             found = what_if(frames, rows, scenario)
             for metric in ("apsp", "ca", "ail", "rcs"):
@@ -229,7 +229,7 @@ def test_sensitivity_by_hand() -> None:
 
 
 def test_levels_of_many_scores_are_a_grid(toy_benchmark: Benchmark) -> None:
-    assert len(levels_of(toy_benchmark.part("in-domain", "test").outcomes)) <= 101
+    assert len(levels_of(toy_benchmark.part("in-domain", "test").tiers.scores)) <= 101
 
 
 def test_noise_ceiling_is_read_from_the_audit_and_shown(folder: Path, toy_benchmark: Benchmark) -> None:

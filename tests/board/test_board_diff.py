@@ -87,8 +87,8 @@ def test_reasons(board: dict[str, Any], change: Any, reason: str) -> None:
 
 
 def test_other_draws_explain_bounds_and_bands_only(board: dict[str, Any]) -> None:
-    explained = ("rcs.low", "band", "domains.0.rcs.high")
-    for path in (*explained, "rcs.value", "auroc"):
+    explained = ("rcs.low", "band", "domains.0.rcs.high", "skill.low", "apsp_at_ca.1.gain.high")
+    for path in (*explained, "rcs.value", "auroc.value"):
         reason = "resampling" if path in explained else "code"
         new = change(board, path, lambda value: value + 1)
         assert reasons(board, new) == {("router-1", "code")}
@@ -156,7 +156,10 @@ def change(board: dict[str, Any], path: str, by: Any = lambda value: value + 1e-
 
 PUBLISHED = [
     *(
-        "auroc",
+        "auroc.value",
+        "auroc.low",
+        "apsp_at_ca.0.apsp.value",
+        "repeats.rcs.0",
         "brier",
         "ece",
         "area_apsp_ca",
@@ -169,7 +172,10 @@ PUBLISHED = [
     ),
     *(
         f"{metric}.{bound}"
-        for metric in ("mean_score", "apsp", "ca", "ail", "rcs", "gain")
+        for metric in (
+            *("mean_score", "apsp", "ca", "ail", "rcs", "gain", "lift", "skill", "captured"),
+            *("over_escalated", "under_escalated", "saved_calls"),
+        )
         for bound in ("value", "low")
     ),
     "rcs.high",
@@ -182,6 +188,8 @@ PUBLISHED = [
     "/sensitivity.mes.high",
     "/what_if.statistics.router-1.0.1",
     "/n",
+    "/groups",
+    "/minimum_detectable_gap",
 ]
 
 

@@ -22,7 +22,7 @@ from sound_submissions import make, probabilities
 from rsd_bench.board.board_diff import diff_boards
 from rsd_bench.board.build_board import build_board
 from rsd_bench.board.copies import Ranking, _apart, _fewest_apart, alike
-from rsd_bench.board.flags import copy_flag, decision_flags, skill, table_flags
+from rsd_bench.board.flags import copy_flag, decision_flags, share_captured, table_flags
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
@@ -48,7 +48,9 @@ def committed(slug: str) -> Submission:
 
 
 def rankings_of(submission: Submission, change: Change = lambda p, tau: (p, tau)) -> dict[tuple[str, str], Ranking]:
-    return {key: Ranking.of(*change(p, submission.tau(*key))) for key, p in submission.p_edge.items()}
+    return {
+        key: Ranking.of(*change(said.p[0, :, 0], float(said.tau[0, 0, 0]))) for key, said in submission.entries.items()
+    }
 
 
 def copies(*of: dict[tuple[str, str], Ranking]) -> dict[str, dict[str, float]]:
@@ -197,11 +199,11 @@ def flipped_oracle(share: float) -> dict[str, EvalScore]:
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.1])
 def test_an_oracle_with_flipped_decisions_is_asked_about(scenario: str, share: float) -> None:
     score, others = flipped_oracle(share)[scenario], published("in-domain", scenario)
-    captured = skill(score)
+    captured = share_captured(score)
     assert captured is not None and captured > 0.5
     found = table_flags({**others, "fake": score})
     (flag,) = found["fake"]
-    reach = max(skill(other) or 0 for other in others.values())
+    reach = max(share_captured(other) or 0 for other in others.values())
     expected = f"near the oracle? {100 * captured:.0f} % of its gain over {score.best_fixed}"
     assert flag.startswith(f"{expected}, other routers up to {100 * reach:.0f} %" if reach > 0 else expected)
     assert decision_flags(score)[0].startswith(expected), "in a comment nothing is known of others"
@@ -211,7 +213,7 @@ def test_an_oracle_with_flipped_decisions_is_asked_about(scenario: str, share: f
 def test_those_who_copied_the_answers_are_no_measure_for_one_another() -> None:
     fakes = {f"fake-{i}": flipped_oracle(share)["fast_response"] for i, share in enumerate((0.0, 0.05, 0.1))}
     found = table_flags({**published("in-domain", "fast_response"), **fakes})
-    reach = max(skill(score) or 0 for score in published("in-domain", "fast_response").values())
+    reach = max(share_captured(score) or 0 for score in published("in-domain", "fast_response").values())
     assert all(f"other routers up to {100 * reach:.0f} %" in found[slug][0] for slug in fakes)
 
 
@@ -235,7 +237,7 @@ def test_where_honest_routers_go_far_nothing_is_asked() -> None:
     unknown = replace(base.gain, value=reaching(0.8).gain.value, low=float("nan"))
     assert asked(replace(reaching(0.8), gain=unknown)) == [True], "a single group has no interval"
     nothing = replace(base, oracle_rcs=base.rcs.value - base.gain.value)
-    assert skill(nothing) is None and asked(nothing) == [False]
+    assert share_captured(nothing) is None and asked(nothing) == [False]
 
 
 def test_a_question_that_others_raise_is_no_figure_that_moved(tmp_path: Path, toy_benchmark: Benchmark) -> None:

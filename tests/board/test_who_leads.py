@@ -71,15 +71,15 @@ def test_decisions_are_those_of_the_nearest_scenario(submissions: Path, toy_benc
         assert decided_for(submission, "in-domain", scenario, SCENARIOS) == basis
         (ranking,) = who_leads(submissions, {scenario.name: scenario}, toy_benchmark, "in-domain").rankings
         (row,) = (row for row in ranking.rows if row.slug == "router-2")
-        tau = submission.tau("in-domain", basis)
-        route = submission.p_edge["in-domain", basis] >= tau
+        route = submission.entries["in-domain", basis].choice[0] == 0
         score = rsd.score_routing(
             route, **vars(part.outcomes), scenario=scenario, router_latency_s=submission.router_latency_s
         )
         assert row.decided_for == basis and row.rcs.value == pytest.approx(score.rcs, abs=1e-9)
     named = replace(LOW, name="high_quality")  # a scenario that the submission names is decided as it says
     assert decided_for(submission, "in-domain", named, SCENARIOS) == "high_quality"
-    only = replace(submission, p_edge={("in-domain", "low_energy"): submission.p_edge["in-domain", "low_energy"]})
+    key = "in-domain", "low_energy"
+    only = replace(submission, entries={key: submission.entries[key]})
     assert decided_for(only, "in-domain", HIGH, SCENARIOS) == "low_energy"
 
 

@@ -20,7 +20,7 @@ from sound_submissions import make, probabilities
 from test_proposal import Repository
 
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.evaluation.evaluate import compare_submissions
+from rsd_bench.evaluation.compare_submissions import compare_submissions
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.types import InputError
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from rsd_bench.board.leaderboard import BoardRow, BoardSubmission, BoardTable, Leaderboard
+from rsd_bench.board.leaderboard import BoardOverall, BoardRow, BoardSubmission, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import plain, shown_names
 from rsd_bench.config import DROP_AT_CA, EMBEDDED, IN_DOMAIN, TAU_GRID
 from rsd_bench.evaluation.result import are_presets, json_data
@@ -29,7 +29,17 @@ from rsd_bench.types import Interval, Problem, RoutingScore
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
-    *("model.js", "dom.js", "table.js", "verdict.js", "plane.js", "across.js", "sensitivity.js", "what_if.js"),
+    *(
+        "model.js",
+        "dom.js",
+        "table.js",
+        "verdict.js",
+        "plane.js",
+        "across.js",
+        "overall.js",
+        "sensitivity.js",
+        "what_if.js",
+    ),
     *("notes.js", "main.js"),
 )
 _DECIMALS = 4
@@ -86,6 +96,7 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
         "refused": [
             {"slug": plain(r.slug), "problems": len(r.problems), "first": _first(r.problems)} for r in board.refused
         ],
+        "overall": board.overall and _overall(board.overall, position),
         "tables": [_table(table, position) for table in board.tables],
     }
 
@@ -112,6 +123,27 @@ def _first(problems: Sequence[Problem]) -> dict[str, str] | None:
     return {"what": plain(problems[0].what)[:_PROBLEM_LENGTH], "fix": plain(problems[0].fix)[:_PROBLEM_LENGTH]}
 
 
+def _overall(overall: BoardOverall, position: Mapping[str, int]) -> dict[str, Any]:
+    """The table over the suite; a row is [submission, band, skill, low, high, gain, low, high]."""
+    return {
+        "tracks": len(overall.tracks),
+        "groups": overall.groups,
+        "gap": _short(overall.minimum_detectable_gap),
+        "noBands": overall.no_bands,
+        "rows": [
+            [
+                position[row.slug],
+                row.band,
+                _short(row.skill.value),
+                *_bounds(row.skill),
+                _short(row.gain.value),
+                *_bounds(row.gain),
+            ]
+            for row in overall.rows
+        ],
+    }
+
+
 def _table(table: BoardTable, position: Mapping[str, int]) -> dict[str, Any]:
     many, first = len(table.frames) > 1, table.rows[0].score
     flags = sorted({flag for row in table.rows for flag in row.flags})
@@ -119,7 +151,10 @@ def _table(table: BoardTable, position: Mapping[str, int]) -> dict[str, Any]:
         "track": table.track,
         "scenario": table.scenario,
         "n": table.n,
-        "groups": first.groups,
+        "groups": table.groups,
+        "protocol": table.protocol,
+        "gap": _short(table.minimum_detectable_gap),
+        "noBands": table.no_bands,
         "frames": [
             [f.domain, f.n, list(f.levels), f.large_latency, d.groups]
             for f, d in zip(table.frames, first.domains, strict=True)
@@ -152,12 +187,13 @@ def _row(row: BoardRow, submission: int, flags: list[str], many: bool) -> list[A
         score.tau,
         *_bounds(score.rcs),
         *_bounds(score.gain),
-        *map(_short, (score.auroc, score.brier, score.ece, score.area_apsp_ca, score.apsp_drop)),
+        *map(_short, (score.auroc.value, score.brier, score.ece, score.area_apsp_ca, score.apsp_drop)),
         _short(score.mean_score.value),
         [flags.index(flag) for flag in row.flags],
         row.statistics,
         [[band, *_bounds(domain.rcs)] for band, domain in bands] if many else 0,
         row.curve,
+        score.kind,
     ]
 
 

@@ -3,14 +3,14 @@ function drawCurve(row, weights) {
   const node = byId("curve");
   if (!row) return fill(node);
   const frame = framed(node, 54), points = board.curve(row.packed, weights);
-  const x = scale(0, 1.01, frame.left, frame.w - frame.right), y = scale(0, 1, frame.h - frame.bottom, frame.top), at = x(row.tau);
+  const x = scale(0, 1.01, frame.left, frame.w - frame.right), y = scale(0, 1, frame.h - frame.bottom, frame.top), chosen = !missing(row.tau), at = chosen ? x(row.tau) : 0;
   const KINDS = [["apsp", "APSP solved"], ["ca", "CA on the edge"], ["rcs", "RCS"]];
   const texts = points.map((p) => [x(p.tau), `τ ${p.tau.toFixed(2)}: APSP ${number(p.apsp, 3)}, CA ${number(p.ca, 3)}, RCS ${number(p.rcs, 3)}`]);
   fill(node, readAlong(frame, `APSP, CA and RCS of ${row.name} at every threshold`, texts,
     axes(x, y, frame, "threshold τ: small model if p ≥ τ", ""),
     KINDS.map(([k, name], i) => svg("text", { class: "t-" + k, x: frame.left + i * 118, y: 16 }, "● " + name)),
-    svg("line", { class: "mark", x1: at, x2: at, y1: frame.top - 8, y2: frame.h - frame.bottom }),
-    svg("text", { class: "label", x: at, y: frame.top - 10, "text-anchor": row.tau > 0.8 ? "end" : "middle" }, `submitted τ ${+row.tau.toFixed(4)}`),
+    chosen && svg("line", { class: "mark", x1: at, x2: at, y1: frame.top - 8, y2: frame.h - frame.bottom }),
+    chosen && svg("text", { class: "label", x: at, y: frame.top - 10, "text-anchor": row.tau > 0.8 ? "end" : "middle" }, `submitted τ ${+row.tau.toFixed(4)}`),
     ["ca", "apsp", "rcs"].map((k) => svg("path", { class: "line l-" + k, d: path(points.map((p) => [x(p.tau), y(p[k])])) }))));
 }
 

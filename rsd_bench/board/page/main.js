@@ -62,7 +62,8 @@
     const shown = [words(state.scenario), words(state.track), state.domain ? `only ${words(state.domain)}` : "", state.q ? `filter “${state.q}”` : ""].filter(Boolean).join(", ");
     if (!every.length) return state.track ? `${capital(shown)}: no router entered.` : "No router entered yet.";
     return `${capital(shown)}: ${counted(part.n, "test query")} in ${counted(part.groups, "group")}${part.n < 50 ? "; under 50 queries differences are rarely certain" : ""}. `
-      + `RCS = ${w.alpha} solved + ${w.beta} on the edge + ${w.gamma} time saved, at MES ${w.mes}. Brackets: 95 % interval over groups of queries. Routers of one band cannot be told apart, all pairs considered at once.`;
+      + `RCS = ${w.alpha} solved + ${w.beta} on the edge + ${w.gamma} time saved, at MES ${w.mes}. Brackets: 95 % interval over groups of queries. ${t.noBands ? `No bands: ${t.noBands}` : "Routers of one band cannot be told apart, all pairs considered at once"}.`
+      + ` Protocol ${t.protocol}${missing(t.gap) ? "" : `; minimum detectable gap ${number(t.gap)}`}.`;
   }
   const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
   function draw() {
@@ -98,6 +99,7 @@
   byId("theme").addEventListener("click", (e) => theme(THEMES[(THEMES.indexOf(e.target.textContent.split(" ")[1]) + 1) % 3]));
 
   byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${counted(d.dataset.queries, "query")}. Metrics version ${d.versions.metrics}, ${latencyBasis(d)}.`;
+  drawOverall(d);
   byId("bar").hidden = !board.tracks.length;
   byId("scenarios").append(...scenarios.map((name) => el("span", {}, el("input", { type: "radio", name: "scenario", id: "s-" + name, value: name, onchange: () => set({ scenario: name }) }), el("label", { for: "s-" + name }, words(name)))));
   for (const key of ["track", "domain"]) byId(key).addEventListener("change", (e) => set({ [key]: e.target.value }));

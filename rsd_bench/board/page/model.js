@@ -5,16 +5,16 @@ const board = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const FULL = 64 * 64 - 1;
-  const FIXED = ["all-edge", "all-cloud"], ORACLES = ["label-oracle", "rcs-oracle"];
+  const ORACLES = ["label-oracle", "rcs-oracle"];
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const round9 = (value) => Math.round(value * 1e9) / 1e9;
   const rcs = (apsp, ca, ail, large, w) => w.alpha * apsp + w.beta * ca + w.gamma * (1 - ail / large);
 
   function unpack(t, row) {
-    const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, flags, statistics, domains, packed] = row;
+    const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, flags, statistics, domains, packed, kind] = row;
     const submission = data.submissions[at], { slug, name } = submission;
     return { slug, name, submission, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean,
-      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics, domains, packed };
+      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics, domains, packed, kind };
   }
   data.scenarios = new Map(data.scenarios);
   data.noise = new Map(data.noise);
@@ -51,25 +51,30 @@ const board = (() => {
     });
   }
 
-  // all-edge, all-cloud, label oracle, RCS oracle: of the whole track or one domain of it.
+  // Fixed policies from the cheapest tier up (of two: all-edge, all-cloud), label oracle, RCS oracle: of the whole track or
+  // one domain of it.
   function policies(track, scenario, domain) {
     const t = table(track, scenario), w = data.scenarios.get(scenario);
     if (!t) return [];
     const oracles = t.domainOracles.get(domain) || t.oracles;
-    return [...FIXED.map((policy) => ({ policy, ...whatIf(t, t.fixed.get(policy), domain, w) })),
+    return [...[...t.fixed].map(([policy, statistics]) => ({ policy, ...whatIf(t, statistics, domain, w) })),
       ...ORACLES.map((policy) => { const [apsp, ca, ail, value] = oracles.get(policy); return { policy, apsp, ca, ail, rcs: value }; })];
   }
-  const bestFixed = ([edge, cloud]) => (edge.rcs > cloud.rcs ? edge : cloud);
+  const fixedOf = (known) => known.slice(0, -ORACLES.length), oracleOf = (known) => known[known.length - 1];
+  // Ties go to the dearest.
+  const bestFixed = (known) => fixedOf(known).reduce((best, p) => (best.rcs > p.rcs ? best : p));
 
   // One object a router. Inside a domain, what is only known of the whole track is null, and so are intervals of gains.
   function rows(track, scenario, domain) {
     const t = table(track, scenario), w = data.scenarios.get(scenario);
     if (!t) return [];
-    const known = policies(track, scenario, domain), [edge, cloud, , oracle] = known, best = bestFixed(known).rcs;
+    const known = policies(track, scenario, domain), [edge, cloud] = known, oracle = oracleOf(known), best = bestFixed(known).rcs;
+    const pair = fixedOf(known).length === 2;
     const part = domains(track, scenario).findIndex((f) => f.domain === domain);
     return t.rows.map((r) => {
       const figures = whatIf(t, r.statistics, domain, w), { ca } = figures;
-      const row = { ...r, ...figures, gain: figures.rcs - best, regret: oracle.rcs - figures.rcs, random: ca * edge.rcs + (1 - ca) * cloud.rcs };
+      const row = { ...r, ...figures, gain: figures.rcs - best, regret: r.kind === "query" ? oracle.rcs - figures.rcs : null, // a cascade has an oracle of its kind
+        random: pair ? ca * edge.rcs + (1 - ca) * cloud.rcs : null }; // of more tiers the shares are not known here
       if (part < 0) return row;
       const [band, low, high] = r.domains[part];
       return { ...row, band, low, high, gainLow: null, gainHigh: null, auroc: null, drop: null, flags: r.flags.filter((f) => !f.startsWith("below ")) };
@@ -77,7 +82,7 @@ const board = (() => {
   }
 
   // By name: fixed policies, then routers by slug. The first of those that tie leads (sensitivity.py).
-  const candidates = (t) => [...FIXED.map((name) => [`(${name})`, t.fixed.get(name)]),
+  const candidates = (t) => [...[...t.fixed].map(([name, statistics]) => [`(${name})`, statistics]),
     ...t.rows.map((r) => [r.slug, r.statistics]).sort((a, b) => (a[0] < b[0] ? -1 : 1))];
 
   const STEPS = 20;
@@ -99,6 +104,6 @@ const board = (() => {
   }
 
   const tracks = [...new Set(data.tables.map((t) => t.track))];
-  return { data, tracks, table, domains, rows, policies, bestFixed, whatIf, curve, simplex, round9 };
+  return { data, tracks, table, domains, rows, policies, fixedOf, oracleOf, bestFixed, whatIf, curve, simplex, round9 };
 })();
 window.board = board;

@@ -23,7 +23,7 @@ const GLOSSARY = [
 function latencyBasis(d) {
   const profiles = d.basis.filter((b) => b.startsWith("profile:")).map((b) => b.slice(8)), t = d.tables[0];
   if (!profiles.length || profiles.length < d.basis.length) return `latency ${d.basis.join(", ")}`;
-  const [edge, cloud] = t ? board.policies(t.track, t.scenario, "") : [];
+  const [edge, cloud] = t ? board.fixedOf(board.policies(t.track, t.scenario, "")).filter((_, i, of) => i === 0 || i === of.length - 1) : [];
   return `modelled latency${t ? `: ${+edge.ail.toFixed(2)} s small, ${+cloud.ail.toFixed(2)} s large` : ""} (profile ${profiles.join(", ")})`;
 }
 

@@ -24,14 +24,14 @@ function frontier(points) {
 function drawPlane(state, rows, policies, w, actions) {
   const node = byId("plane");
   if (!policies.length) return fill(node);
-  const frame = framed(node), [edge, cloud, label, oracle] = policies, best = board.bestFixed(policies);
+  const frame = framed(node), fixed = board.fixedOf(policies), edge = fixed[0], cloud = fixed[fixed.length - 1], [label, oracle] = policies.slice(-2), best = board.bestFixed(policies);
   const same = Math.abs(label.ail - oracle.ail) < 1e-9 && Math.abs(label.apsp - oracle.apsp) < 1e-9;
-  const shown = same ? [edge, cloud, { ...oracle, title: "both oracles" }] : policies;
+  const shown = same ? [...fixed, { ...oracle, title: "both oracles" }] : policies, pair = fixed.length === 2;
   const span = (of) => { const v = [...rows, ...shown].map(of), low = Math.min(...v), high = Math.max(...v), m = (high - low) * 0.06 || 0.05; return [low - m, high + m]; };
   const [from, to] = span((r) => r.ail), [floor, top] = span((r) => r.apsp);
   const x = scale(from, to, frame.left, frame.w - frame.right), y = scale(floor, top, frame.h - frame.bottom, frame.top);
   // Where each query's latency is its model's mean, CA follows from AIL, and RCS is equal along a line.
-  const levelKnown = cloud.ail !== edge.ail, slope = (w.beta / (cloud.ail - edge.ail) + w.gamma / cloud.ail) / w.alpha, level = (ail) => best.apsp + slope * (ail - best.ail);
+  const levelKnown = pair && cloud.ail !== edge.ail, slope = (w.beta / (cloud.ail - edge.ail) + w.gamma / cloud.ail) / w.alpha, level = (ail) => best.apsp + slope * (ail - best.ail);
   const ends = slope > 0 ? [Math.max(from, best.ail + (floor - best.apsp) / slope), Math.min(to, best.ail + (top - best.apsp) / slope)] : [from, to];
 
   const dots = rows.map((r) => ({ r, cx: x(r.ail), cy: y(r.apsp) })), inOrder = [...dots].sort((a, b) => a.cx - b.cx || b.cy - a.cy);
@@ -68,12 +68,12 @@ function drawPlane(state, rows, policies, w, actions) {
     }, onmouseleave: leave, onclick: (e) => { const dot = nearest(e); if (dot) actions.select(dot.r.slug, "plane"); } },
   axes(x, y, frame, "mean latency AIL, seconds", "queries solved, APSP"),
   levelKnown ? svg("path", { class: "equal", d: path(ends.map((ail) => [x(ail), y(level(ail))])) }) : null,
-  svg("path", { class: "mix", d: path([edge, cloud].map((p) => [x(p.ail), y(p.apsp)])) }),
-  svg("path", { class: "front", d: path(frontier([...rows, edge, cloud]).map((p) => [x(p.ail), y(p.apsp)])) }),
+  pair ? svg("path", { class: "mix", d: path([edge, cloud].map((p) => [x(p.ail), y(p.apsp)])) }) : null,
+  svg("path", { class: "front", d: path(frontier([...rows, ...fixed]).map((p) => [x(p.ail), y(p.apsp)])) }),
   [...dots].reverse().map((dot) => dot.node),
-  shown.map((p) => { const [anchor, dx, dy] = LABELS.get(p.policy), cx = x(p.ail), cy = y(p.apsp); return svg("g", { class: "mark-of" },
+  shown.map((p) => { const [anchor, dx, dy] = LABELS.get(p.policy) || ["start", 10, 18], cx = x(p.ail), cy = y(p.apsp); return svg("g", { class: "mark-of" },
     svg("rect", { class: "policy", x: cx - 4.5, y: cy - 4.5, width: 9, height: 9, transform: `rotate(45 ${cx} ${cy})` }),
     svg("text", { class: "policy-name", x: cx + dx, y: cy + dy, "text-anchor": anchor }, p.title || p.policy)); }));
-  fill(node, drawing, el("div", { class: "key" }, el("span", { class: "k-front" }, "best mixtures of rows"), el("span", { class: "k-mix" }, "mixtures of all-edge and all-cloud"),
+  fill(node, drawing, el("div", { class: "key" }, el("span", { class: "k-front" }, "best mixtures of rows"), pair ? el("span", { class: "k-mix" }, "mixtures of all-edge and all-cloud") : null,
     levelKnown ? el("span", { class: "k-equal" }, `equal RCS to ${best.policy}, at mean latencies`) : null));
 }

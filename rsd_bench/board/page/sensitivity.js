@@ -11,7 +11,7 @@ const leading = (shares) => [...shares].sort((a, b) => b[1] - a[1]).map(([name])
 function colours(shares, rows) {
   const leaders = leading(shares), all = new Set([...leaders, ...rows.map((r) => r.slug)].filter((n) => !POLICY.has(n)));
   const at = new Map([...all].map((name, i) => [name, PALETTE[i] || "var(--soft)"]));
-  return (name) => POLICY.get(name) || at.get(name);
+  return (name) => POLICY.get(name) || at.get(name) || "var(--policy)";
 }
 
 function drawSensitivity(state) {
@@ -28,7 +28,7 @@ function drawSimplex(state, t, colour, scope) {
   const node = byId("simplex"), here = board.data.scenarios.get(state.scenario), shares = t.simplex;
   const { w } = framed(node), side = Math.min(w - 40, 430), h = side * 0.866 + 56, left = (w - side) / 2, r = side / 42;
   const at = (a, c) => [left + side * (c + a * 0.5), 28 + side * 0.866 * (1 - a)], mark = at(here.alpha, here.gamma);
-  const names = leading(shares), fixed = names.filter((n) => POLICY.has(n)).reduce((a, n) => a + shares.get(n), 0);
+  const names = leading(shares), fixed = names.filter((n) => n.startsWith("(")).reduce((a, n) => a + shares.get(n), 0);
   const point = ([a, b, c, name]) => { const [cx, cy] = at(a, c); return svg("circle", { cx, cy, r, fill: colour(name),
     onmousemove: (e) => showTip(`α ${a}, β ${b}, γ ${c}\n${nameOf(name)} leads`, e.clientX, e.clientY), onmouseleave: hideTip }); };
   fill(node, svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": "Leading policy over the weights: " + names.map((n) => `${nameOf(n)} ${percent(shares.get(n))}`).join(", ") },

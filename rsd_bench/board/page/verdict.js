@@ -14,7 +14,7 @@ function drawHeadline(state, rows, policies) {
   const card = (title, value, text, kind = "") => el("div", { class: "card " + kind }, el("small", {}, title), el("b", {}, value), el("span", {}, text));
   const view = [words(state.scenario), words(state.track), words(state.domain)].filter(Boolean).join(" · ");
   if (!rows.length) return fill(byId("headline"), card(state.track ? view : "Routers", "No router yet", "The board fills with the first submission.", "verdict"));
-  const fixed = board.bestFixed(policies), oracle = policies[3], noise = board.data.noise.get(state.scenario);
+  const fixed = board.bestFixed(policies), oracle = board.oracleOf(policies), noise = board.data.noise.get(state.scenario);
   const { shown, text, more } = verdict(state, rows, fixed);
   const cost = `solves ${percent(shown.apsp)} of the queries at ${number(shown.ail, 2)} s each, ${percent(shown.ca)} of them on the edge`;
   const shared = rows.filter((r) => r.band === 1).length, headroom = oracle.rcs - fixed.rcs, covered = Math.max(...rows.map((r) => r.gain)) / headroom;
@@ -32,14 +32,15 @@ function drawDetail(state, row, policies, close) {
   if (!row) return fill(node);
   const s = row.submission, d = board.data, weights = d.scenarios.get(state.scenario), whole = state.domain ? " (whole track)" : "";
   const parts = board.table(state.track, state.scenario).frames.map((f) => ({ ...f, ...board.rows(state.track, state.scenario, f.domain).find((r) => r.slug === row.slug) }));
-  const worst = parts.reduce((a, b) => (b.rcs < a.rcs || (b.rcs === a.rcs && b.domain < a.domain) ? b : a)), oracle = policies[3];
+  const worst = parts.reduce((a, b) => (b.rcs < a.rcs || (b.rcs === a.rcs && b.domain < a.domain) ? b : a)), oracle = board.oracleOf(policies);
   const hardware = s.hardware === "not stated" ? "hardware not stated" : ["on ", bidi(s.hardware)];
   const pairs = [["Authors", s.authors.map((a, i) => [i ? ", " : "", bidi(a)])], ["About", s.description ? bidi(s.description) : "–"],
     ["Link", s.url ? el("a", { href: s.url, rel: "noopener noreferrer nofollow ugc" }, s.url) : "–"],
-    ["Threshold τ", +row.tau.toFixed(4)], ["Router latency", `${s.latency} s, ${s.basis}, `, hardware],
+    ["Threshold τ", missing(row.tau) ? "differs by repeat, fold or tier" : +row.tau.toFixed(4)], ["Router latency", `${s.latency} s, ${s.basis}, `, hardware],
     ["Flags", row.flags.length ? row.flags.join("; ") : "none"],
-    ["Against chance", `random at equal CA scores ${number(row.random)}; this router ${signed(row.rcs - row.random)}`],
-    ["Regret", `${number(row.regret)} to the oracle, ${number(oracle.rcs)}`],
+    row.kind === "query" ? null : ["Kind", "cascade: decides after it saw the answer of a cheaper model, and waits for each model that it asked"],
+    missing(row.random) ? null : ["Against chance", `random at equal CA scores ${number(row.random)}; this router ${signed(row.rcs - row.random)}`],
+    missing(row.regret) ? null : ["Regret", `${number(row.regret)} to the oracle, ${number(oracle.rcs)}`],
     parts.length > 1 ? ["Worst domain", `${words(worst.domain)}, RCS ${number(worst.rcs)}`] : null,
     ["Mean score" + whole, `${number(row.mean)} of 1, delivered answers as judged`],
     ["Calibration" + whole, `Brier ${number(row.brier, 3)}, ECE ${number(row.ece, 3)}`],

@@ -32,9 +32,10 @@ function drawWhatIf(state) {
   }
   if (!t) return fill(byId("if-rows"));
   const rows = board.rows(state.track, state.scenario, state.domain), before = new Map(placed(rows).map((r) => [r.slug, r.place]));
-  const fixed = ["all-edge", "all-cloud"].map((name) => ({ slug: `(${name})`, name, fixed: true, ...board.whatIf(t, t.fixed.get(name), state.domain, w) }));
-  const floor = w.beta + w.gamma * (1 - fixed[0].ail / fixed[0].large);
-  byId("if-refused").textContent = w.alpha <= floor ? `A scenario with these weights would be refused: α ${w.alpha.toFixed(2)} is not above ${floor.toFixed(2)}, so all-edge beats all-cloud whatever the answers are worth.` : "";
+  const fixed = [...t.fixed].map(([name, statistics]) => ({ slug: `(${name})`, name, fixed: true, ...board.whatIf(t, statistics, state.domain, w) }));
+  const worth = (p) => w.beta * p.ca + w.gamma * (1 - p.ail / p.large), last = fixed[fixed.length - 1].name;
+  const cheap = fixed.slice(0, -1).reduce((a, b) => (worth(b) > worth(a) ? b : a)), floor = worth(cheap);
+  byId("if-refused").textContent = w.alpha <= floor ? `A scenario with these weights would be refused: α ${w.alpha.toFixed(2)} is not above ${floor.toFixed(2)}, so ${cheap.name} beats ${last} whatever the answers are worth.` : "";
   const line = (r) => {
     const moved = r.fixed ? 0 : before.get(r.slug) - r.place;
     return el("tr", { "data-slug": r.slug, "data-rcs": r.rcs, class: r.fixed ? "policies" : "" }, el("td", {}, r.fixed ? "–" : r.place), el("th", { scope: "row", class: "name" }, bidi(r.name)),

@@ -1,0 +1,64 @@
+"""What a query costs on each tier, from the tokens of its outcomes and the shipped prices.
+
+Tokens are the dataset's and prices those of a dated file: nothing that the author of a submission says counts.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from rsd_bench.dataset.benchmark import Benchmark, verify_files
+from rsd_bench.dataset.parts import Part
+from rsd_bench.dataset.tables import read_rows
+from rsd_bench.endpoints.prices import Prices, load_prices
+from rsd_bench.metrics.arrays import FloatArray
+
+_TOKENS = {"query_id": pa.string(), "model": pa.string(), "input_tokens": pa.int64(), "output_tokens": pa.int64()}
+_READ: dict[str, pd.DataFrame] = {}  # tokens of the dataset that was scored last
+
+
+def tier_costs(benchmark: Benchmark, track: str, part: Part) -> FloatArray | None:
+    """USD of each query of a part of a track on each tier, shape (n, K), at `shipped_prices`.
+
+    None where a model has no price, or an outcome no tokens: a cost that is not known is never 0.
+    """
+    models = _models(benchmark, track, part)
+    prices = shipped_prices()
+    if not all(model in prices.models for of in models for model in np.unique(of)):
+        return None
+    tokens = _tokens(benchmark)
+    costs = np.empty((len(part), len(models)))
+    for k, of in enumerate(models):
+        asked = tokens.reindex(pd.MultiIndex.from_arrays([part.query_ids, of]))
+        for model in np.unique(of):
+            rows, price = of == model, prices.models[model]
+            costs[rows, k] = price.of(*(asked[name].to_numpy(np.float64)[rows] for name in list(_TOKENS)[2:]))
+    return None if np.isnan(costs).any() else costs
+
+
+@lru_cache
+def shipped_prices() -> Prices:
+    return load_prices()
+
+
+def _models(benchmark: Benchmark, track: str, part: Part) -> list[np.ndarray]:
+    """The model of each tier, one array of shape (n,) a tier."""
+    tiers = benchmark.track(track).tiers
+    if tiers:
+        return [np.full(len(part), model, object) for model in tiers]
+    pairs = [benchmark.manifest.pair_of(source) for source in part.queries["source"]]
+    return [np.array([getattr(pair, side) for pair in pairs], object) for side in ("small", "large")]
+
+
+def _tokens(benchmark: Benchmark) -> pd.DataFrame:
+    """Tokens by query and model, NaN where nobody counted them. InputError where they are not the manifest's."""
+    if benchmark.manifest_sha256 not in _READ:
+        verify_files(benchmark.folder, benchmark.manifest, ("outcomes",))
+        frame = read_rows(benchmark.folder, "outcomes", _TOKENS).frame
+        _READ.clear()
+        _READ[benchmark.manifest_sha256] = frame.set_index(["query_id", "model"]).astype(np.float64)
+    return _READ[benchmark.manifest_sha256]
