@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from conftest import run_cli
 from folded import folded, folded_dataset, rows_of  # noqa: F401 (fixtures)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -287,3 +291,79 @@ def test_equal_content_has_equal_bytes(tmp_path: Path, folded: Benchmark) -> Non
         change(pd.read_parquet(folder / "predictions.parquet")).to_parquet(folder / "predictions.parquet", index=False)
         digests.add(pack_submission(folder, folded))
     assert len(digests) == 1
+
+
+REPEAT_COLUMNS = {
+    "flags": (lambda n: pa.array([True] * n), "column 'repeat' holds bool, not numbers"),
+    "texts": (lambda n: pa.array(["0"] * n), "column 'repeat' holds string, not numbers"),
+    "infinite": (lambda n: pa.array([np.inf] * n), "repeat 'inf' is none that the dataset has"),
+    "huge": (lambda n: pa.array([1 << 62] * n), "is none that the dataset has"),
+    "halves": (lambda n: pa.array([0.5] * n), "repeat '0.5' is none that the dataset has"),
+    "lists": (lambda n: pa.array([[0]] * n), "repeat"),
+    "nothing": (lambda n: pa.nulls(n), None),
+    "small": (lambda n: pa.array([0] * n, pa.uint8()), None),
+    "whole-floats": (lambda n: pa.array([0.0] * n, pa.float32()), None),
+    "dictionary": (lambda n: pa.array([0] * n).dictionary_encode(), None),
+}
+
+
+@pytest.mark.parametrize("name", REPEAT_COLUMNS)
+def test_a_column_of_repeats_of_any_type(tmp_path: Path, folded: Benchmark, name: str) -> None:  # noqa: F811
+    made_of, says = REPEAT_COLUMNS[name]
+    folder = made(tmp_path / "mine", folded, rows_of(folded, {"in-domain": (0,)}))
+    table = pq.read_table(folder / "predictions.parquet")
+    pq.write_table(table.append_column("repeat", made_of(len(table))), folder / "predictions.parquet")
+    if says is None:
+        assert open_submission(folder, folded).entries["in-domain", "low_energy"].repeats == (0,)
+    else:
+        assert says in told(folder, folded)
+
+
+def test_more_rows_than_all_repeats_have_are_not_unpacked(tmp_path: Path, folded: Benchmark) -> None:  # noqa: F811
+    everything = {track: tuple(range(folded.repeats(track))) for track in folded.tracks}
+    frame = rows_of(folded, everything, scenarios=list(SCENARIOS))
+    folder = made(tmp_path / "all", folded, frame)
+    assert {said.repeats for said in open_submission(folder, folded).entries.values()} == {ALL, (0,)}
+    pd.concat([frame, frame.iloc[:1]]).to_parquet(folder / "predictions.parquet", index=False)
+    assert f"has {len(frame) + 1} rows, at most {len(frame)} can be valid" in told(folder, folded)
+
+
+def test_the_longest_thresholds_there_can_be_are_read(tmp_path: Path, folded: Benchmark) -> None:  # noqa: F811
+    # submission.json has a bound on its size, which thresholds by scenario, track, repeat, fold and tier must fit
+    scenarios = {
+        f"s{i:02d}" + "x" * 60: replace(SCENARIOS["low_energy"], name=f"s{i:02d}" + "x" * 60) for i in range(50)
+    }
+    many = replace(folded, given_scenarios=scenarios)
+    rng = np.random.default_rng(0)
+    shapes = {track: (many.repeats(track), FOLDS if many.track(track).cross_fitted else 1) for track in many.tracks}
+    tau = {
+        name: {t: rng.random((*shape, many.track(t).count - 1)).tolist() for t, shape in shapes.items()}
+        for name in scenarios
+    }
+    frame = rows_of(many, {track: tuple(range(many.repeats(track))) for track in many.tracks})
+    folder = made(tmp_path / "long", many, frame, tau=tau, description="\u00e9" * 2_000, authors=("\u00e9" * 80,) * 50)
+    assert open_submission(folder, many).meta.declared.tau == tau
+    text = json.dumps(json.loads((folder / "submission.json").read_text()), indent=4)
+    assert len(text) > 200_000
+    (folder / "submission.json").write_text(text)
+    assert open_submission(folder, many).meta.declared.tau == tau
+
+
+def test_an_authors_file_of_repeats_on_the_command_line(
+    tmp_path: Path,
+    folded_dataset: Path,  # noqa: F811
+    folded: Benchmark,  # noqa: F811
+) -> None:
+    frame = rows_of(folded, {"in-domain": (0, 2)})[["query_id", "repeat", "p_edge"]]
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    options = ("--from", "mine.csv", "--data", folded_dataset)
+    run = run_cli("submit", "new", "mine", *options, "--choose-tau", "mine.csv", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    run = run_cli("submit", "check", "submissions/mine", "--data", folded_dataset, cwd=tmp_path)
+    assert run.stdout == "ok: mine enters in-domain (repeats 0, 2)\n"
+    frame.drop(index=frame.index[-1]).to_csv(tmp_path / "mine.csv", index=False)
+    run = run_cli("submit", "new", "less", *options, cwd=tmp_path)
+    assert run.returncode == 1 and "mine.csv: track 'in-domain', repeat 2: query 'toy/" in run.stderr
+    frame.astype({"repeat": object}).replace({"repeat": {2: "two"}}).to_csv(tmp_path / "mine.csv", index=False)
+    run = run_cli("submit", "new", "less", *options, cwd=tmp_path)
+    assert "mine.csv:202: repeat 'two' is no whole number" in run.stderr
