@@ -5,7 +5,7 @@ Terms of a query are means over repeats, so that a group is resampled with all i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from rsd_bench.dataset.parts import Part
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums, resampling_units
 from rsd_bench.metrics.routing import RANGES, TERMS, metrics_of
-from rsd_bench.metrics.tier_intervals import decided_columns, decided_figures, repeated_columns
+from rsd_bench.metrics.tier_intervals import decided_columns, decided_figures, own_columns, own_rcs, repeated_columns
 from rsd_bench.metrics.tiers import Tiers, tier_columns
 from rsd_bench.types import Interval, Scenario
 
@@ -33,19 +33,21 @@ class Decided:
     costs: FloatArray | None = None
 
     def columns(self) -> Iterator[NDArray[Any]]:
-        """Per-query terms of every figure (`decided_columns`), then TERMS of each repeat where there are several."""
-        yield from decided_columns(self.choices, self.tiers, self.scenario, self.router_latency, self.costs)
-        yield from self._each_repeat()
+        """Per-query terms of every figure: `decided_columns`."""
+        return decided_columns(self.choices, self.tiers, self.scenario, self.router_latency, self.costs)
 
     def scores(self) -> Iterator[NDArray[Any]]:
-        """TERMS, then those of each repeat where there are several."""
-        yield from repeated_columns(self.choices, self.tiers, self.scenario.mes, self.router_latency)
-        yield from self._each_repeat()
+        """TERMS alone."""
+        return repeated_columns(self.choices, self.tiers, self.scenario.mes, self.router_latency)
 
-    def _each_repeat(self) -> Iterator[NDArray[Any]]:
-        if len(self.choices) > 1:
-            for choice in self.choices:
-                yield from tier_columns(choice, self.tiers, self.scenario.mes, self.router_latency)
+    def of_repeats(self) -> Iterator[NDArray[Any]]:
+        """What RCS needs of each repeat beyond the TERMS of all."""
+        for choice in self.choices:
+            yield from own_columns(tier_columns(choice, self.tiers, self.scenario.mes, self.router_latency))
+
+    def rcs_of_repeats(self, own: FloatArray, terms: FloatArray) -> FloatArray:
+        """RCS of each repeat, (R, ...), from sums of `of_repeats` and of TERMS."""
+        return np.stack([own_rcs(one, terms, self.scenario) for one in np.split(own, len(self.choices), axis=-1)])
 
 
 @dataclass(frozen=True)
@@ -88,21 +90,43 @@ class Layout:
             start = stop
         return cls(units, tuple(cells))
 
-    def scored(self, columns: Iterable[NDArray[Any]], decided: Decided, n_boot: int, seed: int) -> dict[Any, Cell]:
-        """A cell by domain, of `decided.columns()` or `decided.scores()`."""
-        scenario, repeats = decided.scenario, len(decided.choices)
-        sums, own = group_sums(columns, self.units), len(TERMS) * repeats if repeats > 1 else 0
+    def summed(
+        self, blocks: Iterable[Iterable[NDArray[Any]] | FloatArray], n_boot: int, seed: int, first: int | None = None
+    ) -> dict[Any, list[tuple[FloatArray, FloatArray]]]:
+        """By domain, of each block of per-query columns the sums over all queries, and over resamples.
+
+        All blocks share the draws and one matrix product; first: only so many of the resamples.
+        """
+        each = [group_sums(block, self.units) for block in blocks]
+        sums, ends = np.hstack(each), np.cumsum([block.shape[1] for block in each])[:-1]
         out = {}
-        for domain, n, groups, units in self.cells:
-            each = sums[units].sum(axis=0), resample_sums(sums[units], n_boot, seed)
-            values, samples = (_figures(of[..., : of.shape[-1] - own], scenario) for of in each)
-            rcs, resampled = values["rcs"][None], samples["rcs"][None, :N_BOOT_BANDS]
-            if own:
-                rcs, resampled = (
-                    np.stack([metrics_of(terms, scenario)["rcs"] for terms in np.split(of, repeats, axis=-1)])
-                    for of in (each[0][-own:], each[1][:N_BOOT_BANDS, -own:])
-                )
-            out[domain] = Cell(n, groups, values, samples, rcs, resampled.astype(np.float32))
+        for domain, _, _, units in self.cells:
+            found = sums[units].sum(axis=0), resample_sums(sums[units], n_boot, seed, first)
+            out[domain] = list(zip(*(np.split(of, ends, axis=-1) for of in found), strict=True))
+        return out
+
+    def cells_of(
+        self,
+        summed: Mapping[Any, Sequence[tuple[FloatArray, FloatArray]]],
+        asked: Sequence[Decided],
+        n_boot: int,
+        seed: int,
+    ) -> list[dict[Any, Cell]]:
+        """Per scenario a cell by domain; summed: the first blocks are its `columns` or `scores`."""
+        several = len(asked[0].choices) > 1
+        each = self.summed((of.of_repeats() for of in asked), n_boot, seed, N_BOOT_BANDS) if several else {}
+        out: list[dict[Any, Cell]] = [{} for _ in asked]
+        for domain, n, groups, _ in self.cells:
+            for i, decided in enumerate(asked):
+                total, resampled = summed[domain][i]
+                values, samples = (_figures(of, decided.scenario) for of in (total, resampled))
+                rcs, of_rcs = values["rcs"][None], samples["rcs"][None, :N_BOOT_BANDS]
+                if several:
+                    terms = total, resampled[:N_BOOT_BANDS]
+                    rcs, of_rcs = (
+                        decided.rcs_of_repeats(own, of) for own, of in zip(each[domain][i], terms, strict=True)
+                    )
+                out[i][domain] = Cell(n, groups, values, samples, rcs, of_rcs.astype(np.float32))
         return out
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import CA_POINTS, TAU_GRID
+from rsd_bench.config import CA_POINTS, MIN_LINEAR_GROUPS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.parts import Part
 from rsd_bench.evaluation.cells import Cell, Decided, Layout
@@ -18,10 +18,10 @@ from rsd_bench.evaluation.costs import tier_costs
 from rsd_bench.evaluation.eval_score import ApspAtCa, DomainScore, EvalScore, Repeats, SweepPoint
 from rsd_bench.evaluation.published import rounded
 from rsd_bench.evaluation.references import best_fixed_name, fixed_names, references_of
-from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.calibration import auroc, brier, expected_calibration_error
 from rsd_bench.metrics.lift import Ranking
-from rsd_bench.metrics.rank_intervals import rank_figures
+from rsd_bench.metrics.rank_intervals import RankTerms, linear_intervals, rank_figures
 from rsd_bench.metrics.routing import mixed
 from rsd_bench.metrics.threshold_curve import apsp_drop, area_apsp_ca
 from rsd_bench.metrics.tier_intervals import decided_intervals
@@ -57,22 +57,32 @@ def score_track(
 ) -> Iterator[tuple[EvalScore, Mapping[str | None, Cell]]]:
     """An EvalScore for each scenario that is entered, with its cells: the whole track (None) and each domain."""
     part = benchmark.part(track, "test")
-    whole = Layout.of(part, {None: np.ones(len(part), np.bool_)}, n_boot, seed)
-    split = Layout.of(part, part.by_domain, n_boot, seed) if len(part.by_domain) > 1 else whole
     tiers, costs = met_tiers(submission, part), tier_costs(benchmark, track, part)
     rankings: dict[int, list[list[Ranking]]] = {}
+    ordered = []
     for name in (scenario for at, scenario in submission.entries if at == track):
         said, scenario = submission.entries[track, name], benchmark.scenarios[name]
         check_tiers_scenario(scenario, tiers)
-        decided = Decided(tiers, scenario, tuple(said.choice), submission.router_latency_s, costs)
-        cell = whole.scored(decided.columns(), decided, n_boot, seed)[None]
-        domains: dict[str, Cell] = {next(iter(part.by_domain)): cell}
-        if split is not whole:
-            domains = split.scored(decided.scores(), decided, n_boot, seed)
         if id(said.p) not in rankings:  # scenarios that share their probabilities share the sort
             rankings[id(said.p)] = [[Ranking.of(p) for p in tier] for tier in np.moveaxis(said.p, -1, 0)]
-        ordered = _Ordered(part, decided, said, rankings[id(said.p)], n_boot, seed)
-        yield _score(ordered, track, kind_of(submission), cell, domains), {None: cell} | dict[str | None, Cell](domains)
+        decided = Decided(tiers, scenario, tuple(said.choice), submission.router_latency_s, costs)
+        ordered.append(_Ordered(part, decided, said, rankings[id(said.p)]))
+    asked = [of.decided for of in ordered]
+    whole = Layout.of(part, {None: np.ones(len(part), np.bool_)}, n_boot, seed)
+    linear = int(part.group_codes.max()) + 1 >= MIN_LINEAR_GROUPS or not n_boot
+    terms = [of.terms() for of in ordered] if linear else []
+    tables = [of.table for each in terms for of in each]
+    summed = whole.summed([*(of.columns() for of in asked), *tables], n_boot, seed)
+    cells = whole.cells_of(summed, asked, n_boot, seed)
+    domains: list[dict[Any, Cell]] = [{next(iter(part.by_domain)): cell[None]} for cell in cells]
+    if len(part.by_domain) > 1:
+        split = Layout.of(part, part.by_domain, n_boot, seed)
+        domains = split.cells_of(split.summed([of.scores() for of in asked], n_boot, seed), asked, n_boot, seed)
+    resampled = iter(summed[None][len(asked) :])
+    for i, (of, cell, parts) in enumerate(zip(ordered, cells, domains, strict=True)):
+        ranks = [linear_intervals(each, *next(resampled), cell[None].groups) for each in terms[i]] if linear else None
+        score = _score(of, track, kind_of(submission), cell[None], parts, ranks or of.figures(n_boot, seed))
+        yield score, {**cell, **parts}
 
 
 @dataclass(frozen=True)
@@ -83,22 +93,25 @@ class _Ordered:
     decided: Decided
     said: Decisions
     rankings: list[list[Ranking]]
-    n_boot: int
-    seed: int
 
     @cached_property
     def labels(self) -> NDArray[np.int8]:
         return labels_of(self.decided.tiers.scores, self.decided.scenario.mes)
 
-    def figures(self) -> list[dict[str, Interval]]:
-        """`rank_figures` of each tier but the last, against the last."""
+    @cached_property
+    def judged(self) -> list[tuple[BoolArray, BoolArray, NDArray[np.int8]]]:
+        """Of each tier but the last: whether it solves, whether the last one does, and its label."""
         solves = self.decided.tiers.scores >= self.decided.scenario.mes
-        return [
-            rank_figures(
-                ranked, solves[:, k], solves[:, -1], self.labels[:, k], self.part.group_codes, self.n_boot, self.seed
-            )
-            for k, ranked in enumerate(self.rankings)
-        ]
+        return [(solves[:, k], solves[:, -1], self.labels[:, k]) for k in range(len(self.rankings))]
+
+    def terms(self) -> list[RankTerms]:
+        """Of each tier but the last, against the last."""
+        return [RankTerms.of(ranked, *of) for ranked, of in zip(self.rankings, self.judged, strict=True)]
+
+    def figures(self, n_boot: int, seed: int) -> list[dict[str, Interval]]:
+        """`rank_figures` of each tier but the last, against the last."""
+        codes, pairs = self.part.group_codes, zip(self.rankings, self.judged, strict=True)
+        return [rank_figures(ranked, *of, codes, n_boot, seed) for ranked, of in pairs]
 
     def auroc(self, tier: int) -> float:
         """To the last bit that of version 1, where the sums of `rank_figures` end a bit apart."""
@@ -118,15 +131,23 @@ class _Ordered:
         return float(_mean([error(p[:, k], self.labels[:, k]) for p in self.said.p for k in range(p.shape[1])]))
 
 
-def _score(ordered: _Ordered, track: str, kind: str, cell: Cell, domains: Mapping[str, Cell]) -> EvalScore:
+def _score(
+    ordered: _Ordered,
+    track: str,
+    kind: str,
+    cell: Cell,
+    domains: Mapping[str, Cell],
+    ranks: Sequence[Mapping[str, Interval]],
+) -> EvalScore:
     decided, said, tiers = ordered.decided, ordered.said, ordered.decided.tiers
     references = _with_random(references_of(tiers, decided.scenario), decided)
     figures: dict[str, Any] = dict(decided_intervals(cell.values, cell.samples, cell.groups))
-    ranks = ordered.figures()
     curves = list(ordered.curves(None))
     worst = min(domains, key=lambda domain: (domains[domain].values["rcs"], domain))
     aurocs = [replace(of["auroc"], value=ordered.auroc(k)) for k, of in enumerate(ranks)]
-    pair = ranks[0] if tiers.count == 2 else {}  # lift and APSP at a CA are figures of two tiers
+    pair: Mapping[str, Interval] = (
+        ranks[0] if tiers.count == 2 else {}
+    )  # lift and APSP at a CA are figures of two tiers
     score: EvalScore = rounded(
         EvalScore(
             track=track,

@@ -81,21 +81,25 @@ def _draw(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
     return times
 
 
-def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0) -> FloatArray:
+def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0, first: int | None = None) -> FloatArray:
     """Sums of `n_boot` bootstrap samples of the G rows of `sums` (G, k) -> (n_boot, k). Same seed, same samples.
+
+    first: only so many of them, at most `n_boot`.
 
     Every table of as many rows sees the same draws: samples of two routers on the same groups are paired. Fewer than
     MIN_GROUPS rows give NaN: one group drawn again and again would be an interval of no width.
     """
+    wanted = n_boot if first is None else min(first, n_boot)
     if len(sums) < MIN_GROUPS:
-        return np.full((n_boot, sums.shape[1]), np.nan)
+        return np.full((wanted, sums.shape[1]), np.nan)
     units = group_sums(sums, resampling_units(np.arange(len(sums)), seed)) if len(sums) > N_BUNDLES else sums
-    times = _draws(len(units), n_boot, seed)
-    out = np.empty((n_boot, sums.shape[1]))
+    times = draws(len(units), n_boot, seed)
+    out = np.empty((wanted, sums.shape[1]))
     rows = max(1, _CHUNK_CELLS // len(units))
     with _ONE_THREAD:  # chunks are small: a second thread would only wait for the first
-        for start in range(0, n_boot, rows):
-            out[start : start + rows] = times[start : start + rows].astype(np.float64) @ units
+        for start in range(0, wanted, rows):
+            stop = min(start + rows, wanted)
+            out[start:stop] = times[start:stop].astype(np.float64) @ units
     return out
 
 

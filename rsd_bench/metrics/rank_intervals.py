@@ -6,7 +6,8 @@ Brute force would sort and sum all queries anew in each of 10,000 resamples of g
   adds to the figure to first order, and a resample's figure comes from sums of terms, as RCS does (`RankTerms`). Lift
   and AUROC are means over pairs, whose terms are their first projection (Hoeffding 1948; DeLong et al. 1988); skill
   divides two projections, so that of the oracle order is 1 in every resample. For APSP at CA c the same queries are
-  sent; where they are a share other than c of a resample, it goes on from there along the curve of all queries.
+  sent; where they are a share other than c of a resample, it goes on from there along the curve of all queries, which
+  is the mean of the curves of a router's repeats.
 - of fewer groups, where first order falls short, the curve itself is resampled: sums of the queries of each block of
   equal p, or of CURVE_POINTS blocks of equal size where there are more.
 
@@ -15,7 +16,7 @@ Brute force would sort and sum all queries anew in each of 10,000 resamples of g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,13 +80,23 @@ def rank_figures(
     """`rank_intervals` for arguments that are already checked; n_boot may be 0, which leaves the bounds NaN."""
     n_groups, judged = int(codes.max()) + 1, (small_solves, large_solves, labels)
     terms = RankTerms.of(repeats, *judged)
-    values = terms.figures(terms.table.sum(axis=0))
+    total = terms.table.sum(axis=0)
     if n_groups >= MIN_LINEAR_GROUPS or not n_boot:
         units = resampling_units(codes, seed) if n_boot else codes
-        samples = terms.figures(resample_sums(group_sums(terms.table, units), n_boot, seed))
-    else:
-        each = [curve_figures(resample_sums(curve_sums(p, *judged, codes), n_boot, seed)) for p in repeats]
-        samples = {name: np.asarray(sum(of[name] for of in each) / len(each)) for name in RANK_RANGES}
+        return linear_intervals(terms, total, resample_sums(group_sums(terms.table, units), n_boot, seed), n_groups)
+    each = [curve_figures(resample_sums(curve_sums(p, *judged, codes), n_boot, seed)) for p in repeats]
+    samples = {name: np.asarray(sum(of[name] for of in each) / len(each)) for name in RANK_RANGES}
+    return _intervals(terms.figures(total), samples, n_groups)
+
+
+def linear_intervals(terms: RankTerms, total: FloatArray, sums: FloatArray, n_groups: int) -> dict[str, Interval]:
+    """Intervals from the terms summed over all queries, and over resamples (n_boot, terms)."""
+    return _intervals(terms.figures(total), terms.figures(sums), n_groups)
+
+
+def _intervals(
+    values: Mapping[str, FloatArray], samples: Mapping[str, FloatArray], n_groups: int
+) -> dict[str, Interval]:
     return {
         name: interval_where_defined(float(values[name]), samples[name], n_groups, within)
         for name, within in RANK_RANGES.items()
@@ -106,14 +117,15 @@ def _figures(lift: Any, best: Any, auroc: Any, fixed: tuple[Any, Any], apsp: lis
 
 @dataclass(frozen=True)
 class RankTerms:
-    """Per-query terms of every rank figure, and the curve of all queries in each repeat.
+    """Per-query terms of every rank figure, shape (n, 8 + 2 len(CA_POINTS)), and the curve of all queries.
 
-    table: shape (n, 8 + C + C repeats), C the CA_POINTS: what depends on p linearly as its mean over repeats.
-    curves: of each repeat CA and solved, over n: queries sent to the small model, what that adds to the solved ones.
+    Both are means over repeats. ca, solved: the curve, each over n: queries sent to the small model, and what that adds
+    to the solved ones.
     """
 
     table: FloatArray
-    curves: tuple[tuple[FloatArray, FloatArray], ...]
+    ca: FloatArray
+    solved: FloatArray
 
     @classmethod
     def of(
@@ -125,28 +137,26 @@ class RankTerms:
     ) -> RankTerms:
         """p: shape (n,), or one such array, or its ranking, a repeat."""
         repeats: list[Any] = [p] if isinstance(p, np.ndarray) else list(p)
-        added = small_solves.astype(np.int64) - large_solves
+        added, n = small_solves.astype(np.int64) - large_solves, len(labels)
         each, curves = [], []
         for ranking in map(Ranking.of, repeats):
             solved = ranking.summed(added)
-            gained, sent = zip(*_sent_terms(ranking, added), strict=True)
-            each.append((*area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1), *gained, *sent))
-            curves.append((ranking.ends / len(added), solved / len(added)))
-        linear = len(each[0]) - len(CA_POINTS)
-        means = [sum(columns) / len(each) for columns in zip(*(of[:linear] for of in each), strict=True)]
-        columns = [np.ones(len(added)), large_solves, small_solves, *means, *(c for of in each for c in of[linear:])]
-        return cls(np.column_stack(columns).astype(np.float64), tuple(curves))
+            terms = *area_terms(ranking, added, solved), *_auroc_terms(ranking, labels == 1)
+            each.append((*terms, *_sent_terms(ranking, added)))
+            curves.append((ranking.ends / n, solved / n))
+        means = (sum(columns) / len(each) for columns in zip(*each, strict=True))
+        table = np.column_stack([np.ones(n), large_solves, small_solves, *means]).astype(np.float64)
+        ca = curves[0][0] if len(curves) == 1 else np.unique(np.concatenate([curve[0] for curve in curves]))
+        return cls(table, ca, np.mean([np.interp(ca, *curve) for curve in curves], axis=0))
 
     def figures(self, sums: FloatArray) -> dict[str, FloatArray]:
         """Figures from summed terms, shape (..., terms) -> arrays of shape (...)."""
         n, large, small, lift, best, edge, won_by_edge, won_by_cloud, *sent = np.moveaxis(sums, -1, 0)
         auroc = share_of(won_by_edge, edge) + share_of(won_by_cloud, n - edge)
-        gained, shares = sent[: len(CA_POINTS)], sent[len(CA_POINTS) :]
         apsp = []
-        for i, ca in enumerate(CA_POINTS):
-            of_repeats = zip(shares[i :: len(CA_POINTS)], self.curves, strict=True)
-            beyond = [np.interp(2 * ca - share / n, *curve) - np.interp(ca, *curve) for share, curve in of_repeats]
-            apsp.append((large + gained[i]) / n + sum(beyond) / len(beyond))
+        for ca, gained, share in zip(CA_POINTS, sent[::2], sent[1::2], strict=True):
+            beyond = np.interp([2 * ca - share / n, np.broadcast_to(ca, n.shape)], self.ca, self.solved)
+            apsp.append((large + gained) / n + beyond[0] - beyond[1])
         return _figures(lift / n, best / n, auroc, (large / n, small / n), apsp)
 
 
@@ -189,13 +199,14 @@ def _auroc_terms(ranking: Ranking, edge: BoolArray) -> tuple[BoolArray, FloatArr
     return edge, np.where(edge, won, 0), np.where(edge, 0, won)
 
 
-def _sent_terms(ranking: Ranking, added: IntArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+def _sent_terms(ranking: Ranking, added: IntArray) -> Iterator[FloatArray]:
     """Per CA: what sending that share adds to the solved queries, and how much of each query is sent."""
     n, block = len(added), ranking.block
     above, up_to = ranking.ends[:-1][block], ranking.ends[1:][block]
     for ca in CA_POINTS:
         sent = np.clip((ca * n - above) / (up_to - above), 0, 1)
-        yield added * sent, sent
+        yield added * sent
+        yield sent
 
 
 def curve_sums(

@@ -5,7 +5,7 @@ Every figure comes from sums over queries, so one product of draws and group sum
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.metrics.bootstrap import group_sums, interval, interval_where_defined, resample_sums
 from rsd_bench.metrics.escalation import PER, calls_saved, captured_share, escalated, usd_saved
 from rsd_bench.metrics.latency import unclocked_groups
-from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of, over_repeats
+from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of, over_repeats, rcs
 from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, label_oracle_choice, rcs_oracle_choice
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, tier_columns
 from rsd_bench.types import Interval, Scenario
@@ -128,6 +128,22 @@ def repeated_columns(
     yield from over_repeats(tier_columns(choice, tiers, mes, router_latency) for choice in choices)
 
 
+_OWN = ("solved", "on_small", "latency")  # of TERMS: what RCS needs and policies of the same queries do not share
+_N, _LARGE = TERMS.index("n"), TERMS.index("large_latency")
+
+
+def own_columns(columns: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Of `tier_columns` those that RCS needs and that policies of the same queries do not share."""
+    yield from (column for name, column in zip(TERMS, columns, strict=True) if name in _OWN)
+
+
+def own_rcs(own: FloatArray, router: FloatArray, scenario: Scenario) -> FloatArray:
+    """RCS from sums of `own_columns`, (..., 3), and of anybody's TERMS on the same queries, (..., 6)."""
+    n = router[..., _N]
+    solved, kept, waited = (own[..., k] / n for k in range(len(_OWN)))
+    return np.asarray(rcs(solved, kept, waited, router[..., _LARGE] / n, scenario))
+
+
 def decided_columns(
     choices: Sequence[IntArray],
     tiers: Tiers,
@@ -138,14 +154,15 @@ def decided_columns(
     """Per-query terms of every figure of decisions, one array a repeat, each the mean over repeats: for arguments that
     are already checked.
 
-    TERMS of the router, the best fixed policy and the oracle; then what is a mean over queries by itself.
+    TERMS of the router; of the best fixed policy and of the oracle what RCS needs beyond those; then what is a mean over
+    queries by itself.
     """
     straight = replace(tiers, cascade=False)
     fixed = np.full(len(tiers), best_fixed_tier(list(fixed_rows(straight, scenario).values())))
     competent = label_oracle_choice(tiers, scenario)
     yield from repeated_columns(choices, tiers, scenario.mes, router_latency)
-    yield from tier_columns(fixed, straight, scenario.mes)
-    yield from tier_columns(rcs_oracle_choice(tiers, scenario), tiers, scenario.mes)
+    yield from own_columns(tier_columns(fixed, straight, scenario.mes))
+    yield from own_columns(tier_columns(rcs_oracle_choice(tiers, scenario), tiers, scenario.mes))
     yield from over_repeats(_spared(choice, competent, tiers, costs) for choice in choices)
 
 
@@ -158,9 +175,10 @@ def _spared(choice: IntArray, competent: IntArray, tiers: Tiers, costs: FloatArr
 
 def decided_figures(sums: FloatArray, scenario: Scenario) -> dict[str, FloatArray]:
     """Figures from summed `decided_columns`, shape (..., columns) -> arrays of shape (...)."""
-    router, fixed, oracle, rest = np.split(sums, [len(TERMS) * k for k in (1, 2, 3)], axis=-1)
+    ends = [len(TERMS), len(TERMS) + len(_OWN), len(TERMS) + 2 * len(_OWN)]
+    router, fixed, oracle, rest = np.split(sums, ends, axis=-1)
     found = metrics_of(router, scenario)
-    best, most = (metrics_of(of, scenario)["rcs"] for of in (fixed, oracle))
+    best, most = (own_rcs(of, router, scenario) for of in (fixed, oracle))
     gain = found["rcs"] - best
     means = np.moveaxis(rest, -1, 0) / router[..., 0]
     names = list(TIER_RANGES)[-4:]
