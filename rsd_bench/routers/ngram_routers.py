@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from rsd_bench.features.blocks import Features
 from rsd_bench.metrics.arrays import FloatArray
@@ -34,7 +35,10 @@ class NgramGain:
 
     def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """From the rows of both."""
-        data = train.join(validation)
+        with threadpool_limits(1):  # vectors this short lose by threads, and by the second where a core is shared
+            return self._fit(train.join(validation))
+
+    def _fit(self, data: TrainingData) -> Self:
         self._rule = GainRule.of(data.tiers, data.scenario)
         self._words = NgramWeights.fit(data.features.ngrams)
         self._kernels = [LandmarkKernel.fit(data.features, name, self._seed) for name in self._blocks]

@@ -186,6 +186,17 @@ def test_landmarks_give_the_kernel_where_each_row_is_one(lite: tuple[Benchmark, 
     )
 
 
+def test_a_query_without_an_image_has_no_image_kernel(lite: tuple[Benchmark, Features]) -> None:
+    train = lite[1].take(np.arange(60))
+    there = np.arange(60) % 3 != 0
+    lacking = replace(train, present={"image": there})
+    kernel = LandmarkKernel.fit(lacking, "image", 0)
+    assert len(kernel.landmarks) == there.sum()
+    assert (kernel.between(lacking)[~there] == 0).all() and (kernel.between(lacking)[there] > 0).all()
+    none = replace(train, present={"image": np.zeros(60, np.bool_)})
+    assert LandmarkKernel.fit(none, "image", 0).map(none).shape == (60, 0)
+
+
 def test_words_and_encoders_learn_from_both(lite: tuple[Benchmark, Features]) -> None:
     """Half of the outcomes follow from a word, the others from the image: the sum knows more than the words alone."""
     n = 600
