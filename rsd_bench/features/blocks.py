@@ -138,7 +138,8 @@ class FeatureSpec:
                 return f"{kind} features of {theirs.name} ({theirs.revision[:19]}), not {mine.name}"
         if NGRAMS in blocks and self.ngrams != other.ngrams:
             return f"n-grams version {other.ngrams.version}" if other.ngrams else _LACKING[NGRAMS]
-        if (self.statistics, self.statistics_version) != (other.statistics, other.statistics_version):
+        mine, theirs = ((spec.statistics, spec.statistics_version) for spec in (self, other))
+        if "statistics" in blocks and mine != theirs:
             return f"statistics version {other.statistics_version}, not {self.statistics_version}"
         return None
 

@@ -121,7 +121,7 @@ def encode_dataset(
     columns: dict[Kind, dict[str, list[Keys]]] = {}
     for choice in filter(None, (image, text)):
         encoder = choice.load()
-        cache = VectorCache(out, encoder.spec)
+        cache = VectorCache(out, encoder.spec, choice.source)
         columns[choice.kind] = {shard: keys_of(shard, choice.kind) for shard in shards}
         _fill(cache, choice, encoder, plan(columns[choice.kind], cache.known, choice.kind, batch), engine)
         vectors[choice.kind], specs[choice.kind] = cache.known, encoder.spec

@@ -15,6 +15,7 @@ import numpy as np
 from rsd_bench.config import TAU_ALL_CLOUD
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.tiers import Tiers
+from rsd_bench.routers.saved_state import State
 from rsd_bench.types import Scenario
 
 
@@ -30,6 +31,17 @@ class GainRule:
     def of(cls, tiers: Tiers, scenario: Scenario) -> Self:
         """From the training rows."""
         return cls(scenario, tiers.advantage, tiers.paid.mean(axis=0) / tiers.latencies[:, -1].mean())
+
+    def state(self) -> State:
+        """What `of_state` makes it from again."""
+        scenario = {"name": self.scenario.name, **self.scenario.figures}
+        return State(scenario, {"advantage": self.advantage, "share_of_latency": self.share_of_latency})
+
+    @classmethod
+    def of_state(cls, state: State, tiers: int) -> Self:
+        """ValueError where the state is none of so many tiers."""
+        scenario = Scenario(**state.settings)
+        return cls(scenario, state.numbers("advantage", tiers), state.numbers("share_of_latency", tiers))
 
     @property
     def besides(self) -> FloatArray:

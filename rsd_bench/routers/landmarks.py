@@ -14,6 +14,7 @@ import numpy as np
 from rsd_bench.features.blocks import Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import Scaler
+from rsd_bench.routers.saved_state import State
 
 LANDMARKS = 500
 _LEAST = 1e-10  # eigenvalue of the landmarks' kernel, against the largest, below which it is rounding
@@ -38,6 +39,19 @@ class LandmarkKernel:
         values, vectors = np.linalg.eigh(_gaussian(landmarks, landmarks))
         kept = values > _LEAST * values.max(initial=0)
         return cls(name, scaler, landmarks, vectors[:, kept] / np.sqrt(values[kept]))
+
+    def state(self) -> State:
+        """What `of` makes it from again."""
+        scaler = {"mean": self.scaler.mean, "deviation": self.scaler.deviation}
+        return State({}, {**scaler, "landmarks": self.landmarks, "root": self.root})
+
+    @classmethod
+    def of(cls, state: State, name: str) -> Self:
+        """ValueError where the state is none."""
+        mean = state.numbers("mean", None)
+        scaler = Scaler(mean, state.numbers("deviation", len(mean), infinite=True))
+        landmarks = state.numbers("landmarks", None, len(mean))
+        return cls(name, scaler, landmarks, state.numbers("root", len(landmarks), None))
 
     @property
     def size(self) -> int:

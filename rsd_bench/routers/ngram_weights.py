@@ -10,6 +10,7 @@ from scipy import sparse
 
 from rsd_bench.config import NGRAM_BUCKETS
 from rsd_bench.metrics.arrays import FloatArray, IntArray
+from rsd_bench.routers.saved_state import State
 
 MIN_ROWS = 2  # an n-gram of a single row says nothing of another
 
@@ -27,6 +28,18 @@ class NgramWeights:
         rows_with = np.bincount(counts.indices, minlength=NGRAM_BUCKETS)
         kept = np.flatnonzero(rows_with >= MIN_ROWS)
         return cls(kept, np.log((1 + counts.shape[0]) / (1 + rows_with[kept])) + 1)
+
+    def state(self) -> State:
+        """What `of` makes it from again."""
+        return State({}, {"buckets": self.buckets, "idf": self.idf})
+
+    @classmethod
+    def of(cls, state: State) -> Self:
+        """ValueError where the state is none."""
+        buckets = state.integers("buckets", None, high=NGRAM_BUCKETS)
+        if (np.diff(buckets) <= 0).any():
+            raise ValueError("buckets do not rise")
+        return cls(buckets, state.numbers("idf", len(buckets)))
 
     def __call__(self, counts: Any) -> Any:
         """Weighted rows, CSR of float64, shape (n, d): of Euclidean length 1, or empty."""

@@ -33,7 +33,12 @@ class Entry:
     title: str
     make: Make
     blocks: tuple[str, ...] = BLOCKS
-    own: bool = False  # from a file of the user's
+    path: Path | None = None  # of the user's file that defines it
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a router of the user's."""
+        return self.path is not None
 
     def can_read(self, spec: FeatureSpec) -> bool:
         """Whether features of this spec have every block that it reads."""
@@ -127,7 +132,10 @@ def router_entry(name_or_file: str) -> Entry:
     if not callable(make):
         raise InputError.at(path, "defines no make_router(seed)", "see docs/routers.md")
     title = str(getattr(module, "TITLE", path.stem))
-    return Entry(path.name, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), own=True)
+    blocks = getattr(module, "BLOCKS", BLOCKS)
+    if not isinstance(blocks, tuple) or not set(blocks) <= {*BLOCKS, NGRAMS}:
+        raise InputError.at(path, "BLOCKS names no blocks", f"write a tuple of {', '.join((*BLOCKS, NGRAMS))}")
+    return Entry(path.name, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), blocks, path)
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,14 @@ class _OwnRouter:
         if not isinstance(tau, Real) or not 0 <= float(tau) <= TAU_ALL_CLOUD:
             raise InputError.at(self.path, f"threshold gives {tau!r:.80}", f"a number in [0, {TAU_ALL_CLOUD}]")
         return float(tau)
+
+    def save(self, folder: Path) -> None:
+        """What it learned, as files of its own."""
+        self._ask("save", folder)
+
+    def load(self, folder: Path) -> None:
+        """Become what was saved there."""
+        self._ask("load", folder)
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         method = getattr(self.router, name, None)
