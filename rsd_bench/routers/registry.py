@@ -165,6 +165,12 @@ class _OwnRouter:
             raise InputError.at(self.path, f"threshold gives {tau!r:.80}", f"a number in [0, {TAU_ALL_CLOUD}]")
         return float(tau)
 
+    def require(self, *names: str) -> None:
+        """InputError where it lacks one of these methods."""
+        for name in names:
+            if not callable(getattr(self.router, name, None)):
+                raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
+
     def save(self, folder: Path) -> None:
         """What it learned, as files of its own."""
         self._ask("save", folder)
@@ -174,10 +180,8 @@ class _OwnRouter:
         self._ask("load", folder)
 
     def _ask(self, name: str, *arguments: Any) -> Any:
-        method = getattr(self.router, name, None)
-        if not callable(method):
-            raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
-        return _run(self.path, name, method, *arguments)
+        self.require(name)
+        return _run(self.path, name, getattr(self.router, name), *arguments)
 
 
 def _run(path: Path, name: str, call: Callable[..., Any], *arguments: Any) -> Any:

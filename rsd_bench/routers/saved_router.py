@@ -89,7 +89,10 @@ def train_router(
     deciders = {}
     for one in wanted:
         data = track_data(benchmark, features, track, one)
-        router = entry.make(seed).fit(data.train, data.validation)
+        router: Any = entry.make(seed)
+        if entry.own:
+            router.require("save", "load")  # before it learns for hours
+        router.fit(data.train, data.validation)
         deciders[one.name] = Decider(router, one, router.threshold(data.validation))
     trained_on = {
         "dataset": f"{benchmark.manifest.name} {benchmark.manifest.version}",

@@ -69,10 +69,10 @@ from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.saved_router import read_saved
 saved = read_saved(Path({str(tmp_path / "a")!r}))
-features = read_features(open_benchmark({str(toy_dataset)!r}), Path({str(store)!r}))
+features = read_features(open_benchmark(Path({str(toy_dataset)!r})), Path({str(store)!r}))
 for scenario, decider in saved.deciders.items():
     print(scenario, decider.tau.hex(), saved.predict_p_edge(features, scenario).tobytes().hex())
-assert not {{"torch", "pickle5"}} & set(sys.modules)
+assert "torch" not in sys.modules
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
@@ -148,7 +148,7 @@ def test_images_in_every_form(toy_dataset: Path, store: Path, tiny_encoders: dic
     benchmark = open_benchmark(toy_dataset)
     options = {"scenario": "low_energy", "track": "in-domain"}
     train_router(tmp_path / "r", ROUTERS["image-logistic"], benchmark, read_features(benchmark, store), **options)
-    with pytest.raises(InputError, match="it is neither a folder nor a Hub id|cannot be loaded as image encoder"):
+    with pytest.raises(InputError, match=r"cannot be loaded as image encoder: .* -> name a local AutoModel folder"):
         rsd.load_router(tmp_path / "r")
     router = rsd.load_router(tmp_path / "r", image_encoder=str(tiny_encoders["image"]))
     data = png(3)
@@ -286,7 +286,8 @@ def test_a_router_of_ones_own_saves_itself_and_runs_only_where_it_is_trusted(
     options = ("--data", toy_dataset, "--features", store, "--out", tmp_path / "router")
     done = call_cli("router", "train", tmp_path / "mine.py", *options)
     assert done.returncode == 0, done.stderr
-    (tmp_path / "router" / "router.py").open("a").write(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    copy = tmp_path / "router" / "router.py"
+    copy.write_text(copy.read_text() + f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     with pytest.raises(InputError, match=r"router\.py: is code, which loading this router would run -> read router"):
         rsd.load_router(tmp_path / "router")
     assert not (tmp_path / "ran").exists()
