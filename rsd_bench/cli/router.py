@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, DryRun, Scenarios, only_shows, print_json, say, table
+from rsd_bench.cli.output import AsJson, Data, DryRun, Scenarios, only_shows, print_json, say, table
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
@@ -29,6 +29,7 @@ Seed = Annotated[
     int, typer.Option(min=0, help="Seed of the weights and of the order of the rows.", rich_help_panel=panels.TRAINING)
 ]
 Tracks = Annotated[list[str] | None, typer.Option("--track", help="May be repeated; default: every track.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Run the checkpoint's router.py: a router of somebody's own.")]
 Latency = Annotated[
     Path | None,
     typer.Option(
@@ -72,11 +73,14 @@ def list_routers(as_json: AsJson = False) -> None:
 
 @app.command()
 def train(
-    data: DataArgument = None,
+    router: Annotated[
+        str, typer.Argument(metavar="[NAME|FILE.py]", help="A router of `router list`, or your own file.")
+    ] = "reference",
+    data: Data = None,
     scenario: Annotated[
         str | None,
         typer.Option(
-            help="Its MES gives the labels, its weights tau; default: the first, of the presets fast_response."
+            help="Its MES gives the labels, its weights tau; default: each in one checkpoint, of `reference` the first."
         ),
     ] = None,
     scenarios: Scenarios = None,
@@ -96,7 +100,12 @@ def train(
     ] = "grid",
     as_json: AsJson = False,
 ) -> None:
-    """Train the reference router on one scenario and track; write weights, config, report and picture."""
+    """Train a router on a track and write the checkpoint that `load_router` reads; of `reference` with its report."""
+    if router != "reference":
+        if (epochs, without, threshold) != (50, None, "grid"):
+            raise typer.BadParameter("are of `reference` alone", param_hint="--epochs, --without, --threshold")
+        _train_other(router, data, scenarios, features, as_json, out=out, scenario=scenario, track=track, seed=seed)
+        return
     from rsd_bench.features.feature_table import BLOCKS
     from rsd_bench.routers.checkpoint import train_checkpoint
     from rsd_bench.routers.reference_training import THRESHOLDS, Settings
@@ -126,6 +135,37 @@ def train(
     say(f"router    {out}")
 
 
+def _train_other(
+    name: str, data: str | None, scenarios: Path | None, features: Path | None, as_json: bool, out: Path, **options: Any
+) -> None:
+    """Train a router other than the reference router."""
+    from rsd_bench.dataset.open import is_hub_id
+    from rsd_bench.features.vector_cache import encoder_folders
+    from rsd_bench.routers.registry import router_entry
+    from rsd_bench.routers.saved_router import train_router
+
+    if Path(name).is_dir() or is_hub_id(name):
+        raise typer.BadParameter(f"{name} is a dataset's place: --data {name}", param_hint="NAME|FILE.py")
+    entry = router_entry(name)
+    benchmark, read = open_all(data, features, scenarios)
+    encoders = {
+        kind: path
+        for kind, path in encoder_folders(features or benchmark.folder, read.spec.encoders).items()
+        if kind in entry.blocks
+    }
+    saved = train_router(out, entry, benchmark, read, encoders=encoders, **options)
+    taus = {scenario: decider.tau for scenario, decider in saved.deciders.items()}
+    if as_json:
+        print_json(
+            {"ok": True, "folder": str(out), "router": saved.name, "tau": taus, "trained_on": dict(saved.trained_on)}
+        )
+        return
+    for scenario, tau in taus.items():
+        say(f"tau       {scenario}: {tau:g}")
+    say(f"trained   {saved.name} on {saved.trained_on['track']}, {saved.trained_on['train_queries']} queries")
+    say(f"router    {out}")
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -146,6 +186,7 @@ def predict(
         list[str] | None, typer.Option(help="An author; may be repeated.", rich_help_panel=panels.AUTHORSHIP)
     ] = None,
     latency: Latency = None,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the test queries of each checkpoint's track and write one submission."""
@@ -154,7 +195,7 @@ def predict(
 
     benchmark, read = open_all(data, features, scenarios)
     declared = _declared(name, author or ["not stated"], latency, BLOCKS)
-    _say_submission(submit_checkpoints(out, checkpoints, benchmark, read, declared), as_json)
+    _say_submission(submit_checkpoints(out, checkpoints, benchmark, read, declared, trust=trust), as_json)
 
 
 @app.command()
@@ -218,6 +259,7 @@ def push(
     ] = None,
     board: Annotated[Path, typer.Option(help="With --slug: folder of the board.")] = Path("leaderboard"),
     private: Annotated[bool, typer.Option(help="Make a private repository, where there is none.")] = False,
+    trust: Trust = False,
     dry_run: DryRun = None,
     as_json: AsJson = False,
 ) -> None:
@@ -225,20 +267,29 @@ def push(
     from rsd_bench.dataset.open import is_hub_id
     from rsd_bench.hub.eval_results import eval_result_files, read_result
     from rsd_bench.hub.push import publish_model
-    from rsd_bench.routers.network import ReferenceRouter
+    from rsd_bench.routers.pipeline import open_checkpoint
+    from rsd_bench.routers.saved_router import SavedRouter, published_config
+    from rsd_bench.routers.saved_state import CONFIG
 
     if not is_hub_id(repo):
         raise typer.BadParameter(f"{repo!r} is not ORG/NAME", param_hint="REPO")
     if (slug is None) != (dataset is None) or (dataset and not is_hub_id(dataset)):
         raise typer.BadParameter("give --slug and --dataset ORG/NAME together", param_hint="--slug")
-    router = ReferenceRouter.from_pretrained(checkpoint)
-    results = eval_result_files(read_result(board, slug), dataset) if slug and dataset else {}
-    names = sorted({path.name for path in checkpoint.iterdir() if path.is_file()} | results.keys())
+    if not checkpoint.is_dir():
+        raise typer.BadParameter(f"{checkpoint} is no folder", param_hint="DIR")
+    router = open_checkpoint(checkpoint, trust)
+    what = router.name if isinstance(router, SavedRouter) else router.scenario["name"]
+    results: dict[str, bytes] = eval_result_files(read_result(board, slug), dataset) if slug and dataset else {}
+    names = sorted(
+        {str(path.relative_to(checkpoint)) for path in checkpoint.rglob("*") if path.is_file()} | results.keys()
+    )
     if not as_json:
-        say(f"router    {router.scenario['name']}, {router.trained_on.get('track')} -> {repo}")
+        say(f"router    {what}, {router.trained_on.get('track')} -> {repo}")
         say("\n".join(f"  send    {name}" for name in names))
     dry = only_shows(dry_run, as_json)
-    card, message = (checkpoint / "README.md").read_text("utf-8"), f"{router.scenario['name']} router"
+    card, message = (checkpoint / "README.md").read_text("utf-8"), f"{what} router"
+    if isinstance(router, SavedRouter):
+        results |= {CONFIG: published_config(checkpoint)}
     commit = None if dry else publish_model(checkpoint, repo, card, results, message=message, private=private)
     if as_json:
         print_json({"ok": True, "dry_run": dry, "commit": commit, "files": names})

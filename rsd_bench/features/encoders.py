@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,35 +22,18 @@ from PIL import Image
 from rsd_bench.config import ENCODER_PIXELS
 from rsd_bench.dataset.image_file import open_image
 from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.dataset.open import is_hub_id
+from rsd_bench.features.blocks import EncoderSpec as EncoderSpec
+from rsd_bench.features.blocks import Kind as Kind
 from rsd_bench.types import InputError
 
 Half = NDArray[np.float16]
-Kind = Literal["image", "text"]
 
 POOLING = {"image": "cls", "text": "mean"}
 MAX_TOKENS = 256
+_PROBE_S = 5.0  # a Hub that answers at all does so sooner
+_FETCH = "name a local AutoModel folder, or fetch it first where there is a network: hf download "
 _INSTALL = "install the encoders' libraries: pip install torch 'rsd-bench[router]'"
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """What a vector is: enough to make it again, and to refuse one that was made otherwise."""
-
-    kind: Kind
-    name: str  # Hub id, or what a local folder is called
-    revision: str  # sha256 of weights and config, from wherever they came
-    preprocessing: str  # sha256 of the image processor's or tokenizer's settings
-    pooling: str
-    dimension: int
-
-    @property
-    def key(self) -> str:
-        """Cache key: all but the name and the dimension, which follow from the rest."""
-        parts = [self.kind, self.revision, self.preprocessing, self.pooling]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Encoder:
@@ -119,7 +104,11 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         raise InputError.at(source, f"cannot be loaded: {error}", _INSTALL) from None
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     repo, _, revision = (source, "", "") if Path(source).is_dir() else source.partition("@")
-    at = {"revision": revision} if revision else {}
+    at: dict[str, Any] = {"revision": revision} if revision else {}
+    if Path(source).is_dir():
+        at["local_files_only"] = True
+    else:
+        _require_reachable(kind, source, repo, revision)
     loader = AutoImageProcessor if kind == "image" else AutoTokenizer
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -129,8 +118,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         folder = Path(repo) if Path(repo).is_dir() else Path(str(cached_file(repo, "config.json", **at))).parent
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        fix = "name a local AutoModel folder, or fetch it first where there is a network: hf download " + repo
-        raise InputError.at(source, f"cannot be loaded as {kind} encoder: {reason}", fix) from None
+        raise InputError.at(source, f"cannot be loaded as {kind} encoder: {reason}", _FETCH + repo) from None
     finally:
         logging.set_verbosity(level)
     lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))  # the pooler is never used
@@ -149,6 +137,28 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         dimension=int(model.config.hidden_size),
     )
     return Encoder(spec, model, preprocess)
+
+
+def _require_reachable(kind: Kind, source: str, repo: str, revision: str) -> None:
+    """InputError where an encoder is no folder, is not in the Hub's cache, and no Hub answers: each try would take
+    half a minute of retries."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    cached = is_hub_id(repo) and try_to_load_from_cache(repo, "config.json", revision=revision or None)
+    if constants.HF_HUB_OFFLINE or isinstance(cached, str):
+        return
+    if not is_hub_id(repo):
+        what = f"cannot be loaded as {kind} encoder: it is neither a folder nor a Hub id"
+        raise InputError.at(source, what, _FETCH + "org/name")
+    endpoint = urlsplit(constants.ENDPOINT)
+    if getproxies().get(endpoint.scheme):
+        return  # whether the Hub answers is the proxy's to say
+    try:
+        port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
+        socket.create_connection((endpoint.hostname or "", port), _PROBE_S).close()
+    except OSError as error:
+        what = f"cannot be loaded as {kind} encoder: {endpoint.hostname} cannot be reached ({error})"
+        raise InputError.at(source, what, _FETCH + repo) from None
 
 
 def _revision(folder: Path) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,34 @@ from rsd_bench.folders import clear_unfinished, write_file
 from rsd_bench.metrics.arrays import BoolArray
 from rsd_bench.types import InputError
 
+_FOUND_AT = "found-at.txt"
+
+
+def _folder(store: Path, spec: EncoderSpec) -> Path:
+    return store / "cache" / f"{spec.kind}-{spec.key}"
+
+
+def encoder_folders(store: Path, specs: Iterable[EncoderSpec]) -> dict[str, str]:
+    """Kind -> the folder that an encoder of the store's vectors was found at, of those that came from one."""
+    found = {}
+    for spec in specs:
+        with suppress(OSError, UnicodeDecodeError):
+            found[str(spec.kind)] = (_folder(store, spec) / _FOUND_AT).read_text("utf-8")
+    return found
+
 
 class VectorCache:
     """The vectors of one encoder. `known` maps a content hash to its vector, shape (dimension,)."""
 
-    def __init__(self, store: Path, spec: EncoderSpec) -> None:
-        self._folder = store / "cache" / f"{spec.kind}-{spec.key}"
+    def __init__(self, store: Path, spec: EncoderSpec, source: str = "") -> None:
+        """source: as the user named the encoder; where that is a folder, it is kept for `encoder_folders`."""
+        self._folder = _folder(store, spec)
         self._folder.mkdir(parents=True, exist_ok=True)
         clear_unfinished(self._folder)
         self._dimension = spec.dimension
         write_file(self._folder / "encoder.json", (json.dumps(spec.to_dict(), indent=1) + "\n").encode())
+        if source and Path(source).is_dir():
+            write_file(self._folder / _FOUND_AT, str(Path(source).resolve()).encode())
         self.known: dict[str, Half] = {}
         for path in sorted(self._folder.glob("*.parquet")):
             self.known |= self._read(path)

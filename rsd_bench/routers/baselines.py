@@ -11,10 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.features.blocks import BLOCKS, Features, FeatureSpec
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import routing_gain
+from rsd_bench.routers.classifier_state import classifier_of, classifier_state
 from rsd_bench.routers.interface import Inputs, Router, TrainingData
+from rsd_bench.routers.saved_state import State, joined
 from rsd_bench.routers.thresholds import grid_tau
 
 _EDGE = 1e-6  # a probability of exactly 0 or 1 claims more than any sample shows
@@ -49,6 +51,22 @@ class ScaledRouter(GridThreshold):
             held_out = self._inputs(validation.features)
             losses = [log_loss(model.predict_proba(held_out)[:, 1], validation) for model in fitted]
             self._model = fitted[int(np.argmin(losses))]
+        return self
+
+    def state(self) -> State:
+        if self._constant is not None:
+            return State({"constant": self._constant})
+        return joined({"constant": None}, inputs=self._inputs.state(), model=classifier_state(self._model))
+
+    def restore(self, state: State) -> Self:
+        self._constant = state.settings.get("constant")
+        if self._constant is None:
+            self._inputs = Inputs.of(state.part("inputs"))
+            if self._inputs.blocks != self._blocks:
+                raise ValueError("inputs name other blocks")
+            self._model = classifier_of(state.part("model"), len(self._inputs.scaler.mean))
+        elif self._constant not in (0, 1):
+            raise ValueError("its constant is no label")
         return self
 
     def predict_p_edge(self, features: Features) -> FloatArray:
@@ -113,6 +131,17 @@ class DomainConstant(GridThreshold):
         }
         return self
 
+    def state(self) -> State:
+        return State({"overall": self._overall, "share": self._share})
+
+    def restore(self, state: State) -> Self:
+        overall, share = state.settings.get("overall"), state.settings.get("share")
+        values = [overall, *share.values()] if isinstance(share, dict) else [None]
+        if share is None or not all(type(value) is float and 0 <= value <= 1 for value in values):
+            raise ValueError("shares are no probabilities")
+        self._overall, self._share = float(overall or 0), dict(share)
+        return self
+
     def predict_p_edge(self, features: Features) -> FloatArray:
         """P(edge competent), shape (n,)."""
         return np.array([self._share.get(domain, self._overall) for domain in features.domains])
@@ -131,13 +160,34 @@ class GainKernel(GridThreshold):
     def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """The ridge of lowest squared error on the validation rows."""
         self._inputs = {name: Inputs.fit(train.features, (name,)) for name in BLOCKS}
-        self._train = self._scaled(train.features)
+        self._seen, self._train = train.features, self._scaled(train.features)
         gain, held_out = (routing_gain(part.outcomes, part.scenario) for part in (train, validation))
         self._mean = float(gain.mean())
         kernel, cross = self._kernel(self._train), self._kernel(self._scaled(validation.features))
         fits = [np.linalg.solve(kernel + r * np.eye(len(kernel)), gain - self._mean) for r in self.RIDGES]
         errors = [float(np.mean((cross @ weights + self._mean - held_out) ** 2)) for weights in fits]
         self._weights = fits[int(np.argmin(errors))]
+        return self
+
+    def state(self) -> State:
+        seen = {f"seen.{name}": self._seen.blocks[name] for name in BLOCKS}
+        seen["seen.there"] = np.column_stack([self._seen.present[name] for name in BLOCKS])
+        own = State({}, {"weights": self._weights, "mean": np.array([self._mean]), **seen})
+        parts = joined({}, **{name: inputs.state() for name, inputs in self._inputs.items()})
+        return State(parts.settings, {**parts.arrays, **own.arrays})
+
+    def restore(self, state: State) -> Self:
+        self._inputs = {name: Inputs.of(state.part(name)) for name in BLOCKS}
+        self._weights = state.numbers("weights", None)
+        self._mean = float(state.numbers("mean", 1)[0])
+        n, blocks = len(self._weights), {}
+        for name, inputs in self._inputs.items():
+            columns = len(inputs.scaler.mean) - inputs.told
+            blocks[name] = state.numbers(f"seen.{name}", n, columns).astype(np.float32)
+        there = state.flags("seen.there", n, len(BLOCKS))
+        present = {name: there[:, i] for i, name in enumerate(BLOCKS)}
+        self._seen = Features(blocks, np.full(n, "", dtype=object), FeatureSpec(None, None), present)
+        self._train = self._scaled(self._seen)
         return self
 
     def _scaled(self, features: Features) -> dict[str, FloatArray]:

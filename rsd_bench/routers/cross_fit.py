@@ -8,22 +8,23 @@ instead of a fifth of them, which matters more than the model where a few hundre
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from rsd_bench.config import FOLDS
 from rsd_bench.dataset.splits import fold_of
-from rsd_bench.features.feature_table import Features
+from rsd_bench.features.blocks import Features
 from rsd_bench.metrics.arrays import FloatArray
-from rsd_bench.routers.interface import Router, TrainingData
+from rsd_bench.routers.interface import TrainingData
+from rsd_bench.routers.saved_state import State, joined
 from rsd_bench.routers.thresholds import grid_tau
 
 
 class CrossFitted:
     """Wraps any router; `seed` decides which groups share a fold."""
 
-    def __init__(self, make: Callable[[], Router], seed: int = 0, folds: int = FOLDS) -> None:
+    def __init__(self, make: Callable[[], Any], seed: int = 0, folds: int = FOLDS) -> None:
         self._make, self._seed, self._folds = make, seed, folds
 
     def fit(self, train: TrainingData, validation: TrainingData) -> Self:
@@ -40,6 +41,18 @@ class CrossFitted:
             out_of_fold[outside] = member.predict_p_edge(data.features.take(outside))
             self._members.append(member)
         self._tau = grid_tau(out_of_fold, data)
+        return self
+
+    def state(self) -> State:
+        members = {f"member-{i}": member.state() for i, member in enumerate(self._members)}
+        return joined({"members": len(members), "tau": self._tau}, **members)
+
+    def restore(self, state: State) -> Self:
+        count, tau = state.settings.get("members"), state.settings.get("tau")
+        if type(count) is not int or not 1 <= count <= self._folds or type(tau) is not float:
+            raise ValueError("says not how many members it has, or no tau")
+        self._members = [self._make().restore(state.part(f"member-{i}")) for i in range(count)]
+        self._tau = tau
         return self
 
     def predict_p_edge(self, features: Features) -> FloatArray:

@@ -11,11 +11,12 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.features.blocks import BLOCKS, Features
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.metrics.label import label
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.metrics.tiers import Tiers
+from rsd_bench.routers.saved_state import State
 from rsd_bench.types import Scenario
 
 
@@ -66,6 +67,16 @@ class TrainingData:
                 several, scores=scores, latencies=np.concatenate([several.latencies, other.tiers.latencies])
             )
         return TrainingData(self.features.join(other.features), outcomes, groups, self.scenario, several)
+
+
+class Saved(Protocol):
+    """A router that can be saved: `state` gives what `restore`, given the same settings of the registry, takes."""
+
+    def state(self) -> State: ...
+
+    def restore(self, state: State) -> Self:
+        """Become the router of this state. ValueError where it is none."""
+        ...
 
 
 class Router(Protocol):
@@ -127,6 +138,20 @@ class Inputs:
     blocks: tuple[str, ...]
     scaler: Scaler
     told: bool
+
+    def state(self) -> State:
+        """What `of` makes it from again."""
+        arrays = {"mean": self.scaler.mean, "deviation": self.scaler.deviation}
+        return State({"blocks": list(self.blocks), "told": self.told}, arrays)
+
+    @classmethod
+    def of(cls, state: State) -> Inputs:
+        """ValueError where the state is none."""
+        blocks, told = state.settings.get("blocks"), state.settings.get("told")
+        if not isinstance(blocks, list) or not blocks or not set(blocks) <= set(BLOCKS) or not isinstance(told, bool):
+            raise ValueError("inputs name no blocks")
+        mean = state.numbers("mean", None)
+        return cls(tuple(blocks), Scaler(mean, state.numbers("deviation", len(mean), infinite=True)), told)
 
     @classmethod
     def fit(cls, train: Features, blocks: tuple[str, ...] = BLOCKS) -> Inputs:

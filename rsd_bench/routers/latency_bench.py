@@ -24,7 +24,8 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.folders import write_file
 from rsd_bench.routers.network import ReferenceRouter
-from rsd_bench.routers.pipeline import RouterPipeline, load_router, statistics_of
+from rsd_bench.routers.pipeline import RouterPipeline, load_router, open_checkpoint, statistics_of
+from rsd_bench.routers.saved_router import SavedRouter
 from rsd_bench.types import InputError
 
 BATCHES = (1, 64)
@@ -76,6 +77,7 @@ def bench_pipeline(
     pipeline: RouterPipeline, images: list[bytes], questions: list[str], calls: int = CALLS
 ) -> dict[str, Timings]:
     """The same for each stage from bytes and text to a decision; queries are taken in turn."""
+    head = _reference(pipeline.router)
     stages: dict[str, Timings] = {}
     for size in BATCHES:
         turn = _Turn(images, questions, size)
@@ -83,11 +85,17 @@ def bench_pipeline(
             "image encoder": lambda turn=turn: pipeline.encode_images(turn()[0]),  # type: ignore[misc]
             "text encoder": lambda turn=turn: pipeline.encode_questions(turn()[1]),  # type: ignore[misc]
             "statistics": lambda turn=turn: statistics_of(*turn()),  # type: ignore[misc]
-            "all": lambda turn=turn: pipeline.router.predict_p_edge(pipeline.features(*turn())),  # type: ignore[misc]
+            "all": lambda turn=turn: head.predict_p_edge(pipeline.features(*turn())),  # type: ignore[misc]
         }
         for name, call in work.items():
             stages.setdefault(name, {})[size] = timed(call, calls if size == 1 else max(3, calls // 20), size)
-    return stages | {"head": bench_head(pipeline.router, calls)}
+    return stages | {"head": bench_head(head, calls)}
+
+
+def _reference(router: ReferenceRouter | SavedRouter) -> ReferenceRouter:
+    if isinstance(router, SavedRouter):
+        raise InputError.at(router.name, "is not timed by this command", "name a checkpoint of the reference router")
+    return router
 
 
 class _Turn:
@@ -160,7 +168,7 @@ def run_bench(
     if threads:
         torch.set_num_threads(threads)
     if data is None:
-        stages = {"head": bench_head(ReferenceRouter.from_pretrained(checkpoint), calls)}
+        stages = {"head": bench_head(_reference(open_checkpoint(checkpoint)), calls)}
     else:
         pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder)
         stages = bench_pipeline(pipeline, *_queries(dataset_folder(data)), calls=calls)

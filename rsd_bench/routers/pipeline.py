@@ -5,70 +5,102 @@ decision = router.route("photo.jpg", "How many chairs are there?")
 print(decision.model)  # edge or cloud
 
 As in a dataset's features, several images have the mean of their vectors and the statistics of the first; no image has
-neither.
+neither. Only what the router reads is made: one that reads words opens no image and loads neither encoder nor torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from rsd_bench.dataset.image_file import read_image_file
+from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, image_statistics, text_statistics
-from rsd_bench.features.encode import mean_vector
-from rsd_bench.features.encoders import Encoder, Half, load_encoder
-from rsd_bench.features.feature_table import Features, FeatureSpec
-from rsd_bench.features.statistics import statistics_matrix
+from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features, FeatureSpec, NgramSpec
+from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
-from rsd_bench.routers.network import ReferenceRouter
-from rsd_bench.types import InputError
+from rsd_bench.metrics.tiers import decide_tiers
+from rsd_bench.routers.query_images import image_bytes
+from rsd_bench.routers.saved_router import Decider, SavedRouter, is_saved, read_saved
+from rsd_bench.routers.saved_state import CONFIG, WEIGHTS, read_settings
+from rsd_bench.types import InputError, Scenario
+
+if TYPE_CHECKING:
+    from rsd_bench.features.encoders import Encoder, Half
+    from rsd_bench.routers.network import ReferenceRouter
 
 #: The images of a query: one, as its encoded bytes; several; or none.
 Images = bytes | Sequence[bytes] | None
 
+BATCH = 64
+TOP_WORDS = 10
 _NO_IMAGE: dict[str, float] = dict.fromkeys(IMAGE_NUMBERS, np.nan)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Who answers: `edge` where p_edge >= tau, else `cloud`."""
+    """Who answers: `edge` where p_edge >= tau, else `cloud`; of more than two tiers `edge` is the cheapest.
+
+    tier: 0 (the cheapest) ... K - 1. expected_gain: points of RCS that the edge is expected to gain against the best of
+    the others on this query, from routers that decide by it. words: with `explain`, the n-grams that moved the decision
+    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits.
+    """
 
     model: Literal["edge", "cloud"]
     p_edge: float
     tau: float
+    tier: int = 0
+    scenario: str = ""
+    expected_gain: float | None = None
+    words: tuple[tuple[str, float], ...] = ()
 
 
 class RouterPipeline:
-    """A reference router with the encoders it was trained on."""
+    """A router with the encoders that its features come from; those that it does not read are left out."""
 
-    def __init__(self, router: ReferenceRouter, image_encoder: Encoder, text_encoder: Encoder) -> None:
-        spec = FeatureSpec(image_encoder.spec, text_encoder.spec)
-        if difference := router.spec.difference(spec):
+    def __init__(
+        self,
+        router: ReferenceRouter | SavedRouter,
+        image_encoder: Encoder | None = None,
+        text_encoder: Encoder | None = None,
+    ) -> None:
+        self.blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
+        image, text = (encoder.spec if encoder else None for encoder in (image_encoder, text_encoder))
+        self.spec = FeatureSpec(image, text, ngrams=NgramSpec() if NGRAMS in self.blocks else None)
+        if difference := router.spec.difference(self.spec, self.blocks):
             raise InputError.at(
                 "encoders", f"do not fit this router: {difference}", "name the encoders it was trained on"
             )
-        self.router, self.spec = router, spec
+        self.router = router
+        self.deciders = deciders_of(router)
         self._image, self._text = image_encoder, text_encoder
 
     def features(self, images: Sequence[Images], questions: Sequence[str]) -> Features:
         """Features of n queries as the router was trained on them. ValueError for bytes that are no image."""
         each = [_several(item) for item in images]
-        statistics, has_image = statistics_of(images, questions)
-        blocks = {
-            "image": self._image_vectors(each),
-            "text": self.encode_questions(questions).astype(np.float32),
-            "statistics": statistics.astype(np.float32),
-        }
+        blocks: dict[str, Any] = {}
+        has_image = np.array([bool(several) for several in each], np.bool_)
+        if "image" in self.blocks:
+            blocks["image"] = self._image_vectors(each)
+        if "text" in self.blocks:
+            blocks["text"] = self.encode_questions(questions).astype(np.float32)
+        if "statistics" in self.blocks:
+            blocks["statistics"] = statistics_of(images, questions)[0].astype(np.float32)
+        if NGRAMS in self.blocks:
+            from rsd_bench.features.ngrams import count_ngrams  # scipy is wanted only here
+
+            blocks[NGRAMS] = count_ngrams(questions)
         return Features(blocks, np.full(len(each), "", dtype=object), self.spec, {"image": has_image})
 
     def _image_vectors(self, each: Sequence[Sequence[bytes]]) -> NDArray[np.float32]:
         """A vector a query, shape (n, d); 0 for one without an image."""
+        from rsd_bench.features.encode import mean_vector
+
+        assert self.spec.image
         found = np.zeros((len(each), self.spec.image.dimension), np.float32)
         if flat := [data for images in each for data in images]:
             vectors = iter(self.encode_images(flat))
@@ -79,32 +111,83 @@ class RouterPipeline:
 
     def encode_images(self, images: Sequence[bytes]) -> Half:
         """float16, shape (n, d)."""
-        return self._image.encode(images)
+        return _loaded(self._image, "image").encode(images)
 
     def encode_questions(self, questions: Sequence[str]) -> Half:
         """float16, shape (n, d)."""
-        return self._text.encode(questions)
+        return _loaded(self._text, "text").encode(questions)
 
-    def route(self, image: Any, question: str) -> Decision:
-        """Decide one query. image: a path or the encoded bytes, a list of them, or None where it has no image.
+    def route(
+        self, image: Any, question: str, tau: float | None = None, scenario: str | None = None, explain: bool = False
+    ) -> Decision:
+        """Decide one query.
 
-        InputError where one cannot be read.
+        image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W, 3), a list of these, or None where
+        it has none. tau: in place of the router's own. scenario: one of the checkpoint's; default: its first.
+        InputError where an image cannot be read, ValueError for another argument that is wrong.
         """
-        images = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
-        where = next((one for one in images if isinstance(one, (str, Path))), "image")
+        return self.route_many([image], [question], tau, scenario, explain)[0]
+
+    def route_many(
+        self,
+        images: Sequence[Any],
+        questions: Sequence[str],
+        tau: float | None = None,
+        scenario: str | None = None,
+        explain: bool = False,
+        batch: int = BATCH,
+    ) -> list[Decision]:
+        """Decide n queries, `batch` at a time. Arguments and errors as `route`, whose image each of `images` is."""
+        decider = self._decider(scenario)
+        if len(images) != len(questions):
+            raise ValueError(f"questions: has {len(questions)} where images has {len(images)}; give None for no image")
+        for question in questions:
+            if not isinstance(question, str):
+                raise ValueError(f"question: must be a text, not {type(question).__name__}")
+        limit = None if tau is None else float(arrays.thresholds(tau, "tau")[0])
+        found: list[Decision] = []
+        for start in range(0, len(questions), batch):
+            rows = slice(start, start + batch)
+            found += self._decide(decider, images[rows], questions[rows], limit, explain)
+        return found
+
+    def _decider(self, scenario: str | None) -> Decider:
+        if scenario is None:
+            return next(iter(self.deciders.values()))
+        if scenario not in self.deciders:
+            raise ValueError(f"scenario: this router was trained for {', '.join(self.deciders)}, not {scenario!r:.80}")
+        return self.deciders[scenario]
+
+    def _decide(
+        self, decider: Decider, images: Sequence[Any], questions: Sequence[str], limit: float | None, explain: bool
+    ) -> list[Decision]:
+        """The decisions of one batch."""
+        opens = {"image", "statistics"} & set(self.blocks)
+        read = [image_bytes(image) if opens else [] for image in images]
         try:
-            data = []
-            for one in images:
-                where = one if isinstance(one, (str, Path)) else "image"
-                data.append(one if isinstance(one, bytes) else read_image_file(Path(one)))
-            p = float(self.router.predict_p_edge(self.features([data], [question]))[0])
-        except OSError as error:
-            raise InputError.at(where, error.strerror or "cannot be read", "name a readable image file") from None
+            features = self.features(read, questions)
+        except InputError:
+            raise
         except ValueError as error:
-            if isinstance(error, InputError):
-                raise
+            where = next((str(image) for image in images if isinstance(image, (str, Path))), "image")
             raise InputError.at(where, str(error), "give an image that opens") from None
-        return Decision("edge" if p >= self.router.tau else "cloud", p, self.router.tau)
+        router, tau = decider.router, decider.tau if limit is None else limit
+        p = router.predict_p_edge(features)
+        tiers = np.where(p >= tau, 0, 1)
+        if getattr(router, "tiers", 2) > 2:
+            tiers = decide_tiers(router.predict_p_tiers(features), router.tier_thresholds() if limit is None else limit)
+        gains = router.expected_gain(features).tolist() if hasattr(router, "expected_gain") else [None] * len(p)
+        words = [router.words(question) if explain and hasattr(router, "words") else () for question in questions]
+        return [
+            Decision("cloud" if tier else "edge", value, tau, tier, decider.scenario.name, gain, tuple(top[:TOP_WORDS]))
+            for value, tier, gain, top in zip(p.tolist(), tiers.tolist(), gains, words, strict=True)
+        ]
+
+
+def _loaded(encoder: Encoder | None, kind: str) -> Encoder:
+    if encoder is None:
+        raise InputError.at("encoders", f"has no {kind} encoder", "this router reads none")
+    return encoder
 
 
 def _several(images: Images) -> Sequence[bytes]:
@@ -113,6 +196,10 @@ def _several(images: Images) -> Sequence[bytes]:
 
 def statistics_of(images: Sequence[Images], questions: Sequence[str]) -> tuple[FloatArray, BoolArray]:
     """v_stat of n queries, shape (n, d), and which have an image, (n,). ValueError for bytes that are no image."""
+    import pyarrow as pa
+
+    from rsd_bench.features.statistics import statistics_matrix
+
     rows = []
     for given, question in zip(images, questions, strict=True):
         first = next(iter(_several(given)), None)
@@ -121,17 +208,69 @@ def statistics_of(images: Sequence[Images], questions: Sequence[str]) -> tuple[F
 
 
 def load_router(
-    checkpoint: str | Path, *, image_encoder: str | None = None, text_encoder: str | None = None
+    checkpoint: str | Path, *, image_encoder: str | None = None, text_encoder: str | None = None, trust: bool = False
 ) -> RouterPipeline:
     """A trained router, ready for images and questions.
 
-    checkpoint: folder or Hub id. The encoders are those it was trained on, by their Hub ids; name others (a local
-    folder of the same weights) where they lie elsewhere. InputError where one is missing or is not the same.
+    checkpoint: folder or Hub id. The encoders that it reads are those it was trained on: at the path that they were
+    found at, else by their Hub ids; name others (a local folder of the same weights) where they lie elsewhere.
+    trust: run the file of a router of somebody's own. InputError where something is missing or is not the same.
     """
-    router = ReferenceRouter.from_pretrained(checkpoint)
+    router = open_checkpoint(checkpoint, trust)
+    blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
+    found_at = router.encoders if isinstance(router, SavedRouter) else {}
     named = {"image": image_encoder, "text": text_encoder}
-    loaded = {}
-    for kind in ("image", "text"):
-        spec = getattr(router.spec, kind)
-        loaded[kind] = load_encoder(spec.kind, named[kind] or spec.name, name=spec.name, pooling=spec.pooling)
-    return RouterPipeline(router, loaded["image"], loaded["text"])
+    loaded: dict[str, Encoder] = {}
+    for spec in router.spec.encoders:
+        if spec.kind in blocks:
+            from rsd_bench.features.encoders import load_encoder  # transformers and torch are wanted only here
+
+            path = found_at.get(spec.kind, "")
+            source = named[spec.kind] or (path if path and Path(path).is_dir() else spec.name)
+            loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
+    return RouterPipeline(router, loaded.get("image"), loaded.get("text"))
+
+
+def deciders_of(router: ReferenceRouter | SavedRouter) -> Mapping[str, Decider]:
+    """What decides under each scenario that a router was trained for."""
+    if isinstance(router, SavedRouter):
+        return router.deciders
+    scenario = Scenario(**router.scenario)
+    return {scenario.name: Decider(router, scenario, router.tau)}
+
+
+def p_of(router: ReferenceRouter | SavedRouter, features: Features, scenario: str) -> FloatArray:
+    """P(edge competent), shape (n,). InputError where the features are of another spec."""
+    if isinstance(router, SavedRouter):
+        return router.predict_p_edge(features, scenario)
+    return router.predict_p_edge(features)
+
+
+def open_checkpoint(checkpoint: str | Path, trust: bool = False) -> ReferenceRouter | SavedRouter:
+    """The router of a checkpoint folder or Hub id, without its encoders. InputError where there is none."""
+    folder = Path(checkpoint)
+    if not folder.is_dir():
+        if not is_hub_id(str(checkpoint)):
+            fix = "name a checkpoint folder, or org/name"
+            raise InputError.at(checkpoint, "is neither a folder nor a Hub id", fix)
+        folder = _fetched(str(checkpoint))
+    try:
+        saved = is_saved(read_settings(folder / CONFIG))
+    except (OSError, ValueError):
+        saved = (folder / WEIGHTS).is_file()  # else the reference router says what is wrong
+    if saved:
+        return read_saved(folder, trust)
+    from rsd_bench.routers.network import ReferenceRouter
+
+    return ReferenceRouter.from_pretrained(checkpoint)
+
+
+def _fetched(repo: str) -> Path:
+    """The folder in the Hub's cache of a model repository."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repo))
+    except (OSError, ValueError) as error:  # the Hub's errors are of these, and so are those of the network
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError.at(repo, f"cannot be fetched: {reason}", "check the name, or go online") from None

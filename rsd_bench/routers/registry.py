@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.config import TAU_ALL_CLOUD
-from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features, FeatureSpec
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers import baselines
 from rsd_bench.routers.baselines import ScaledRouter
@@ -33,13 +33,35 @@ class Entry:
     title: str
     make: Make
     blocks: tuple[str, ...] = BLOCKS
-    own: bool = False  # from a file of the user's
+    path: Path | None = None  # of the user's file that defines it
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a router of the user's."""
+        return self.path is not None
+
+    def can_read(self, spec: FeatureSpec) -> bool:
+        """Whether features of this spec have every block that it reads."""
+        there = {*spec.dimensions, *((NGRAMS,) if spec.ngrams else ())}
+        return there.issuperset(self.blocks)
 
 
 def _reference(seed: int) -> Router:
     from rsd_bench.routers.reference_training import ReferenceBaseline  # torch is wanted only here
 
     return ReferenceBaseline(seed=seed)
+
+
+def _ngram_gain(seed: int, encoders: tuple[str, ...] = ()) -> Router:
+    from rsd_bench.routers.ngram_routers import NgramGain  # scipy is wanted only here
+
+    return NgramGain(seed, encoders)
+
+
+def _ngram_logistic(seed: int) -> Router:
+    from rsd_bench.routers.ngram_routers import NgramLogistic
+
+    return NgramLogistic()
 
 
 def _scaled(candidates: Callable[[int, int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
@@ -66,6 +88,14 @@ ROUTERS: dict[str, Entry] = {
             "Routing-gain kernel, cross-fitted",
             _cross_fitted(lambda seed: baselines.GainKernel()),
         ),
+        Entry("ngram-gain", "Routing gain from the words", _ngram_gain, (NGRAMS,)),
+        Entry(
+            "ngram+encoders",
+            "Routing gain from the words and encoder vectors",
+            lambda seed: _ngram_gain(seed, ("image", "text")),
+            (NGRAMS, "image", "text"),
+        ),
+        Entry("ngram-logistic", "Logistic regression, words only", _ngram_logistic, (NGRAMS,)),
         Entry("logistic-cross-fitted", "Logistic regression, cross-fitted", _cross_fitted(_LOGISTIC)),
         Entry("logistic", "Logistic regression", _LOGISTIC),
         *(_logistic_of(block) for block in ("text", "image", "statistics")),
@@ -102,7 +132,10 @@ def router_entry(name_or_file: str) -> Entry:
     if not callable(make):
         raise InputError.at(path, "defines no make_router(seed)", "see docs/routers.md")
     title = str(getattr(module, "TITLE", path.stem))
-    return Entry(path.name, title, lambda seed: _own(path, _run(path, "make_router", make, seed)), own=True)
+    blocks = getattr(module, "BLOCKS", BLOCKS)
+    if not isinstance(blocks, tuple) or not set(blocks) <= {*BLOCKS, NGRAMS}:
+        raise InputError.at(path, "BLOCKS names no blocks", f"write a tuple of {', '.join((*BLOCKS, NGRAMS))}")
+    return Entry(path.name, title, lambda seed: _own(path, _run(path, "make_router", make, seed)), blocks, path)
 
 
 def _own(path: Path, router: Any) -> Router:
@@ -140,11 +173,23 @@ class _OwnRouter:
             raise InputError.at(self.path, f"threshold gives {tau!r:.80}", f"a number in [0, {TAU_ALL_CLOUD}]")
         return float(tau)
 
+    def require(self, *names: str) -> None:
+        """InputError where it lacks one of these methods."""
+        for name in names:
+            if not callable(getattr(self.router, name, None)):
+                raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
+
+    def save(self, folder: Path) -> None:
+        """What it learned, as files of its own."""
+        self._ask("save", folder)
+
+    def load(self, folder: Path) -> None:
+        """Become what was saved there."""
+        self._ask("load", folder)
+
     def _ask(self, name: str, *arguments: Any) -> Any:
-        method = getattr(self.router, name, None)
-        if not callable(method):
-            raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
-        return _run(self.path, name, method, *arguments)
+        self.require(name)
+        return _run(self.path, name, getattr(self.router, name), *arguments)
 
 
 @dataclass(frozen=True)

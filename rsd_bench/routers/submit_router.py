@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers.pipeline import deciders_of, open_checkpoint, p_of
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.track_training import TrainedPredictions, train_and_predict
 from rsd_bench.submission.canonical_form import prediction_rows
@@ -47,7 +48,7 @@ def submit_trained(
         declared,
         name=declared.name or entry.title,
         authors=declared.authors or (("not stated",) if entry.own else ("rsd_bench",)),
-        description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}",
+        description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.described}",
     )
     return _written(folder, trained, benchmark, whole)
 
@@ -58,41 +59,45 @@ def submit_checkpoints(
     benchmark: Benchmark,
     features: Features,
     declared: Declaration,
+    *,
+    trust: bool = False,
 ) -> Path:
     """Predict the test part of the track of each checkpoint and write one submission.
 
     InputError where two checkpoints answer the same track and scenario, a track lacks a scenario, a checkpoint was
     trained on another dataset, or its track is cross-fitted: one router cannot decide queries that it learned from.
     """
-    from rsd_bench.routers.network import ReferenceRouter  # torch is wanted only here
-
     said: dict[tuple[str, str], TrainedPredictions] = {}
     seen: dict[tuple[str, str], Path] = {}
     for path in checkpoints:
-        router = ReferenceRouter.from_pretrained(path)
-        track, scenario = router.trained_on.get("track"), router.scenario["name"]
-        known = set(router.trained_on.get("manifests", ()))
-        if known.isdisjoint(benchmark.accepted_manifests):
-            what = f"was trained on another dataset ({', '.join(sha[:12] for sha in sorted(known)) or 'not stated'})"
+        router = open_checkpoint(path, trust)
+        track = router.trained_on.get("track")
+        manifests = set(router.trained_on.get("manifests", ()))
+        if manifests.isdisjoint(benchmark.accepted_manifests):
+            what = (
+                f"was trained on another dataset ({', '.join(sha[:12] for sha in sorted(manifests)) or 'not stated'})"
+            )
             raise InputError.at(path, what, "its test queries may be training queries there; train it on this dataset")
         if track not in benchmark.tracks:
             raise InputError.at(path, f"was trained on track {track!r}, which this dataset lacks", "train it again")
         if benchmark.track(track).cross_fitted:
             what = f"was trained on {track!r}, which is cross-fitted: a router for each fold decides it"
-            raise InputError.at(path, what, "train them: rsd-bench router submit reference")
-        if scenario not in benchmark.scenarios:
-            fix = (
-                f"train it for {', '.join(benchmark.scenarios)}, or give the file that it was trained with: --scenarios"
-            )
-            raise InputError.at(path, f"was trained for {scenario!r}, which is none of the scenarios", fix)
-        if asdict(benchmark.scenarios[scenario]) != router.scenario:
-            raise InputError.at(path, f"was trained for a scenario {scenario!r} of other figures", "train it again")
-        if (track, scenario) in seen:
-            where = f"{path} and {seen[track, scenario]}"
-            raise InputError.at(where, f"both answer {track}, {scenario}", "name one of them")
-        seen[track, scenario] = path
-        p = router.predict_p_edge(features.take(benchmark.rows(track, "test")))
-        said[track, scenario] = TrainedPredictions((0,), p[None, :, None], np.full((1, 1, 1), router.tau))
+            raise InputError.at(path, what, "train them: rsd-bench router submit NAME")
+        rows = benchmark.rows(track, "test")
+        for scenario, decider in deciders_of(router).items():
+            if scenario not in benchmark.scenarios:
+                known = ", ".join(benchmark.scenarios)
+                fix = f"train it for {known}, or give the file that it was trained with: --scenarios"
+                raise InputError.at(path, f"was trained for {scenario!r}, which is none of the scenarios", fix)
+            if benchmark.scenarios[scenario] != decider.scenario:
+                what = f"was trained for a scenario {scenario!r} of other figures"
+                raise InputError.at(path, what, "train it again")
+            if (track, scenario) in seen:
+                where = f"{path} and {seen[track, scenario]}"
+                raise InputError.at(where, f"both answer {track}, {scenario}", "name one of them")
+            seen[track, scenario] = path
+            p = p_of(router, features.take(rows), scenario)
+            said[track, scenario] = TrainedPredictions((0,), p[None, :, None], np.full((1, 1, 1), decider.tau))
     return _written(folder, said, benchmark, declared)
 
 

@@ -97,7 +97,7 @@ def test_absent_is_null_on_disk_and_zero_in_memory(mixed: Path, store: Path, fea
     assert (statistics[~has_image][:, OF_IMAGE] == 0).all()
     assert (statistics[has_image][:, STATISTIC_NAMES.index("width")] > 0).all()
     assert (statistics[:, STATISTIC_NAMES.index("words")] > 0).all()
-    assert all(np.isfinite(block).all() for block in features.blocks.values())
+    assert np.isfinite(features.matrix()).all()
 
 
 def test_several_images_have_the_mean_of_their_vectors(
@@ -184,7 +184,7 @@ def test_every_router_learns_and_decides_on_mixed_modalities(
     assert np.isfinite(p).all() and 0 <= p.min() <= p.max() <= 1
     whole = replace(validation.features, present={})  # as if each had an image, a black one
     absent = ~validation.features.present["image"]
-    if "image" in ROUTERS[name].blocks:
+    if "image" in ROUTERS[name].blocks and name != "ngram+encoders":  # to which black is as far from all as absent
         assert (router.predict_p_edge(whole)[absent] != p[absent]).any()
 
 

@@ -1,0 +1,70 @@
+"""Cost of a router of words: `python benchmarks/ngrams.py`. Training, one decision, a fresh process that loads it.
+
+Synthetic questions of about 36 tokens (72 n-grams), words drawn as words fall (Zipf) from 30,000, so that the kernel is
+as full as that of English; what the tiers solve depends on some of the words. Each training runs in a process of its
+own, whose peak resident memory is told; decisions and loading on one core. Two to three minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from rsd_bench.config import SCENARIOS
+from rsd_bench.features.blocks import Features, FeatureSpec, NgramSpec
+from rsd_bench.features.ngrams import count_ngrams
+from rsd_bench.metrics.routing import Outcomes
+from rsd_bench.routers.interface import TrainingData
+from rsd_bench.routers.ngram_routers import NgramGain
+
+ROWS, WORDS, TOKENS, CALLS = (3_000, 100_000), 30_000, 36, 500
+
+
+def questions(n: int) -> tuple[list[str], np.ndarray]:
+    """n questions, and how hard each is."""
+    rng = np.random.default_rng(0)
+    chance = 1 / np.arange(1, WORDS + 1)
+    words = rng.choice(WORDS, (n, TOKENS), p=chance / chance.sum())
+    hardness = rng.normal(size=WORDS)[words].mean(axis=1)
+    return [" ".join(f"w{word}" for word in row) for row in words], hardness
+
+
+def data(n: int) -> TrainingData:
+    asked, hard = questions(n)
+    rng = np.random.default_rng(1)
+    large, small = (np.where(rng.normal(0, 0.3, n) + lead > hard, 9.0, 2.0) for lead in (0.2, 0.0))
+    features = Features(
+        {"ngrams": count_ngrams(asked)}, np.full(n, "", dtype=object), FeatureSpec(None, None, ngrams=NgramSpec())
+    )
+    groups = np.array([f"g{i // 2}" for i in range(n)], dtype=object)
+    return TrainingData(features, Outcomes.of(small, large), groups, SCENARIOS["fast_response"])
+
+
+def train(n: int) -> None:
+    """Print what one training costs."""
+    whole = data(n)
+    start = time.perf_counter()
+    part = 4 * n // 5
+    NgramGain().fit(whole.take(np.arange(part)), whole.take(np.arange(part, n)))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"train {n:,} rows: {seconds:.1f} s, peak memory {peak:,.0f} MiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", type=int, metavar="ROWS", help="only this training, in this process")
+    if rows := parser.parse_args().train:
+        train(rows)
+        return
+    for n in ROWS:
+        subprocess.run([sys.executable, __file__, "--train", str(n)], check=True)
+
+
+if __name__ == "__main__":
+    main()
