@@ -21,7 +21,6 @@ class Parameters(griffe.Extension):
     def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
         _set_off(cls, list(cls.members))
 
-
     def on_attribute(self, *, attr: griffe.Attribute, **kwargs: Any) -> None:
         if attr.docstring is None and attr.lineno is not None and isinstance(attr.parent, griffe.Module):
             above = attr.parent.lines[: attr.lineno - 1]

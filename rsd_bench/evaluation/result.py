@@ -137,6 +137,10 @@ class EvalScore:
 class Result:
     """Scores of a submission, one EvalScore per track and scenario that it enters.
 
+    slug, name: of the submission. dataset: name, version and hash of what it was scored on. latency_basis: where the
+    seconds come from (a profile, or a measurement). router_latency: what was declared, in seconds. bootstrap: how
+    intervals were made. scores: by track and scenario; the MES they are scored at is in [0, 10]. metrics_version,
+    package_version: of the package that scored it.
     scenarios: what the names of the scenarios stand for, None where they are the presets.
     """
 

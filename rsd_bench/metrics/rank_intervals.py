@@ -53,6 +53,7 @@ def rank_intervals(
     """Lift, skill, AUROC, and APSP at CA 0.5, 0.8 and 0.9 with its gain over random mixing, with 95 % intervals.
 
     Arguments as `lift`; groups: shape (n,), ids of queries that are resampled together; None makes each query its own.
+    n_boot: resamples. seed: of the bootstrap.
     A figure that does not exist is NaN (AUROC of one label, skill where no order gains), its bounds too; bounds alone
     are NaN where more than 1 % of the resamples lack it. Raises ValueError naming the argument.
     Source: rsd_bench metrics version 2.

@@ -125,8 +125,9 @@ def load_router(
 ) -> RouterPipeline:
     """A trained router, ready for images and questions.
 
-    checkpoint: folder or Hub id. The encoders are those it was trained on, by their Hub ids; name others (a local
-    folder of the same weights) where they lie elsewhere. InputError where one is missing or is not the same.
+    checkpoint: folder or Hub id. image_encoder, text_encoder: None for those that it was trained on, by their Hub ids;
+    a local folder of the same weights where they lie elsewhere. Raises InputError where one is missing or is not the
+    same.
     """
     router = ReferenceRouter.from_pretrained(checkpoint)
     named = {"image": image_encoder, "text": text_encoder}
