@@ -105,9 +105,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def load_scenarios(path: str | Path | None = None) -> Mapping[str, Scenario]:
-    """Scenarios of a TOML file (default: the shipped presets) by name: a table each of mes, alpha, beta and gamma.
+    """Scenarios of a TOML file by name: a table each of mes, alpha, beta and gamma.
 
-    They keep its order. InputError listing every problem, each with the file and the scenario.
+    path: the file; None: the shipped presets. They keep its order. Raises InputError listing every problem, each with
+    the file and the scenario.
     """
     path = PRESETS / "scenarios.toml" if path is None else Path(path)
     return scenarios_of(read_toml(path).items(), path)

@@ -21,6 +21,7 @@ METRIC_TITLES = {"rcs": "RCS", "apsp": "APSP", "ca": "CA", "ail": "AIL, seconds"
 class Scenario:
     """What a user asks of a router: the Minimal Expectation Score and the weights of RCS.
 
+    name: what tables call it.
     mes: judge score in [0, 10] that satisfies the user.
     alpha, beta, gamma: weights (>= 0, sum 1) of solved queries (APSP), of queries kept on the edge (CA) and of
         latency saved against all-large. Raises ValueError when a number is out of range.
@@ -95,6 +96,8 @@ class Interval:
 class Comparison:
     """Paired difference a - b of two routings of the same queries, one Interval per metric.
 
+    n: queries, in n_groups groups. n_boot, seed: of the bootstrap. a, b: the scores of each routing. apsp, mean_score,
+    ca, rcs: their differences; ail: in seconds.
     `difference`, `low` and `high` are those of RCS; `separable` says whether its interval leaves out 0.
     """
 

@@ -52,10 +52,12 @@ def evaluate(
     n_boot: int = N_BOOT,
     seed: int = 0,
 ) -> Result:
-    """Score a submission folder on a dataset (folder, Hub id, or nothing for the embedded rsd-open lite).
+    """Score a submission on a dataset.
 
+    submission_dir: its folder. data: a dataset folder, a Hub id, or None for the embedded rsd-open lite.
     scenarios: a TOML file, Scenarios with names, or a mapping of names to them, in place of the dataset's own; without
     either, the presets. The submission names its tau by them.
+    n_boot: bootstrap resamples of groups, 0 for no intervals. seed: of the bootstrap.
     Raises InputError listing every problem of the submission or of the dataset, ValueError naming another argument.
     """
     for name, value in {"submission_dir": submission_dir, **({} if data is None else {"data": data})}.items():

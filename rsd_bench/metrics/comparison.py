@@ -33,8 +33,10 @@ def compare(
 ) -> Comparison:
     """Paired difference of two routings of the same queries, a - b, with bootstrap intervals over groups.
 
-    groups: shape (n,), ids of queries that are resampled together; None makes each query its own group. Other
-    arguments as `score_routing`. Raises ValueError naming the argument.
+    route_a, route_b: shape (n,), 1 where the small model answers. router_latency_a_s, router_latency_b_s: seconds,
+    shape (n,) or one number. n_boot: resamples. seed: of the bootstrap. groups: shape (n,), ids of queries that are
+    resampled together; None makes each query its own group. Other arguments as `score_routing`. Raises ValueError
+    naming the argument.
     """
     scenario = scenario_named(scenario)
     outcomes = Outcomes.of(small, large, small_latency, large_latency)

@@ -21,7 +21,7 @@ _NO_ROOM = 1e-12  # of RCS: what rounding leaves between equal sums
 
 @dataclass(frozen=True)
 class Escalation:
-    """Shares of all queries: sent beyond the cheapest tier that is good enough; kept below it."""
+    """Shares of all queries. over: sent beyond the cheapest tier that is good enough; under: kept below it."""
 
     over: float
     under: float

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lift:
-    """Area gained over random choice, and its share of what the best order would gain; NaN where no order gains.
+    """What a router's order of the queries gains.
 
+    lift: area gained over random choice. skill: its share of what the best order would gain; NaN where no order gains.
     curve: DataFrame tau, ca, apsp, random (APSP of choosing at random) by rising CA, from all-cloud to all-edge.
     """
 

@@ -57,7 +57,8 @@ def rank_intervals(
 
     Arguments as `lift`, but p_edge may have shape (n, repeats): of a router that was trained several times each figure
     is the mean over repeats, whose groups are resampled together. groups: shape (n,), ids of queries that are resampled
-    together; None makes each query its own. A figure that does not exist is NaN (AUROC of one label, skill where no
+    together; None makes each query its own. n_boot: resamples. seed: of the bootstrap.
+    A figure that does not exist is NaN (AUROC of one label, skill where no
     order gains), its bounds too; bounds alone are NaN where more than 1 % of the resamples lack it.
     Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
     """

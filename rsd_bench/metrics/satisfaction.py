@@ -52,6 +52,7 @@ def fit_mes(scores: Any, satisfied: Any, groups: Any = None, *, n_boot: int = N_
 
     scores: judge scores in [0, 10] of the rated answers, shape (n,), one a rating. satisfied: 1 where the person was,
     else 0, shape (n,). groups: ids of what is resampled together, such as the queries, shape (n,); None: each rating.
+    n_boot: bootstrap resamples. seed: of the bootstrap.
     MES: of the scores that occur, the one from which on "satisfied" is right most often in balanced accuracy, the mean
     of the shares of satisfied ratings at or above it and of unsatisfied ones below. Of several that are equally good,
     the middle one (the lower of two). It is written as the roundest number that separates these ratings alike: whole,

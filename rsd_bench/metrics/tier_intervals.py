@@ -59,9 +59,9 @@ def tier_intervals(
 
     choice: shape (n,), or (n, repeats) of a router that was trained several times: figures are means over repeats.
     costs: USD of a query on each tier, shape (n, K) or (K,). groups: shape (n,), ids of queries that are resampled
-    together; None makes each query its own. Other arguments as `score_tiers`. captured is NaN where the oracle gains
-    nothing, bounds are where that holds in more than 1 % of resamples. Raises ValueError naming the argument.
-    Source: rsd_bench metrics version 2.
+    together; None makes each query its own. n_boot: resamples. seed: of the bootstrap. Other arguments as
+    `score_tiers`. captured is NaN where the oracle gains nothing, bounds are where that holds in more than 1 % of
+    resamples. Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
     """
     found = scenario_named(scenario)
     tiers = Tiers.of(scores, latencies, advantage, cascade)

@@ -188,11 +188,12 @@ def score_tiers(
 ) -> RoutingScore:
     """Score a router that chooses among K tiers.
 
-    choice: the tier that answers, 0 (the cheapest) ... K - 1, shape (n,). scores: judge scores in [0, 10], shape
-    (n, K), every query with one of every tier. latencies: seconds, shape (n, K), or (K,) for every query; left out they
-    are those of `paper-bounds` for the first and last tier, evenly spaced between. advantage: shape (K,), from 1 to 0;
-    left out it is evenly spaced; `cost_advantage` makes it of costs. cascade: a query waits for every tier up to the
-    one that answers, and for the router after each of them but the last. router_latency_s: seconds, shape (n,) or one.
+    choice: the tier that answers, 0 (the cheapest) ... K - 1, shape (n,). scores: judge scores in [0, 10], shape (n,
+    K), every query with one of every tier. latencies: seconds, shape (n, K), or (K,) for every query; left out they
+    are those of `paper-bounds` for the first and last tier, evenly spaced between. scenario: a preset's name or a
+    Scenario. advantage: shape (K,), from 1 to 0; left out it is evenly spaced; `cost_advantage` makes it of costs.
+    cascade: a query waits for every tier up to the one that answers, and for the router after each of them but the
+    last. router_latency_s: seconds, shape (n,) or one.
     Returns apsp, mean_score, ca (the mean advantage), ail in seconds, and rcs against the latency of the last tier.
     Raises ValueError naming the argument. Source: rsd_bench metrics version 2; two tiers equal `score_routing`.
     """

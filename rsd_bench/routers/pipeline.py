@@ -212,9 +212,9 @@ def load_router(
 ) -> RouterPipeline:
     """A trained router, ready for images and questions.
 
-    checkpoint: folder or Hub id. The encoders that it reads are those it was trained on: at the path that they were
-    found at, else by their Hub ids; name others (a local folder of the same weights) where they lie elsewhere.
-    trust: run the file of a router of somebody's own. InputError where something is missing or is not the same.
+    checkpoint: folder or Hub id. image_encoder, text_encoder: None for those that it was trained on, at the path that
+    they were found at, else by their Hub ids; a local folder of the same weights where they lie elsewhere.
+    trust: run the file of a router of somebody's own. Raises InputError where something is missing or is not the same.
     """
     router = open_checkpoint(checkpoint, trust)
     blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
