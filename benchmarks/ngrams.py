@@ -11,7 +11,9 @@ import argparse
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from rsd_bench.features.ngrams import count_ngrams
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.ngram_routers import NgramGain
+from rsd_bench.routers.pipeline import load_router
+from rsd_bench.routers.registry import ROUTERS
+from rsd_bench.routers.saved_router import Decider, SavedRouter, write_router
 
 ROWS, WORDS, TOKENS, CALLS = (3_000, 100_000), 30_000, 36, 500
 
@@ -56,6 +61,43 @@ def train(n: int) -> None:
     print(f"train {n:,} rows: {seconds:.1f} s, peak memory {peak:,.0f} MiB")
 
 
+def decide(folder: Path) -> None:
+    """Print what a decision of a router of 3,000 rows costs, and a process that loads it and decides once."""
+    whole = data(ROWS[0])
+    rows = np.arange(ROWS[0])
+    router = NgramGain().fit(whole.take(rows[:2_400]), whole.take(rows[2_400:]))
+    decider = Decider(router, whole.scenario, router.threshold())
+    pair = {"small": "small", "large": "large"}
+    notes = {"dataset": "synthetic", "manifests": [], "pair": pair, "track": "in-domain"}
+    counts = {"train_queries": 2_400, "validation_queries": 600}
+    entry = ROUTERS["ngram-gain"]
+    deciders = {whole.scenario.name: decider}
+    write_router(
+        folder, SavedRouter(entry.name, entry.blocks, whole.features.spec, deciders, {}, notes | counts), entry
+    )
+    pipeline, asked = load_router(folder), questions(CALLS)[0]
+    seconds = []
+    for question in asked:
+        start = time.perf_counter()
+        pipeline.route(None, question)
+        seconds.append(time.perf_counter() - start)
+    p50, p95 = 1e3 * np.quantile(seconds, (0.5, 0.95))
+    print(f"one decision: p50 {p50:.3f} ms, p95 {p95:.3f} ms ({CALLS} calls)")
+    script = f"import rsd_bench as rsd; print(rsd.load_router({str(folder)!r}).route(None, 'How many?').model)"
+    whole_process, bare = (_seconds([sys.executable, "-c", code]) for code in (script, "pass"))
+    print(f"a fresh process that loads it and decides once: {whole_process:.2f} s, of it Python alone {bare:.2f} s")
+
+
+def _seconds(command: list[str]) -> float:
+    """The best of three runs."""
+    found = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=int, metavar="ROWS", help="only this training, in this process")
@@ -64,6 +106,8 @@ def main() -> None:
         return
     for n in ROWS:
         subprocess.run([sys.executable, __file__, "--train", str(n)], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        decide(Path(folder))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typer
 
 from rsd_bench.cli import panels
 from rsd_bench.cli.output import AsJson, Data, DryRun, Scenarios, only_shows, print_json, say, table
+from rsd_bench.types import InputError
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
@@ -276,7 +277,7 @@ def push(
     if (slug is None) != (dataset is None) or (dataset and not is_hub_id(dataset)):
         raise typer.BadParameter("give --slug and --dataset ORG/NAME together", param_hint="--slug")
     if not checkpoint.is_dir():
-        raise typer.BadParameter(f"{checkpoint} is no folder", param_hint="DIR")
+        raise InputError.at(checkpoint, "is no folder", "name a checkpoint of `router train`")
     router = open_checkpoint(checkpoint, trust)
     what = router.name if isinstance(router, SavedRouter) else router.scenario["name"]
     results: dict[str, bytes] = eval_result_files(read_result(board, slug), dataset) if slug and dataset else {}

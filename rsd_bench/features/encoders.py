@@ -96,6 +96,10 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
 
     InputError where it is absent, where its checkpoint lacks weights that are used, or where a library is missing.
     """
+    local = Path(source).is_dir()
+    repo, _, revision = (source, "", "") if local else source.partition("@")
+    if not local:
+        _require_reachable(kind, source, repo, revision)
     try:
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
         from transformers.utils import logging
@@ -103,12 +107,9 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
     except ImportError as error:
         raise InputError.at(source, f"cannot be loaded: {error}", _INSTALL) from None
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    repo, _, revision = (source, "", "") if Path(source).is_dir() else source.partition("@")
     at: dict[str, Any] = {"revision": revision} if revision else {}
-    if Path(source).is_dir():
+    if local:
         at["local_files_only"] = True
-    else:
-        _require_reachable(kind, source, repo, revision)
     loader = AutoImageProcessor if kind == "image" else AutoTokenizer
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -105,7 +105,7 @@ def train_router(
     }
     saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on)
     with new_folder(out, may_replace=_is_checkpoint) as folder:
-        _write(folder, saved, entry)
+        write_router(folder, saved, entry)
     return saved
 
 
@@ -121,7 +121,8 @@ def is_saved(settings: Mapping[str, Any]) -> bool:
     return settings.get("format") == FORMAT
 
 
-def _write(folder: Path, saved: SavedRouter, entry: Entry) -> None:
+def write_router(folder: Path, saved: SavedRouter, entry: Entry) -> None:
+    """Write a checkpoint into an empty folder."""
     states = {} if entry.own else {name: of.router.state() for name, of in saved.deciders.items()}
     config = {
         "format": FORMAT,

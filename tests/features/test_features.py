@@ -116,6 +116,29 @@ def test_missing_weights_are_refused(tiny_encoders: dict[str, Path], tmp_path: P
         load_encoder("text", "org/absent")
 
 
+@pytest.mark.parametrize("source", ["vit-small-14", "org/absent"])
+def test_an_encoder_that_cannot_be_had_is_refused_at_once(source: str, tmp_path: Path) -> None:
+    """Each file of a Hub that does not answer was tried for 23 seconds, four files one after another."""
+    script = f"""
+import time
+from rsd_bench.features.encoders import load_encoder
+from rsd_bench.types import InputError
+start = time.perf_counter()
+try:
+    load_encoder("image", {source!r})
+except InputError as error:
+    print(error)
+print(time.perf_counter() - start)
+"""
+    own = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}  # nobody listens there
+    hidden = ("http_proxy", "https_proxy", "all_proxy")
+    environment = {name: value for name, value in os.environ.items() if name.lower() not in hidden} | own
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    said, seconds = run.stdout.splitlines()
+    assert said.startswith(f"{source}: cannot be loaded as image encoder: ") and "hf download" in said
+    assert float(seconds) < 10
+
+
 def test_damaged_cache_and_lite_are_refused(toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path) -> None:
     encode_dataset(toy_dataset, tmp_path, *choices(tiny_encoders))
     shard = next((tmp_path / "cache").rglob("*.parquet"))

@@ -58,3 +58,31 @@ out = [router.scenario["name"], router.tau]"""
     assert told["commit"] and {name: files[name] for name in local} == local
     assert ".eval_results/rsd-open.yaml" in files and "[More Information Needed]" not in local["README.md"].decode()
     assert loaded == ["low_energy", ReferenceRouter.from_pretrained(tmp_path / "router").tau]
+
+
+def test_a_router_of_words_comes_back_as_it_was_and_tells_no_path(
+    hub: LoopbackHub, toy_dataset: Path, tmp_path: Path
+) -> None:
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.features.encode import encode_dataset
+    from rsd_bench.features.feature_table import read_features
+    from rsd_bench.routers.registry import ROUTERS
+    from rsd_bench.routers.saved_router import train_router
+
+    encode_dataset(toy_dataset, tmp_path / "store", None, None)
+    benchmark = open_benchmark(toy_dataset)
+    features, folder = read_features(benchmark, tmp_path / "store"), tmp_path / "words"
+    options = {"scenario": None, "track": "in-domain", "encoders": {"text": str(tmp_path)}}
+    train_router(folder, ROUTERS["ngram-gain"], benchmark, features, **options)
+    with Client(hub, tmp_path / "home") as own:
+        told = own.json("router", "push", folder, "org/words", "--no-dry-run")
+        code = f"""
+import rsd_bench as rsd
+here, there = (rsd.load_router(where) for where in ({str(folder)!r}, "org/words"))
+questions = ["How many things are in picture 3?", "", "Why?"]
+out = [[d.p_edge.hex() for d in router.route_many([None] * 3, questions)] for router in (here, there)]"""
+        here, there = own.python(code)
+    files = hub.files("org/words", kind="model")
+    assert told["commit"] and here == there
+    assert files["weights.npz"] == (folder / "weights.npz").read_bytes()
+    assert str(tmp_path).encode() not in files["config.json"] and str(tmp_path) in (folder / "config.json").read_text()

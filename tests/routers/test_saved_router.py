@@ -138,7 +138,7 @@ def test_the_words_that_moved_a_decision_add_up(words: Path) -> None:
     question = "How many many things?"
     decision, plain = router.route(None, question, explain=True), router.route(None, question)
     empty = router.route(None, "")
-    assert (decision.words and plain.words == () and {"how", "things ?"} >= {decision.words[0][0]} | {"how"}) or True
+    assert plain.words == () and {word for word, _ in decision.words} >= {"how", "many", "how many", "?"}
     told = router.deciders["fast_response"].router.words(question)
     assert sum(points for _, points in told) == pytest.approx(decision.expected_gain - empty.expected_gain)
     assert [abs(points) for _, points in told] == sorted((abs(points) for _, points in told), reverse=True)
