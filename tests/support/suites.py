@@ -15,8 +15,7 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.dataset.tier_outcomes import TierFigures
 from rsd_bench.dataset.tracks import FOLD, Track
 from rsd_bench.metrics.tiers import labels_of
-from rsd_bench.submission.submission import Decisions, Declaration, Metadata, RouterLatency, Submission
-from rsd_bench.submission.submission import DatasetVersion
+from rsd_bench.submission.submission import DatasetVersion, Decisions, Declaration, Metadata, RouterLatency, Submission
 
 THREE = "three-tiers"
 
@@ -35,7 +34,9 @@ def suite_benchmark(n: int = 120, groups: int = 60, pairs: int = 2, seed: int = 
 
     def figures(*models: str) -> TierFigures:
         return TierFigures(
-            np.column_stack([scores[name] for name in models]), np.column_stack([seconds[name] for name in models]), basis
+            np.column_stack([scores[name] for name in models]),
+            np.column_stack([seconds[name] for name in models]),
+            basis,
         )
 
     tracks = [Track(name=IN_DOMAIN)]
