@@ -154,8 +154,8 @@ def decided_columns(
     """Per-query terms of every figure of decisions, one array a repeat, each the mean over repeats: for arguments that
     are already checked.
 
-    TERMS of the router; of the best fixed policy and of the oracle what RCS needs beyond those; then what is a mean
-    over queries by itself.
+    TERMS of the router; of the best fixed policy and of the oracle what RCS needs beyond those; then what is a mean by
+    itself.
     """
     straight = replace(tiers, cascade=False)
     fixed = np.full(len(tiers), best_fixed_tier(list(fixed_rows(straight, scenario).values())))

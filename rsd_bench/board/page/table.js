@@ -48,7 +48,7 @@ function drawTable(state, rows, every, policies, actions) {
   fill(document.querySelector("#rows thead"), el("tr", {}, COLUMNS.map(heading)));
 
   const shared = rows.length ? rows[0].flags.filter((f) => f.includes("latency") && rows.every((r) => r.flags.includes(f))) : [];
-  const chips = (r) => r.flags.filter((f) => !shared.includes(f)).map((f) => el("span", { class: "chip" + (f.includes("latency") ? "" : " warn") }, f));
+  const chips = (r) => [...(r.kind === "query" ? [] : [r.kind]), ...r.flags].filter((f) => !shared.includes(f)).map((f) => el("span", { class: "chip" + (f.includes("latency") ? "" : " warn") }, f));
   const brief = (r) => el("div", { class: "ci brief" }, `AIL ${number(r.ail, 2)} s · CA ${number(r.ca, 2)} · APSP ${number(r.apsp, 2)}`);
   const cell = (c, r) => (c.key === "name" ? el("th", { scope: "row", class: "name" }, opened(r, actions, "rows"), brief(r), el("div", {}, chips(r)))
     : el("td", { class: c.class, "data-key": c.key }, c.cell ? c.cell(r) : whisker(r)));
