@@ -61,7 +61,7 @@ def load(
     small, large: models of the pair; default the dataset's own pair. Queries without a score of both are left out,
         with a warning that counts them.
     split: train, validation or test -> Dataset; None -> DatasetDict. track: another track instead of in-domain, with
-        its own pair where it has one. Of a cross-fitted track the splits are those of the dataset (`rsd.folds` deals it).
+        its own pair where it has one. The splits of a cross-fitted track are the dataset's own (`rsd.folds` deals it).
     config: another config of the dataset (outcomes, splits, mes-6 ...), as it is. columns: only these.
     streaming: rows as they are read, nothing stored (the default pair, in-domain).
     Where test outcomes are private, scores, labels and latencies of the test split are None.

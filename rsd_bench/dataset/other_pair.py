@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def with_pair(
         warnings.warn(what, stacklevel=3)
     parts = {name: _replaced(part, outcomes) for name, part in parts.items()}
     if not sum(map(len, parts.values())):
-        asked_for = [model for model in dict.fromkeys(m for pair in models.values() for m in pair.values())]
+        asked_for = dict.fromkeys(model for pair in models.values() for model in pair.values())
         both = " and ".join(f"{model!r} ({scores.get(model, 0):,} scores)" for model in asked_for)
         raise ValueError(f"{', '.join(dict.fromkeys(names))}: no query has a score of both {both}")
     return parts
@@ -98,7 +98,7 @@ def _pair_outcomes(
         lacking[source] = int((~both).sum())
         fast, slow = (tier_outcomes(tier, models[source][tier], side[both]) for tier, side in sides.items())
         latency = pair_latency(ids[both], np.full(int(both.sum()), source, object), fast, slow, profile)
-        figures = {f"{tier}_model": models[source][tier] for tier in _TIERS}
+        figures: dict[str, Any] = {f"{tier}_model": models[source][tier] for tier in _TIERS}
         figures |= {f"{tier}_score": side.loc[both, "score"] for tier, side in sides.items()}
         figures |= {"small_latency_s": latency.small_s, "large_latency_s": latency.large_s}
         found.append(pd.DataFrame(figures | {"latency_basis": latency.basis}, index=ids[both]))
