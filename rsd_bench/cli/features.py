@@ -42,11 +42,19 @@ def encode(
     out: Annotated[Path, typer.Option("--out", metavar="STORE", help="Folder of the features and their cache.")],
     image_encoder: Annotated[
         str,
-        typer.Option(metavar="ID_OR_PATH", help="AutoModel of the images.", rich_help_panel=panels.ENCODERS),
+        typer.Option(
+            metavar="ID_OR_PATH",
+            help="AutoModel of the images; none: no image vectors.",
+            rich_help_panel=panels.ENCODERS,
+        ),
     ] = IMAGE_ENCODER,
     text_encoder: Annotated[
         str,
-        typer.Option(metavar="ID_OR_PATH", help="AutoModel of the questions.", rich_help_panel=panels.ENCODERS),
+        typer.Option(
+            metavar="ID_OR_PATH",
+            help="AutoModel of the questions; none: no text vectors.",
+            rich_help_panel=panels.ENCODERS,
+        ),
     ] = TEXT_ENCODER,
     image_name: Name = None,
     text_name: Name = None,
@@ -71,7 +79,10 @@ def encode(
     ] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Encode every image and question once, float16; run again to resume. `router train --features STORE` reads it."""
+    """Encode every image and question once, float16, and count n-grams; run again to resume.
+
+    `router train --features STORE` reads it. Without encoders (`none` and `none`) it takes seconds.
+    """
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
     from rsd_bench.features.ray_encode import ray_engine
@@ -80,14 +91,16 @@ def encode(
     spec = encode_dataset(
         dataset_folder(data).resolve(),
         out,
-        EncoderChoice("image", image_encoder, image_name, image_pooling.value),
-        EncoderChoice("text", text_encoder, text_name, text_pooling.value),
+        None if image_encoder == "none" else EncoderChoice("image", image_encoder, image_name, image_pooling.value),
+        None if text_encoder == "none" else EncoderChoice("text", text_encoder, text_name, text_pooling.value),
         batch=batch_size,
         engine=run,
     )
     if as_json:
         print_json({"ok": True, "folder": str(out), "spec": spec.to_dict()})
         return
-    for encoder in (spec.image, spec.text):
+    for encoder in spec.encoders:
         say(f"{encoder.kind:9} {encoder.name}, {encoder.dimension}-d, {encoder.pooling}, {encoder.revision[:19]}")
+    if spec.ngrams:
+        say(f"n-grams   of {' and '.join(map(str, spec.ngrams.orders))} tokens, {spec.ngrams.buckets:,} buckets")
     say(f"features  {out / 'features'}")

@@ -42,7 +42,8 @@ def _finish(out: Path, made: Any, draw: Any, as_json: bool) -> None:
 def baselines(
     data: DataArgument = None,
     router: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|FILE.py", help="May be repeated; default: all.")
+        list[str] | None,
+        typer.Option(metavar="NAME|FILE.py", help="May be repeated; default: all that the features are enough for."),
     ] = None,
     seeds: Seeds = 5,
     features: FeatureStore = None,
@@ -54,8 +55,9 @@ def baselines(
     from rsd_bench.studies.compare_baselines import compare_baselines, draw_baselines
     from rsd_bench.studies.decision_cache import DecisionCache
 
-    entries = [router_entry(name) for name in router or ROUTERS]
     benchmark, read = open_all(data, features)
+    readable = [name for name, entry in ROUTERS.items() if entry.can_read(read.spec)]
+    entries = [router_entry(name) for name in router or readable]
     cache = DecisionCache(out, benchmark, read)
     _finish(out, compare_baselines(benchmark, read, entries, seeds, _command(), cache), draw_baselines, as_json)
 

@@ -3,7 +3,8 @@
 The plan fixes which rows share a batch, because the last bits of a vector depend on its batch: every engine runs the
 same plan and gives the same vectors. A batch is named by file, row group and rows, so that a worker reads its own.
 
-A query with several images has the mean of their vectors, one without any none.
+A query with several images has the mean of their vectors, one without any none. The n-grams of questions need no
+encoder and are counted each time.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from tqdm import tqdm
 
 from rsd_bench.config import ENCODER_BATCH, SPLITS
 from rsd_bench.dataset.manifest import read_manifest, require_content
-from rsd_bench.features.encoders import Encoder, Half, Kind, load_encoder
-from rsd_bench.features.feature_table import FEATURES, SPEC, FeatureSpec
+from rsd_bench.features.blocks import EncoderSpec, FeatureSpec, Kind, NgramSpec
+from rsd_bench.features.encoders import Encoder, Half, load_encoder
+from rsd_bench.features.feature_table import FEATURES, SPEC
+from rsd_bench.features.ngrams import ngram_columns
 from rsd_bench.features.vector_cache import VectorCache, vector_array
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.arrays import FloatArray
@@ -99,32 +102,38 @@ def encode_batch(encoder: Encoder, batch: Batch) -> Half:
 def encode_dataset(
     data: Path,
     out: Path,
-    image: EncoderChoice,
-    text: EncoderChoice,
+    image: EncoderChoice | None,
+    text: EncoderChoice | None,
     *,
     batch: int = ENCODER_BATCH,
     engine: Engine = run_here,
 ) -> FeatureSpec:
-    """Write OUT/features (see table.py) for every query of the dataset folder `data`; OUT/cache keeps every vector.
+    """Write OUT/features (see feature_table.py) for every query of the dataset folder `data`; OUT/cache keeps vectors.
+
+    An encoder that is None leaves its block out; n-grams are always there.
 
     Run again after an interruption: what is in the cache is not encoded twice.
     InputError where the dataset has no content (a lite edition), or an encoder cannot be loaded.
     """
     shards = _shards(data)
-    vectors, specs, columns = {}, {}, {}
-    for choice in (image, text):
+    vectors: dict[Kind, dict[str, Half]] = {}
+    specs: dict[Kind, EncoderSpec] = {}
+    columns: dict[Kind, dict[str, list[Keys]]] = {}
+    for choice in filter(None, (image, text)):
         encoder = choice.load()
         cache = VectorCache(out, encoder.spec)
         columns[choice.kind] = {shard: keys_of(shard, choice.kind) for shard in shards}
         _fill(cache, choice, encoder, plan(columns[choice.kind], cache.known, choice.kind, batch), engine)
         vectors[choice.kind], specs[choice.kind] = cache.known, encoder.spec
-    spec = FeatureSpec(specs["image"], specs["text"])
+    spec = FeatureSpec(specs.get("image"), specs.get("text"), ngrams=NgramSpec())
     with new_folder(out / FEATURES, may_replace=lambda old: (old / SPEC).is_file()) as folder:
         (folder / SPEC).write_text(json.dumps(spec.to_dict(), indent=1) + "\n", "utf-8", newline="\n")
         for shard in shards:
-            table = {"query_id": pq.read_table(shard, columns=["query_id"], partitioning=None).column("query_id")}
-            for kind in ("image", "text"):
-                table[kind] = _column(columns[kind][shard], vectors[kind], specs[kind].dimension)
+            read = pq.read_table(shard, columns=["query_id", "question"], partitioning=None)
+            table = {"query_id": read.column("query_id")}
+            for kind, encoder_spec in specs.items():
+                table[kind] = _column(columns[kind][shard], vectors[kind], encoder_spec.dimension)
+            table |= ngram_columns([question or "" for question in read.column("question").to_pylist()])
             pq.write_table(pa.table(table), folder / Path(shard).name, compression="zstd")
     return spec
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,35 +19,15 @@ from PIL import Image
 from rsd_bench.config import ENCODER_PIXELS
 from rsd_bench.dataset.image_file import open_image
 from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.features.blocks import EncoderSpec as EncoderSpec
+from rsd_bench.features.blocks import Kind as Kind
 from rsd_bench.types import InputError
 
 Half = NDArray[np.float16]
-Kind = Literal["image", "text"]
 
 POOLING = {"image": "cls", "text": "mean"}
 MAX_TOKENS = 256
 _INSTALL = "install the encoders' libraries: pip install torch 'rsd-bench[router]'"
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """What a vector is: enough to make it again, and to refuse one that was made otherwise."""
-
-    kind: Kind
-    name: str  # Hub id, or what a local folder is called
-    revision: str  # sha256 of weights and config, from wherever they came
-    preprocessing: str  # sha256 of the image processor's or tokenizer's settings
-    pooling: str
-    dimension: int
-
-    @property
-    def key(self) -> str:
-        """Cache key: all but the name and the dimension, which follow from the rest."""
-        parts = [self.kind, self.revision, self.preprocessing, self.pooling]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Encoder:

@@ -10,18 +10,11 @@ import pyarrow as pa
 from rsd_bench.dataset.check_figures import require
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, QUESTION_TYPES, TEXT_NUMBERS
 from rsd_bench.dataset.tables import read_rows, read_table
+from rsd_bench.features.blocks import OF_IMAGE as OF_IMAGE
+from rsd_bench.features.blocks import STATISTIC_NAMES as STATISTIC_NAMES
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 
 _LOG_SCALE = {"characters", "words", "digits", "numbers", "width", "height", "megapixels", "aspect", "bytes_per_pixel"}
-
-STATISTIC_NAMES = (
-    *TEXT_NUMBERS,
-    *IMAGE_NUMBERS,
-    "multiple_choice",
-    *(f"question_type={name}" for name in QUESTION_TYPES),
-)
-#: Which of STATISTIC_NAMES speak of the image, shape (len(STATISTIC_NAMES),).
-OF_IMAGE = np.isin(STATISTIC_NAMES, IMAGE_NUMBERS)
 
 
 def read_statistics(folder: Path) -> tuple[FloatArray, BoolArray]:

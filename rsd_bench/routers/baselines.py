@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.features.blocks import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import routing_gain
 from rsd_bench.routers.interface import Inputs, Router, TrainingData

@@ -17,7 +17,7 @@ def model_card(router: ReferenceRouter, report: TrainingReport) -> str:
     trained, figures, spec = router.trained_on, report.validation, router.spec
     pair = trained.get("pair", {})
     dataset, track = _named(trained.get("dataset")), _named(trained.get("track"))
-    image, text = _named(spec.image.name), _named(spec.text.name)
+    encoders = ", ".join(f"{encoder.kind}s by {_named(encoder.name)} ({encoder.pooling})" for encoder in spec.encoders)
     seen = [f"- {markdown_code(s.name)}: {s.figure:.4g}, {s.meaning}" for s in report.signatures if s.seen]
     return f"""---
 library_name: rsd-bench
@@ -41,8 +41,8 @@ router = rsd.load_router("this repository")
 print(router.route("photo.jpg", "How many chairs are there?").model)  # edge or cloud
 ```
 
-- Features: images by {image} ({spec.image.pooling}), questions by {text} ({spec.text.pooling}),
-  both frozen, and {len(spec.statistics)} statistics. It refuses others. Where an encoder lies elsewhere, name it:
+- Features: {encoders},
+  frozen, and {len(spec.statistics)} statistics. It refuses others. Where an encoder lies elsewhere, name it:
   `load_router(..., image_encoder=PATH, text_encoder=PATH)`.
 - Scenario: MES {router.scenario["mes"]:g}, weights {router.scenario["alpha"]:g} / {router.scenario["beta"]:g} /
   {router.scenario["gamma"]:g}. tau {router.tau:g}, chosen on validation queries.

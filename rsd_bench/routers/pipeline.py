@@ -69,7 +69,7 @@ class RouterPipeline:
 
     def _image_vectors(self, each: Sequence[Sequence[bytes]]) -> NDArray[np.float32]:
         """A vector a query, shape (n, d); 0 for one without an image."""
-        found = np.zeros((len(each), self.spec.image.dimension), np.float32)
+        found = np.zeros((len(each), self._image.spec.dimension), np.float32)
         if flat := [data for images in each for data in images]:
             vectors = iter(self.encode_images(flat))
             for i, images in enumerate(each):

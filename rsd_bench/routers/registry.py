@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.config import TAU_ALL_CLOUD
-from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features, FeatureSpec
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers import baselines
 from rsd_bench.routers.baselines import ScaledRouter
@@ -35,11 +35,28 @@ class Entry:
     blocks: tuple[str, ...] = BLOCKS
     own: bool = False  # from a file of the user's
 
+    def can_read(self, spec: FeatureSpec) -> bool:
+        """Whether features of this spec have every block that it reads."""
+        there = {*spec.dimensions, *((NGRAMS,) if spec.ngrams else ())}
+        return there.issuperset(self.blocks)
+
 
 def _reference(seed: int) -> Router:
     from rsd_bench.routers.reference_training import ReferenceBaseline  # torch is wanted only here
 
     return ReferenceBaseline(seed=seed)
+
+
+def _ngram_gain(seed: int, encoders: tuple[str, ...] = ()) -> Router:
+    from rsd_bench.routers.ngram_routers import NgramGain  # scipy is wanted only here
+
+    return NgramGain(seed, encoders)
+
+
+def _ngram_logistic(seed: int) -> Router:
+    from rsd_bench.routers.ngram_routers import NgramLogistic
+
+    return NgramLogistic()
 
 
 def _scaled(candidates: Callable[[int, int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
@@ -66,6 +83,14 @@ ROUTERS: dict[str, Entry] = {
             "Routing-gain kernel, cross-fitted",
             _cross_fitted(lambda seed: baselines.GainKernel()),
         ),
+        Entry("ngram-gain", "Routing gain from the words", _ngram_gain, (NGRAMS,)),
+        Entry(
+            "ngram+encoders",
+            "Routing gain from the words and encoder vectors",
+            lambda seed: _ngram_gain(seed, ("image", "text")),
+            (NGRAMS, "image", "text"),
+        ),
+        Entry("ngram-logistic", "Logistic regression, words only", _ngram_logistic, (NGRAMS,)),
         Entry("logistic-cross-fitted", "Logistic regression, cross-fitted", _cross_fitted(_LOGISTIC)),
         Entry("logistic", "Logistic regression", _LOGISTIC),
         *(_logistic_of(block) for block in ("text", "image", "statistics")),

@@ -43,7 +43,7 @@ def submit_trained(
         tau=trained.tau,
         name=declared.name or entry.title,
         authors=declared.authors or (("not stated",) if entry.own else ("rsd_bench",)),
-        description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}",
+        description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.described}",
     )
     return new_submission(folder, _rounded(trained), benchmark, whole)
 

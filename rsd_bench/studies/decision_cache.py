@@ -23,7 +23,10 @@ from rsd_bench.folders import write_file
 from rsd_bench.routers.registry import ROUTERS
 from rsd_bench.studies.cross_validation import Decided
 
-_DECIDING = ("interface", "thresholds", "baselines", "cross_fit", "network", "reference_training", "registry")
+_DECIDING = (
+    *("interface", "thresholds", "baselines", "cross_fit", "network", "reference_training", "registry"),
+    *("ngram_routers", "ngram_weights", "landmarks", "ridge", "gain_rule"),
+)
 
 
 class DecisionCache:

@@ -59,7 +59,7 @@ def test_cross_fitting_predicts_no_group_it_learned_from(parts: Parts) -> None:
     assert sum(sizes) == len(joined) and len(sizes) == 5
 
 
-@pytest.mark.parametrize("name", [name for name in ROUTERS if not name.startswith("reference")])
+@pytest.mark.parametrize("name", [name for name in ROUTERS if not name.startswith(("reference", "ngram"))])
 def test_every_baseline_learns_what_is_plain(lite: tuple[Benchmark, Features], name: str) -> None:
     """The label stands in every block and in the domain: any router must find it, any tau must use it."""
     train, validation = (training_data(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
