@@ -96,8 +96,8 @@ def _write_full(recipe: Recipe, store: Path, folder: Path) -> None:
             for source in index.sources:
                 scored = outcome_rows(store, source, index.scorings[source])
                 for row in scored if table == "outcomes" else rows_of(store, source, table):
-                    if split := splits.get(row["query_id"]):
-                        shards.write(split, [row])
+                    if row["query_id"] in splits:
+                        shards.write(splits[row["query_id"]], [row])
     _write_splits(index, tracks, folder)
     write_documents(folder, manifest)
 

@@ -1,8 +1,9 @@
 """`data check`: verify a dataset folder against its manifest and its own figures; every problem, not the first.
 
 Checked: file hashes and rows, schemas, the figures that are looked at when a dataset is opened (`check_figures`),
-outcomes, image hashes, no group or image in two splits, no twins across a split or fold (`check_twins`); and, for the Hub, `check_repository`. A published folder lacks
-the content of sources that it names as withheld and the test scores that it names as private: then all of it.
+outcomes, image hashes, no group or image in two splits, no twins across a split or fold (`check_twins`); and, for the
+Hub, `check_repository`. A published folder lacks the content of sources that it names as withheld and the test scores
+that it names as private: then all of it.
 """
 
 from __future__ import annotations
