@@ -16,6 +16,7 @@ from rsd_bench.build.card_pairs import MES_POINTS, PairFigures
 from rsd_bench.figures import TIERS, card_style, svg
 
 _COLUMNS = 3
+_SHORTEST_S = 1e-3  # that a logarithmic axis shows
 
 
 def score_histograms(figures: Figures) -> bytes:
@@ -44,14 +45,17 @@ def satisfied_shares(figures: Figures) -> bytes:
 
 def latency_distributions(figures: Figures) -> bytes:
     """The share of answers that took at most so many seconds; a step where all were modelled alike."""
+    seconds = {source: np.maximum(pair.latencies, _SHORTEST_S) for source, pair in figures.pairs.items()}
+    bounds = (min(s.min() for s in seconds.values()), max(s.max() for s in seconds.values())) if seconds else (1, 1)
 
     def draw(panel: Any, source: str, labels: Mapping[str, str]) -> None:
-        pair = figures.pairs[source]
-        for tier, seconds in zip(TIERS, pair.latencies, strict=True):
-            shown = np.maximum(seconds, 1e-3)  # of a logarithmic axis
-            panel.plot(shown, np.linspace(0, 1, len(shown)), color=TIERS[tier], label=labels[tier])
-        basis = "clocked" if pair.clocked else "modelled"
+        for tier, quantiles in zip(TIERS, seconds[source], strict=True):
+            panel.plot(quantiles, np.linspace(0, 1, len(quantiles)), color=TIERS[tier], label=labels[tier])
+        basis = "clocked" if figures.pairs[source].clocked else "modelled"
         panel.set(xlabel=f"seconds ({basis})", ylabel="share of answers", xscale="log", ylim=(0, 1.03))
+        panel.set_xlim(bounds[0] / 1.5, bounds[1] * 1.5)
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter("")
 
     return _panels(list(figures.pairs), figures.pairs, draw)
 
