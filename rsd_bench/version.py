@@ -4,7 +4,7 @@
 __version__ = "0.1.0"
 
 #: Version of the definitions in docs/metrics.md. A change of any formula is a new version.
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 
 #: Version of the dataset folder (columns, files, manifest). Those of version 1 are read: their tracks are fixed tests.
 DATA_SCHEMA_VERSION = 2

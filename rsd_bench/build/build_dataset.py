@@ -211,7 +211,7 @@ def _manifest(index: Index, noise: dict[str, Any] | None, optional: dict[str, tu
         if source in recipe.variants:
             told |= {"score_rule": score_rule_of(info["score_rule"]), "unvaried": index.unvaried[source] or None}
         n = int((queries["source"] == source).sum())
-        return SourceEntry(**told, queries=n, **live_provenance(info))
+        return SourceEntry(**told, **live_provenance(info), queries=n)
 
     return Manifest(
         name=recipe.name,

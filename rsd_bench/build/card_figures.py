@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from rsd_bench.build.card_pairs import PairFigures, source_pairs, track_pairs
 from rsd_bench.config import MES_LEVELS, SCORE_MAX, SPLITS
+from rsd_bench.dataset.manifest import Manifest
 from rsd_bench.metrics.label import label_column
 
 SCORE_BINS = np.linspace(0, SCORE_MAX, 11)
@@ -36,16 +38,19 @@ class Figures:
     domains: dict[str, dict[str, int]]  # domain -> split -> queries
     edge_rates: dict[str, dict[int, float | None]]  # "all" or domain -> MES -> share labelled edge
     histograms: dict[str, dict[str, list[int]]]  # source -> tier -> answers per score bin
+    pairs: dict[str, PairFigures]  # by source
+    tracks: dict[str, PairFigures]  # by track that names its models
     judges: tuple[Judge, ...]
     statuses: dict[str, int]
     outcomes: int
     models: int
 
 
-def dataset_figures(folder: Path) -> Figures:
-    """Count a dataset folder; reads no image and no text."""
+def dataset_figures(folder: Path, manifest: Manifest) -> Figures:
+    """Count a dataset folder of this manifest; reads no image and no text."""
     labels = [label_column(mes) for mes in MES_LEVELS]
-    pairs = _read(folder, "pairs", ["query_id", "source", "domain", "small_score", "large_score", *labels])
+    figures = [f"{tier}_{figure}" for tier in ("small", "large") for figure in ("score", "latency_s")]
+    pairs = _read(folder, "pairs", ["query_id", "source", "domain", *figures, "latency_basis", *labels])
     outcomes = _read(folder, "outcomes", ["query_id", "model", "status", "score", "judge", "n_judgments"])
     outcomes["source"] = outcomes["query_id"].map(pairs.set_index("query_id")["source"])
     judgments = _read(folder, "judgments", ["query_id", "model", "judge", "score"])
@@ -57,6 +62,8 @@ def dataset_figures(folder: Path) -> Figures:
             name: {mes: _rate(part[label_column(mes)]) for mes in MES_LEVELS} for name, part in by_domain.items()
         },
         histograms={str(source): _histogram(part) for source, part in pairs.groupby("source")},
+        pairs=source_pairs(pairs, manifest),
+        tracks=track_pairs(pairs, outcomes, manifest),
         judges=_judges(outcomes, judgments),
         statuses={str(k): int(v) for k, v in outcomes["status"].value_counts().sort_index().items()},
         outcomes=len(outcomes),

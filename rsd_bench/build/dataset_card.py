@@ -1,4 +1,4 @@
-"""What makes a folder of tables a dataset repository: card, picture, eval.yaml, Croissant and, last, the manifest.
+"""What makes a folder of tables a dataset repository: card, pictures, eval.yaml, Croissant and, last, the manifest.
 
 All are pure functions of the tables and the manifest (which carries the facts that people wrote), so that the builder
 and the publisher write them by the same code, and a published card can be traced to a local one.
@@ -6,7 +6,7 @@ and the publisher write them by the same code, and a published card can be trace
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rsd_bench.build.card_facts import CARDS, column_meaning
 from rsd_bench.build.card_figures import Figures, dataset_figures
-from rsd_bench.build.card_histograms import score_histograms
+from rsd_bench.build.card_pictures import latency_distributions, satisfied_shares, score_histograms
 from rsd_bench.build.croissant import write_croissant
-from rsd_bench.config import MES_LEVELS
-from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, MANIFEST, PICTURE, card_configs, task_id
+from rsd_bench.config import FOLDS, MES_LEVELS, STANDING_GROUPS
+from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, MANIFEST, PICTURES, card_configs, task_id
 from rsd_bench.dataset.manifest import Manifest, file_entries, to_bytes
 from rsd_bench.inert_text import markdown_code, markdown_code_cell, markdown_prose, markdown_text
 from rsd_bench.schemas import is_web_link
@@ -33,9 +33,10 @@ def write_documents(folder: Path, manifest: Manifest) -> Manifest:
     The files that `manifest` lists are those of another folder, or none. Its `repository` says where the folder is
     published, at tag v<version>; `benchmark` False leaves out eval.yaml.
     """
-    figures = dataset_figures(folder)
-    (folder / PICTURE).parent.mkdir(exist_ok=True)
-    (folder / PICTURE).write_bytes(score_histograms(figures, asdict(manifest.pair)))
+    figures = dataset_figures(folder, manifest)
+    for picture, draw in zip(PICTURES, (score_histograms, satisfied_shares, latency_distributions), strict=True):
+        (folder / picture).parent.mkdir(exist_ok=True)
+        (folder / picture).write_bytes(draw(figures))
     manifest = replace(manifest, files=file_entries(folder))
     (folder / CARD).write_text(_card(folder, manifest, figures), "utf-8", newline="\n")
     if manifest.benchmark:
@@ -102,9 +103,15 @@ def _card(folder: Path, manifest: Manifest, figures: Figures) -> str:
         tables=_tables(folder, manifest),
         where=manifest.repository or _LOCAL,
         tag=f"v{manifest.version}" if manifest.repository else None,
-        picture=PICTURE,
+        pictures=PICTURES,
+        scenarios=manifest.scored_on,
         withheld_queries=sum(manifest.sources[name].queries for name in manifest.withheld),
         mes_levels=MES_LEVELS,
+        standing_groups=STANDING_GROUPS,
+        folds=FOLDS,
+        repeats=manifest.repeats,
+        tracks=manifest.tracks,
+        track_counts=manifest.track_counts or {},
     )
     return f"---\n{_yaml(header)}---\n\n{body.strip()}\n"
 

@@ -1,8 +1,9 @@
 """`data check`: verify a dataset folder against its manifest and its own figures; every problem, not the first.
 
 Checked: file hashes and rows, schemas, the figures that are looked at when a dataset is opened (`check_figures`),
-outcomes, image hashes, no group or image in two splits; and, for the Hub, `check_repository`. A published folder lacks
-the content of sources that it names as withheld and the test scores that it names as private: then all of it.
+outcomes, image hashes, no group or image in two splits, no twins across a split or fold (`check_twins`); and, for the
+Hub, `check_repository`. A published folder lacks the content of sources that it names as withheld and the test scores
+that it names as private: then all of it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rsd_bench.dataset.check_figures import (
 )
 from rsd_bench.dataset.check_private import check_private
 from rsd_bench.dataset.check_repository import check_repository
+from rsd_bench.dataset.check_twins import check_twins
 from rsd_bench.dataset.layout import (
     LITE_TABLES,
     MANIFEST,
@@ -62,6 +64,7 @@ def check_dataset(folder: Path) -> list[Problem]:
             *_figures(folder, manifest),
             *_provenance(folder, manifest),
             *(() if manifest.lite else _content(folder, manifest)),
+            *check_twins(folder, manifest),
             *check_private(folder, manifest),
         ]
         return found or scoring_problems(read_queries(folder))

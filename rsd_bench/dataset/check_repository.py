@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, PICTURE, card_configs, task_id
+from rsd_bench.dataset.layout import CARD, CROISSANT, EVAL, PICTURES, card_configs, task_id
 from rsd_bench.dataset.manifest import Manifest
 from rsd_bench.inert_text import markdown_text
 from rsd_bench.types import Problem
@@ -39,7 +39,8 @@ _NO_LICENCE = ("", "unknown", "none")
 
 def check_repository(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Problems that would meet a user, or the Hub, after a push. Files must be those of the manifest already."""
-    documents = (CARD, CROISSANT, PICTURE, *((EVAL,) if manifest.benchmark else ()))
+    pictures = PICTURES if manifest.schema_version > 1 else PICTURES[:1]
+    documents = (CARD, CROISSANT, *pictures, *((EVAL,) if manifest.benchmark else ()))
     missing = [name for name in documents if name not in manifest.files]
     for name in missing:
         yield Problem(str(folder / name), "is missing", _REBUILD)

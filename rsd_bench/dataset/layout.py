@@ -3,7 +3,7 @@
     README.md                              card; YAML configs
     manifest.json                          sha256, bytes and rows of every file, provenance, tracks, missing queries
     croissant.json  eval.yaml              the dataset for search engines, the benchmark for the Hub
-    assets/score-histogram.svg             the card's picture
+    assets/*.svg                           the card's pictures
     pairs/<split>-NNNNN-of-NNNNN.parquet   one row a query for the default pair
     outcomes/<split>-...                   long: one row a query and model
     judgments/<split>-...                  one row a judge call
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rsd_bench.dataset.manifest import FileEntry
 
 MANIFEST, CARD, CROISSANT, EVAL = "manifest.json", "README.md", "croissant.json", "eval.yaml"
-PICTURE = "assets/score-histogram.svg"
+PICTURES = ("assets/score-histogram.svg", "assets/apsp-by-mes.svg", "assets/latency.svg")
 TABLES = ("pairs", "outcomes", "judgments", "splits")
 LITE = Path(__file__).parent.parent / "editions" / "rsd-open-lite"
 

@@ -28,6 +28,7 @@ from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
 from rsd_bench.dataset.other_pair import with_pair
 from rsd_bench.dataset.tables import read_table
+from rsd_bench.dataset.tracks import FOLD, Track
 from rsd_bench.metrics.arrays import FloatArray, score_bound
 from rsd_bench.metrics.label import LABEL_NAMES, label
 from rsd_bench.types import Scenario
@@ -59,7 +60,8 @@ def load(
         label_mes_10 stay.
     small, large: models of the pair; default the dataset's own pair. Queries without a score of both are left out,
         with a warning that counts them.
-    split: train, validation or test -> Dataset; None -> DatasetDict. track: a cross-domain track instead of in-domain.
+    split: train, validation or test -> Dataset; None -> DatasetDict. track: another track instead of in-domain, with
+        its own pair where it has one. The splits of a cross-fitted track are the dataset's own (`rsd.folds` deals it).
     config: another config of the dataset (outcomes, splits, mes-6 ...), as it is. columns: only these.
     streaming: rows as they are read, nothing stored (the default pair, in-domain).
     Where test outcomes are private, scores, labels and latencies of the test split are None.
@@ -88,7 +90,10 @@ def load(
     parts = _parts(folder, wanted)
     if track != IN_DOMAIN:
         parts = {name: _on_track(part, folder, track, name) for name, part in parts.items()}
-    parts = with_pair(parts, folder, manifest, wanted.small, wanted.large)
+    if tiers := _track_of(manifest, track).tiers:
+        parts = with_pair(parts, folder, manifest, tiers[0], tiers[1], (f"track: {track!r}",) * 2)
+    else:
+        parts = with_pair(parts, folder, manifest, wanted.small, wanted.large)
     if wanted.mes is not None:
         parts = {name: _with_label(part, wanted.mes) for name, part in parts.items()}
     if wanted.columns is not None:
@@ -125,7 +130,7 @@ class _Wanted:
         """The tables of the dataset that it needs."""
         if self.config != "pairs":
             return ["pairs" if self.config.startswith("mes-") else self.config]
-        outcomes = ["outcomes"] if self.small or self.large else []
+        outcomes = ["outcomes"] if self.small or self.large or self.track != IN_DOMAIN else []
         return ["pairs", *outcomes, *(["splits"] if self.track != IN_DOMAIN else [])]
 
     def columns_to_read(self) -> list[str] | None:
@@ -155,11 +160,21 @@ def _check_against(wanted: _Wanted, manifest: Manifest) -> None:
     tracks = tuple(track.name for track in manifest.tracks)
     if wanted.track not in tracks:
         raise ValueError(f"track: {wanted.track!r} is none of {', '.join(tracks)}")
+    asked = _track_of(manifest, wanted.track)
+    if asked.count > 2:
+        what = f"track: {wanted.track!r} routes between {asked.count} models, which pairs cannot hold"
+        raise ValueError(f'{what}; take their scores from config="outcomes"')
+    if asked.tiers and (wanted.small or wanted.large):
+        raise ValueError(f"small, large: track {wanted.track!r} has its own, {' and '.join(asked.tiers)}")
     if wanted.columns is not None:
         known = _column_names(manifest, wanted.config)
         label_too = ["label"] if wanted.mes is not None else []
         if unknown := [name for name in wanted.columns if name not in (*known, *label_too)]:
             raise ValueError(f"columns: no {', '.join(unknown)}; {wanted.config} has {', '.join(known)}")
+
+
+def _track_of(manifest: Manifest, name: str) -> Track:
+    return next(track for track in manifest.tracks if track.name == name)
 
 
 def _not_a_config(name: str, names: Sequence[str] = ()) -> str:
@@ -254,8 +269,10 @@ def _stream(folder: Path, wanted: _Wanted) -> IterableDataset | IterableDatasetD
 
 
 def _on_track(part: Dataset, folder: Path, track: str, split: str) -> Dataset:
-    splits = read_table(folder, "splits", ["query_id", track]).to_pandas().set_index("query_id")[track]
-    inside = splits.reindex(part.with_format("pandas")["query_id"][:]).to_numpy(object) == split
+    """The rows of a split that take part; those of a cross-fitted track, which has no splits, by the dataset's own."""
+    table = read_table(folder, "splits", ["query_id", "split", track]).to_pandas().set_index("query_id")
+    plays = table[track].where(table[track] != FOLD, table["split"])
+    inside = plays.reindex(part.with_format("pandas")["query_id"][:]).to_numpy(object) == split
     return part.select(np.flatnonzero(inside))
 
 

@@ -3,7 +3,8 @@
 Both sides are compared as published (what a licence withholds is withheld on both), private outcomes by the hashes in
 their own repository. Rows are matched by their key; an
 image counts by its SHA-256. patch: no row differs, only documents. minor: rows, models or columns were added. major:
-rows or columns went, or a row of the published version changed, labels and scores above all.
+rows or columns went, or a row of the published version changed, labels and scores above all. Tracks count as rows: a
+track that is tested otherwise, or between other models, is another one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from rsd_bench.config import MES_LEVELS
 from rsd_bench.dataset.layout import MANIFEST
-from rsd_bench.dataset.manifest import read_manifest
+from rsd_bench.dataset.manifest import Manifest, read_manifest
 from rsd_bench.dataset.open import dataset_folder, split_revision
 from rsd_bench.hub.publication import Version, read_version, write_publication
 from rsd_bench.hub.push import beside
@@ -220,10 +221,26 @@ def diff_folders(old: Path, new: Path, name: str) -> DatasetDiff:
     return DatasetDiff(
         old=name,
         old_version=before.version,
-        tables={table: _compare(*rows[table], _schema(old, table), _schema(new, table)) for table in tables},
+        tables={
+            **{table: _compare(*rows[table], _schema(old, table), _schema(new, table)) for table in tables},
+            "tracks": _compare_tracks(before, after),
+        },
         flipped=_flips(*pairs),
         scores=_score_changes(*pairs),
         files=differ,
+    )
+
+
+def _compare_tracks(before: Manifest, after: Manifest) -> TableDiff:
+    """Tracks by name; what each says of its protocol, domains, sources and models."""
+    old, new = ({track.name: vars(track) for track in side.tracks} for side in (before, after))
+    changed = {
+        name: [key for key, value in old[name].items() if new[name][key] != value] for name in old if name in new
+    }
+    return TableDiff(
+        added=[name for name in new if name not in old],
+        removed=[name for name in old if name not in new],
+        changed={name: keys for name, keys in changed.items() if keys},
     )
 
 

@@ -85,9 +85,12 @@ def write_publication(
     """Fill the empty folder `out` with what is published of the dataset `folder`; return its manifest.
 
     private: a Hub id and an empty folder, for test outcomes that are to lie in a repository of their own.
-    benchmark: whether eval.yaml is among the documents.
+    benchmark: whether eval.yaml is among the documents. InputError where private outcomes would be needed in public.
     """
     built = read_manifest(folder)
+    if private and (needing := [track.name for track in built.tracks if track.cross_fitted or track.tiers]):
+        what = f"outcomes cannot be private where tracks learn from all queries or name models: {', '.join(needing)}"
+        raise InputError.at(folder, what, 'build it with protocol = "fixed-test" and without such tracks')
     withheld = withheld_sources(built)
     manifest = replace(
         built,

@@ -23,15 +23,19 @@ _SHOWN = 60  # characters of a value in a message
 def query_conflict(held: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """In words, how the query that an import brings differs from that in the store; "" where both may be one.
 
-    A reference answer or media that only one side has are no difference.
+    A reference answer or media that only one side has are no difference, nor is white space: tools trim it.
     """
     for name in _QUERY:
-        if held[name] != new[name]:
+        if _folded(held[name]) != _folded(new[name]):
             return _two(name, held[name], new[name])
     for name in ("reference_answer", "media"):
-        if held[name] and new[name] and held[name] != new[name]:
+        if held[name] and new[name] and _folded(held[name]) != _folded(new[name]):
             return _two(name, held[name], new[name])
     return ""
+
+
+def _folded(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def merged_outcome(held: Mapping[str, Any], new: Mapping[str, Any], ours: bool) -> dict[str, Any] | str:
