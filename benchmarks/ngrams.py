@@ -27,7 +27,7 @@ from rsd_bench.routers.pipeline import load_router
 from rsd_bench.routers.registry import ROUTERS
 from rsd_bench.routers.saved_router import Decider, SavedRouter, write_router
 
-ROWS, WORDS, TOKENS, CALLS = (3_000, 100_000), 30_000, 36, 500
+ROWS, WORDS, TOKENS, CALLS, LOADS = (3_000, 100_000), 30_000, 36, 500, 5
 
 
 def questions(n: int) -> tuple[list[str], np.ndarray]:
@@ -71,10 +71,8 @@ def decide(folder: Path) -> None:
     notes = {"dataset": "synthetic", "manifests": [], "pair": pair, "track": "in-domain"}
     counts = {"train_queries": 2_400, "validation_queries": 600}
     entry = ROUTERS["ngram-gain"]
-    deciders = {whole.scenario.name: decider}
-    write_router(
-        folder, SavedRouter(entry.name, entry.blocks, whole.features.spec, deciders, {}, notes | counts), entry
-    )
+    deciders, spec = {whole.scenario.name: decider}, whole.features.spec
+    write_router(folder, SavedRouter(entry.name, entry.blocks, spec, deciders, {}, notes | counts), entry)
     pipeline, asked = load_router(folder), questions(CALLS)[0]
     seconds = []
     for question in asked:
@@ -84,18 +82,12 @@ def decide(folder: Path) -> None:
     p50, p95 = 1e3 * np.quantile(seconds, (0.5, 0.95))
     print(f"one decision: p50 {p50:.3f} ms, p95 {p95:.3f} ms ({CALLS} calls)")
     script = f"import rsd_bench as rsd; print(rsd.load_router({str(folder)!r}).route(None, 'How many?').model)"
-    whole_process, bare = (_seconds([sys.executable, "-c", code]) for code in (script, "pass"))
-    print(f"a fresh process that loads it and decides once: {whole_process:.2f} s, of it Python alone {bare:.2f} s")
-
-
-def _seconds(command: list[str]) -> float:
-    """The best of three runs."""
-    found = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        found.append(time.perf_counter() - start)
-    return min(found)
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    for _ in range(LOADS):
+        subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"a fresh process that loads it and decides once: {wall / LOADS:.2f} s, {cpu / LOADS:.2f} s of the CPU")
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ class ScaledRouter(GridThreshold):
             self._inputs = Inputs.of(state.part("inputs"))
             if self._inputs.blocks != self._blocks:
                 raise ValueError("inputs name other blocks")
-            self._model = classifier_of(state.part("model"), len(self._inputs.scaler.mean))
+            self._model = classifier_of(state.part("model"), len(self._inputs.scaler.mean), self._candidates(1))
         elif self._constant not in (0, 1):
             raise ValueError("its constant is no label")
         return self

@@ -6,6 +6,7 @@ trees are walked here, since scikit-learn has no way to make them but to grow th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,22 @@ def classifier_state(model: Any) -> State:
             "start": np.asarray(model._baseline_prediction, np.float64).reshape(1),
         }
         return State({"kind": kind}, arrays)
-    raise TypeError(f"a {kind} cannot be saved")
+    fitted = {name: np.asarray(of) for name, of in vars(model).items() if _is_fitted(name)}
+    if any(array.dtype.kind not in "fiub" for array in fitted.values()):
+        raise TypeError(f"a {kind} learns more than arrays of numbers: write its state here")
+    return State({"kind": kind}, fitted)
 
 
-def classifier_of(state: State, columns: int) -> Any:
-    """A classifier of `columns` inputs with predict_proba. ValueError where the state is none."""
+def _is_fitted(name: str) -> bool:
+    """Whether scikit-learn calls what a classifier learned so."""
+    return name.endswith("_") and not name.startswith("_")
+
+
+def classifier_of(state: State, columns: int, known: Sequence[Any] = ()) -> Any:
+    """A classifier of `columns` inputs with predict_proba. ValueError where the state is none.
+
+    known: classifiers that have learned nothing yet; one of another kind than those here is made from them.
+    """
     kind = state.settings.get("kind")
     if kind == "HistGradientBoostingClassifier":
         return Trees.of(state, columns)
@@ -69,8 +81,24 @@ def classifier_of(state: State, columns: int) -> Any:
     elif kind == "MLPClassifier":
         model = _perceptron(state, columns)
     else:
-        raise ValueError(f"a classifier of kind {kind!r:.40} is unknown")
+        return _other(state, columns, known)
     model.classes_, model.n_features_in_ = np.array([0, 1]), columns
+    return model
+
+
+def _other(state: State, columns: int, known: Sequence[Any]) -> Any:
+    """One of `known` with what it learned, tried on a row."""
+    kind = state.settings.get("kind")
+    model = next((one for one in known if type(one).__name__ == kind), None)
+    if model is None:
+        raise ValueError(f"a classifier of kind {kind!r:.40} is unknown")
+    for name, array in state.arrays.items():
+        if not name.isidentifier() or not _is_fitted(name) or np.isnan(array).any():
+            raise ValueError(f"{name} is nothing that a {kind} learns")
+        setattr(model, name, array if array.ndim else array.item())
+    p = np.asarray(model.predict_proba(np.zeros((1, columns))))
+    if p.shape != (1, 2) or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"a {kind} of these arrays gives no probabilities")
     return model
 
 
