@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from rsd_bench.config import IN_DOMAIN
 from rsd_bench.jsonl import describe, read_rows
 from rsd_bench.submission.parquet_predictions import type_faults
-from rsd_bench.submission.row_schema import fits, row_rules
+from rsd_bench.submission.row_schema import number_checks, row_rules
 from rsd_bench.submission.submission import ALL_SCENARIOS, P_EDGE, REPEAT, TEXT_COLUMNS, number_columns
 from rsd_bench.submission.text_predictions import PLAIN_NUMBER
 from rsd_bench.types import InputError, Problem
@@ -47,28 +47,20 @@ class AuthorTable:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Columns of numbers that mean something where no track has more than `tiers` tiers; others are let be."""
+    """Columns of numbers that mean something where no track has more than `tiers` tiers; others are let be.
+
+    whole: those of whole numbers, each of which may be left out. p: those of probabilities.
+    """
 
     tiers: int
-    folds: bool = False
+    whole: tuple[str, ...]
+    p: tuple[str, ...]
+    checks: Mapping[str, Callable[[Any], bool]]  # by column, of a value
 
-    @property
-    def whole(self) -> tuple[str, ...]:
-        """Those of whole numbers, each of which may be left out."""
-        return (REPEAT, FOLD) if self.folds else (REPEAT,)
-
-    @property
-    def p(self) -> tuple[str, ...]:
-        return number_columns(self.tiers)[1:]
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        return (*self.whole, *self.p)
-
-    @property
-    def several(self) -> bool:
-        """Whether a row may leave out a probability: which it has depends on its track."""
-        return self.tiers > 2
+    @classmethod
+    def of(cls, tiers: int, folds: bool) -> _Columns:
+        more = (FOLD,) if folds else ()
+        return cls(tiers, (REPEAT, *more), number_columns(tiers)[1:], number_checks(tiers, more))
 
     def lacking(self, names: Collection[str]) -> str | None:
         """A column without which no row says anything."""
@@ -78,14 +70,7 @@ class _Columns:
 
     def faulty(self, row: Mapping[str, Any]) -> list[str]:
         """The numbers of a row that are none."""
-        given = {
-            name: None if row[name] == "" and self.may_lack(name) else row[name] for name in self.numbers if name in row
-        }
-        return [name for name, value in given.items() if not fits(self.tiers, name, value)]
-
-    def may_lack(self, name: str) -> bool:
-        """Whether a row may leave the cell empty."""
-        return name in self.whole or self.several
+        return [name for name, check in self.checks.items() if name in row and not check(row[name])]
 
 
 def read_author_table(path: Path, tiers: int = 2, *, folds: bool = False) -> AuthorTable:
@@ -95,8 +80,9 @@ def read_author_table(path: Path, tiers: int = 2, *, folds: bool = False) -> Aut
     A problem for a file, heading or row that does not say plainly what it means.
     """
     readers = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv, ".tsv": _csv}
-    columns = _Columns(tiers, folds)
-    rows: list[dict[str, Any]] = []
+    columns = _Columns.of(tiers, folds)
+    rows: list[list[Any]] = []
+    names, there = [*TEXT_COLUMNS, *columns.checks], set[str]()
     places: list[str] = []
     problems: list[Problem] = []
     try:
@@ -107,11 +93,10 @@ def read_author_table(path: Path, tiers: int = 2, *, folds: bool = False) -> Aut
             if not named or faulty:
                 problems += _faults(where, row, faulty)
             if named:
-                numbers = {name: row.get(name) for name in columns.numbers if name in row}
-                numbers |= {name: 0.0 if name in columns.p else None for name in faulty}
-                texts = {name: row.get(name, _DEFAULTS.get(name)) for name in TEXT_COLUMNS}
-                rows.append(texts | {name: None if value == "" else value for name, value in numbers.items()})
+                sound = row | {name: 0.0 if name in columns.p else None for name in faulty} if faulty else row
+                rows.append([sound.get(name, _DEFAULTS.get(name)) for name in names])
                 places.append(where)
+                there |= row.keys()
     except InputError as error:
         rows, places = [], []
         problems += error.problems
@@ -121,10 +106,9 @@ def read_author_table(path: Path, tiers: int = 2, *, folds: bool = False) -> Aut
         problems.append(Problem(str(path), what, "give CSV, JSONL or Parquet"))
     if len(problems) > _SHOWN:
         problems[_SHOWN:] = [Problem(str(path), f"has {len(problems) - _SHOWN} more problems", "fix these first")]
-    there = {name for row in rows for name in row}
-    names = [*TEXT_COLUMNS, *(name for name in columns.numbers if name in there or (not rows and name == P_EDGE))]
-    frame = pd.DataFrame(rows, places, names)
-    return AuthorTable(frame.astype(dict.fromkeys(names[len(TEXT_COLUMNS) :], float)), tuple(problems))
+    frame = pd.DataFrame(rows, places, names).astype(dict.fromkeys(columns.checks, float))
+    silent = [name for name in columns.checks if name not in there and (rows or name != P_EDGE)]
+    return AuthorTable(frame.drop(columns=silent), tuple(problems))
 
 
 def _names_its_query(row: Any) -> bool:
@@ -150,7 +134,7 @@ def _need_heading(path: Path, names: Sequence[str], columns: _Columns) -> None:
     if lacking := columns.lacking(names):
         fix = f"give query_id and {', '.join(columns.p)}; it has {', '.join(names)[:200] or 'none'}"
         raise InputError.at(path, f"has no column {lacking!r}", fix)
-    twice = [name for name in (*TEXT_COLUMNS, *columns.numbers) if names.count(name) > 1]
+    twice = [name for name in (*TEXT_COLUMNS, *columns.checks) if names.count(name) > 1]
     if twice:
         raise InputError([Problem(str(path), f"column {name!r} stands twice", "keep one") for name in twice])
 
@@ -177,7 +161,8 @@ def _csv(path: Path, columns: _Columns, problems: list[Problem]) -> _Rows:
         lines = csv.reader(stream, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
         names = next(lines, [])
         _need_heading(path, names, columns)
-        known = (*TEXT_COLUMNS, *columns.numbers)
+        known = {*TEXT_COLUMNS, *columns.checks}
+        given = [name for name in columns.checks if name in names]
         for cells in filter(None, lines):
             where = f"{path}:{lines.line_num}"
             if len(cells) != len(names):
@@ -185,9 +170,12 @@ def _csv(path: Path, columns: _Columns, problems: list[Problem]) -> _Rows:
                 problems.append(Problem(where, what, "quote a cell that holds the separator"))
                 continue
             row: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if name in known}
-            for name in columns.numbers:
-                if name in row and _NUMBER.fullmatch(row[name]):
-                    row[name] = float(row[name])
+            for name in given:
+                cell = row[name]
+                if _NUMBER.fullmatch(cell):
+                    row[name] = float(cell)
+                elif not cell and columns.checks[name](None):
+                    row[name] = None
             yield where, row
 
 
@@ -195,12 +183,14 @@ def _parquet(path: Path, columns: _Columns, problems: list[Problem]) -> _Rows:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         _need_heading(path, names, columns)
-        if wrong := type_faults(path, file.schema_arrow, columns.numbers, needed=not columns.several):
+        if wrong := type_faults(path, file.schema_arrow, list(columns.checks), needed=columns.tiers == 2):
             raise InputError(wrong)
-        table = file.read([name for name in (*TEXT_COLUMNS, *columns.numbers) if name in names])
-    for name in set(columns.numbers).intersection(table.column_names):
+        table = file.read([name for name in (*TEXT_COLUMNS, *columns.checks) if name in names])
+    for name in set(columns.checks).intersection(table.column_names):
         table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.float64(), safe=False))
+    blank = [name for name, check in columns.checks.items() if name in table.column_names and check(None)]
     for number, row in enumerate(table.to_pylist(), 1):
-        if columns.several:
-            row |= {name: None for name in columns.p if row.get(name) != row.get(name)}  # NaN: nothing stands there
+        for name in blank:
+            if row[name] != row[name]:  # NaN: nothing stands there
+                row[name] = None
         yield f"{path}: row {number}", row

@@ -32,7 +32,7 @@ from rsd_bench.submission.predictions import (
     need_short_texts,
     too_many_rows,
 )
-from rsd_bench.submission.row_schema import fits, row_rules
+from rsd_bench.submission.row_schema import number_checks, row_rules
 from rsd_bench.submission.submission import REPEAT, TEXT_COLUMNS
 from rsd_bench.types import InputError, Problem
 
@@ -152,12 +152,11 @@ def read_jsonl(path: Path, bounds: Bounds) -> Predictions:
     numbers = {name: array("d") for name in bounds.numbers}
     known, seen = frozenset((*TEXT_COLUMNS, *numbers)), set[str]()
     lines, told = array("q"), array("q")
-    rules, fix = row_rules(bounds.tiers), "see `rsd-bench schema predictions`"
+    rules, checks, fix = row_rules(bounds.tiers), number_checks(bounds.tiers), "see `rsd-bench schema predictions`"
     for where, row in read_rows(path, rules, lose, _names_its_query, fix=fix, most=_FAULTY_ROWS):
         if len(lines) == bounds.rows:
             raise InputError([*problems, too_many_rows(path, len(lines) + 1, bounds)])
-        fit = {name: fits(bounds.tiers, name, row.get(name)) for name in numbers}
-        sound = row.keys() <= known and all(fit.values())
+        sound = row.keys() <= known and all(check(row.get(name)) for name, check in checks.items())
         if not sound:
             told.append(len(lines))
             if len(told) <= _FAULTY_ROWS:
@@ -166,7 +165,11 @@ def read_jsonl(path: Path, bounds: Bounds) -> Predictions:
             texts[name].append(sys.intern(row[name]) if name != "query_id" else row[name])
         for name, column in numbers.items():
             value = row.get(name)
-            column.append((math.nan if value is None else value) if fit[name] else _NO_NUMBER[name == REPEAT])
+            if value is None:
+                value = math.nan
+            elif not (sound or checks[name](value)):
+                value = _NO_NUMBER[name == REPEAT]
+            column.append(value)
         seen |= row.keys()
         lines.append(int(where.rpartition(":")[2]))
     problems += _more(path, len(told))
