@@ -61,7 +61,7 @@ def to_markdown(board: Leaderboard) -> str:
         lines += ["", "## Overall", "", *_markdown_overall(board.overall, names)]
     for table in board.tables:
         title = table.scenario if table.track == IN_DOMAIN else f"{table.scenario}, {table.track}"
-        lines += ["", f"## {markdown_text(title)}", "", f"{_described(table)}{_asked(board, table)}.", ""]
+        lines += ["", f"## {markdown_text(title)}", "", f"{_described(board, table)}.", ""]
         lines += _markdown_table(table, names)
     for refused in board.refused:
         lines += ["", f"Refused: {markdown_text(refused.slug)} ({len(refused.problems)} problems)"]
@@ -74,12 +74,13 @@ def _asked(board: Leaderboard, table: BoardTable) -> str:
     return "" if scenario is None or are_presets({table.scenario: scenario}) else f"; {scenario.described}"
 
 
-def _described(table: BoardTable) -> str:
+def _described(board: Leaderboard, table: BoardTable) -> str:
     """What a table rests on, and what it can tell."""
     gap = table.minimum_detectable_gap
     told = "" if gap is None else f"; minimum detectable gap {gap:.4f}"
     none = "" if table.no_bands is None else f"; no bands: {table.no_bands}"
-    return f"{table.n} test queries in {table.groups} groups, {table.protocol}{told}{none}"
+    queries = f"{table.n} test queries{_asked(board, table)}"
+    return f"{queries}; {table.groups} groups, {table.protocol}{told}{none}"
 
 
 def _markdown_overall(overall: BoardOverall, names: Mapping[str, str]) -> list[str]:
@@ -172,8 +173,7 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
             figures = (f"{fixed.apsp:.3f}", f"{fixed.ca:.3f}", f"{fixed.ail:.2f}")
             shown = f"{policy} (best fixed)" if policy == table.best_fixed else policy
             rows.append(("-", shown, f"{fixed.rcs:.4f}", "", "", *figures))
-        about = f"{_described(table)}{_asked(board, table)}"
-        title = f"{_printable(table.scenario)} ({_printable(table.track)}, {about})"
+        title = f"{_printable(table.scenario)} ({_printable(table.track)}, {_described(board, table)})"
         blocks.append("\n".join([title, *_aligned(rows)]))
     return "\n\n".join(blocks)
 

@@ -37,7 +37,7 @@ _NAN = float("nan")
 
 def kind_of(submission: Submission) -> str:
     """`query` or `cascade`: whether the router saw a tier's answer before it decided whether to go on."""
-    return getattr(submission.meta, "kind", "query")
+    return getattr(submission.meta.declared, "kind", "query")
 
 
 def met_tiers(submission: Submission, part: Part) -> Tiers:

@@ -324,6 +324,6 @@ def test_private_outcomes_score_fixed_tests_of_routers_that_see_the_query_only()
         score_private(scored()[0], benchmark(), ROOT / "nowhere", author="somebody")
     lite = open_benchmark(dataset_folder())
     submission = open_submission(ROOT / "submissions" / "knn", lite)
-    object.__setattr__(submission.meta, "kind", "cascade")
+    object.__setattr__(submission.meta.declared, "kind", "cascade")
     with pytest.raises(InputError, match="knn: is a cascade"):
         score_private(submission, lite, ROOT / "nowhere", author="somebody")

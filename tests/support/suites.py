@@ -97,8 +97,7 @@ def suite_submission(
     )
     dataset = DatasetVersion(benchmark.manifest.name, benchmark.manifest.version, benchmark.manifest_sha256)
     meta = Metadata(slug, dataset, declared)
-    if kind != "query":
-        object.__setattr__(meta, "kind", kind)
+    object.__setattr__(declared, "kind", kind)
     return Submission(meta, entries)
 
 
