@@ -4,7 +4,7 @@ VENV ?= .venv
 RSD = $(VENV)/bin/rsd-bench
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check docs board store edition cards submissions results chromium screenshots clean
+.PHONY: demo test check docs board store rsd-av edition cards submissions results chromium screenshots clean
 
 demo: $(VENV)/.core
 	$(RSD) demo
@@ -39,7 +39,9 @@ board: $(VENV)/.core
 	$(RSD) board build
 
 # Regenerate the embedded edition from the records, with the encoder features it already carries; then `make submissions`.
-RECORDS ?= ../shared/records
+SHARED ?= ../shared
+RECORDS ?= $(SHARED)/records
+KIT ?= $(SHARED)/files/vlmevalkit
 FEATURES ?= rsd_bench/editions/rsd-open-lite
 edition: store
 	$(RSD) data build recipes/rsd-open.toml --store build/store --edition lite \
@@ -48,10 +50,21 @@ edition: store
 # Render dataset_cards/rsd-open.md again: the full edition's card, which borrows the picture of the embedded one.
 cards: store
 	$(RSD) data build recipes/rsd-open.toml --store build/store --out build/rsd-open
-	sed 's,(assets/,(../rsd_bench/editions/rsd-open-lite/assets/,' build/rsd-open/README.md > dataset_cards/rsd-open.md
+	sed 's,(assets/,(../rsd_bench/editions/rsd-open-lite/assets/,g' build/rsd-open/README.md > dataset_cards/rsd-open.md
 
+# Every source of rsd-open, and four models of LogicVista whose answers VLMEvalKit wrote, into one store.
+SOURCES = dynamath visonlyqa mllm_bench logicvista dental_vision vision_checkup business_charts kitchen_json
+KIT_MODELS = Qwen2.5-VL-3B-Instruct Qwen2.5-VL-7B-Instruct Llama-3.2-11B-Vision-Instruct LLaVA-CoT
 store: $(VENV)/.core
-	$(RSD) data import records --replace $(addprefix $(RECORDS)/,dynamath visonlyqa mllm_bench) --out build/store
+	$(RSD) data import records --replace $(addprefix $(RECORDS)/,$(SOURCES)) --out build/store
+	$(RSD) data import vlmevalkit --source logicvista --columns index=id --images $(RECORDS)/logicvista/images \
+		$(foreach m,$(KIT_MODELS),--pred $(KIT)/$(m)_LogicVista.xlsx --judge $(KIT)/$(m)_LogicVista_gpt4o-mini.xlsx) \
+		--out build/store
+
+# The dataset of other modalities, which is not embedded.
+rsd-av: $(VENV)/.core
+	$(RSD) data import records --replace $(addprefix $(RECORDS)/,audiobench tempcompass) --out build/store-av
+	$(RSD) data build recipes/rsd-av.toml --store build/store-av --out build/rsd-av
 
 # Train every router on every track and write its submission; RESULTS: the tables and pictures of docs/results.md.
 ROUTERS = reference gain-kernel logistic-cross-fitted logistic text-logistic image-logistic statistics-logistic \

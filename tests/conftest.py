@@ -193,11 +193,26 @@ def rsd_open(tmp_path_factory: pytest.TempPathFactory, records: Path) -> Path:
     return root
 
 
+RSD_OPEN = (
+    *("dynamath", "visonlyqa", "mllm_bench", "logicvista"),
+    *("dental_vision", "vision_checkup", "business_charts", "kitchen_json"),
+)
+KIT_MODELS = ("Qwen2.5-VL-3B-Instruct", "Qwen2.5-VL-7B-Instruct", "Llama-3.2-11B-Vision-Instruct", "LLaVA-CoT")
+
+
 def _build_rsd_open(root: Path, records: Path) -> None:
     recipe = ROOT / "recipes" / "rsd-open.toml"
-    sources = [records / name for name in ("dynamath", "visonlyqa", "mllm_bench")]
+    kit = records.parent / "files" / "vlmevalkit"
+    files = [
+        word
+        for model in KIT_MODELS
+        for option, end in (("--pred", "LogicVista.xlsx"), ("--judge", "LogicVista_gpt4o-mini.xlsx"))
+        for word in (option, kit / f"{model}_{end}")
+    ]
+    logicvista = ("--source", "logicvista", "--columns", "index=id", "--images", records / "logicvista" / "images")
     for arguments in (
-        ("import", "records", *sources, "--out", root),
+        ("import", "records", *(records / name for name in RSD_OPEN), "--out", root),
+        ("import", "vlmevalkit", *files, *logicvista, "--out", root),
         ("build", recipe, "--store", root, "--out", root / "full"),
         ("build", recipe, "--store", root, "--out", root / "lite", "--edition", "lite", "--features", LITE),
     ):
