@@ -20,12 +20,15 @@
     domain = "chart"
 
 A row whose media cells are empty is a fault, unless `modality` says what it is: "text", or "image" (and so on) that is
-not to be had. Rows are streamed. `datasets` is imported when a source is opened, not with this module.
+not to be had. Rows are streamed. `datasets` is imported when a source is opened, not with this module. It is not asked
+for a file of text (CSV, TSV, JSON): it would make numbers and dates of texts that look like some, and nothing of "None".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -42,9 +45,11 @@ from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.media_cells import MediaColumn, row_media
 from rsd_bench.sources.named_media import image_in, media_in
 from rsd_bench.sources.source import MEDIA_KINDS, TEXT, Query, Source, SourceInfo, SourceProblem
+from rsd_bench.sources.table.table_files import KINDS, TableFile, table_file
 from rsd_bench.types import InputError, Problem, Report
 
-_FILES = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv", ".arrow": "arrow"}
+_TEXT_FILE = (*KINDS.keys() - {".parquet"}, ".gz")
+_LOOKED_AT = 4096  # bytes, for the first that is no white space
 
 
 @dataclass(frozen=True)
@@ -113,15 +118,51 @@ def _place(repo: str, fields: Mapping[str, Any], mapping: Path, report: Report) 
 def _queries(place: _Place, source: str, fields: Mapping[str, Any], mapping: Path, report: Report) -> Iterator[Query]:
     columns: dict[str, str] = fields["columns"]
     media = [MediaColumn(kind, partial(_read, place, kind)) for kind in MEDIA_KINDS if kind in columns]
-    for number, row in enumerate(_rows(place, fields, report), 1):
-        if number == 1 and (missing := [c for c in columns.values() if c not in row]):
-            what = f"{place} has no column {', '.join(sorted(set(missing)))}; it has {', '.join(row)}"
-            report(SourceProblem(str(mapping), what, "fix [columns]"))
+    file = _text_file(place)
+    if file and not _has_columns(columns, _columns_of(file), place, mapping, report):
+        return
+    for number, row in _rows_of(file, report) if file else enumerate(_rows(place, fields, report), 1):
+        if not file and number == 1 and not _has_columns(columns, row, place, mapping, report):
             return
         cells = {name: row.get(column) for name, column in columns.items()}
         query = _query(f"{place}[{fields['split']}]: row {number}", number, cells, source, fields, media, report)
         if query is not None:
             yield query
+
+
+def _has_columns(
+    columns: Mapping[str, str], has: Collection[str], place: _Place, mapping: Path, report: Report
+) -> bool:
+    missing = sorted(set(columns.values()).difference(has)) if has else []  # without any, more is wrong than the map
+    if missing:
+        what = f"{place} has no column {', '.join(missing)}; it has {', '.join(has)}"
+        report(SourceProblem(str(mapping), what, "fix [columns]"))
+    return not missing
+
+
+def _text_file(place: _Place) -> TableFile | None:
+    """The file of text that a dataset is, where it is one."""
+    path = place.local
+    if path is None or path.is_dir() or path.suffix.lower() not in _TEXT_FILE:
+        return None
+    table = table_file(path)
+    if table.kind == "json":
+        with suppress(OSError, EOFError, zlib.error), table.open() as stream:
+            if stream.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+                return TableFile(path, "jsonl")  # lines of JSON that are called .json
+    return table
+
+
+def _columns_of(file: TableFile) -> Collection[str]:
+    """Names of all columns of a file: a row of JSON may leave some out."""
+    looked = TableFile(file.path, file.kind)
+    for _ in looked.rows(lambda problem: None):
+        pass
+    return looked.columns
+
+
+def _rows_of(file: TableFile, report: Report) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return ((row.number, row.cells) for row in file.rows(report))
 
 
 def _query(
@@ -162,7 +203,7 @@ def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[
     single = place.local is not None and place.local.is_file()
     try:
         if single and place.local is not None:
-            builder = _FILES.get(place.local.suffix.lower(), "parquet")
+            builder = "arrow" if place.local.suffix.lower() == ".arrow" else "parquet"
             files = {fields["split"]: str(place.local)}
             rows = datasets.load_dataset(builder, data_files=files, split=fields["split"], streaming=True)
         else:
@@ -173,7 +214,10 @@ def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[
                 revision=place.revision,
                 streaming=True,
             )
-        classes = {name: _classes(feature) for name, feature in (rows.features or {}).items()}
+        if what := _text_lost(rows, set(fields["columns"].values())):
+            report(SourceProblem(str(place), what, "import its file by itself: data import hub FILE --map MAP.toml"))
+            return
+        classes = {name: _classes(feature) for name, feature in rows.features.items()}
         stream = iter(rows.decode(False))  # a decoded image could only be encoded anew
         first = next(stream, None)
         if first is None:
@@ -186,6 +230,16 @@ def _rows(place: _Place, fields: Mapping[str, Any], report: Report) -> Iterator[
         what = " ".join(str(error).split())[:500]
         hint = f"; {inspect_hint(place.local)} to see what it is" if place.local else ""
         report(SourceProblem(str(place), f"cannot be loaded: {what}", f"fix repo, config, split or revision{hint}"))
+
+
+def _text_lost(rows: Any, columns: Collection[str]) -> str:
+    """What `datasets` makes of texts that is not what stands there, in words; "" where it keeps them."""
+    if rows.features is None:
+        return "cannot tell a text: a folder of CSV says no types"
+    dates = [name for name in columns if str(getattr(rows.features.get(name), "dtype", "")).startswith("timestamp")]
+    if dates and rows.info.builder_name not in ("parquet", "arrow"):
+        return f"would lose the texts of dates in {', '.join(sorted(dates))}: `datasets` makes times of them"
+    return ""
 
 
 def _classes(feature: Any) -> Any:
