@@ -90,7 +90,9 @@ def imported(what: list[str | Path], store: Path) -> dict[str, float]:
     """Seconds, by the clock and of the CPU, and peak memory of an import as a process."""
     command = [sys.executable, "-m", "rsd_bench", "data", "import", *map(str, what), "--out", str(store)]
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"HF_DATASETS_CACHE": f"{store}-cache"})
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, env=os.environ | {"HF_DATASETS_CACHE": f"{store}-cache"}
+    )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -124,7 +126,9 @@ def main() -> None:
         return
     print("| import | rows | MB given | seconds | CPU | rows/s | peak MB |\n|---|---:|---:|---:|---:|---:|---:|")
     for row in rows:
-        figures = f"{row['seconds']:.3g} | {row['cpu']:.3g} | {row['rows'] / row['seconds']:,.0f} | {row['peak_mb']:.0f}"
+        figures = (
+            f"{row['seconds']:.3g} | {row['cpu']:.3g} | {row['rows'] / row['seconds']:,.0f} | {row['peak_mb']:.0f}"
+        )
         print(f"| {row['work']} | {row['rows']:,} | {row['mb']:.1f} | {figures} |")
 
 

@@ -58,9 +58,10 @@ def rows_of(file: str) -> Rows:
     return rows
 
 
-def empty_question(rows: Rows, rng: Random) -> str:
-    rng.choice(rows)["query"] = rng.choice(["", " \n"])
-    return "query"
+def empty_cell(rows: Rows, rng: Random) -> str:
+    name = rng.choice(["query", "qid"])
+    rng.choice(rows)[name] = rng.choice(["", " \n"])
+    return name
 
 
 def texts_as_numbers(rows: Rows, rng: Random) -> str:
@@ -84,7 +85,7 @@ def lists(rows: Rows, rng: Random) -> str:
     return name
 
 
-MORE = (*(empty_question, texts_as_numbers, swap_images, lists) * 2, empty_question)
+MORE = (empty_cell, texts_as_numbers, swap_images, lists) * 2
 
 
 def write(path: Path, rows: Rows) -> None:
@@ -224,11 +225,14 @@ def imported(base: Path, file: Path, skip_bad: bool) -> str:
 
 
 def held_against(found: Row, row: Row, base: Path) -> None:
+    assert text_of(row["qid"]) and row["query"].strip()
     assert found["question"] == row["query"].strip()
     assert found["reference_answer"] == (text_of(row.get("label")) or None)
     group = text_of(row.get("chart"))
     assert found["group"] == (f"toy/{group}" if group else found["query_id"])
     assert letters(text_of(row.get("kind"))).startswith(letters(found["domain"]))
     cells = row.get("picture") or []
-    shown = [cell["bytes"] or (base / cell["path"]).read_bytes() for cell in (cells if isinstance(cells, list) else [cells])]
+    shown = [
+        cell["bytes"] or (base / cell["path"]).read_bytes() for cell in (cells if isinstance(cells, list) else [cells])
+    ]
     assert [item["sha256"] for item in found["media"]] == [sha256(data).hexdigest() for data in shown]

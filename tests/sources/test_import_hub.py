@@ -334,7 +334,9 @@ def test_texts_of_a_file_of_text_arrive_as_they_stand(hub: Hub, tmp_path: Path, 
 
 
 def test_a_column_that_the_first_row_of_json_leaves_out_is_there(hub: Hub, tmp_path: Path) -> None:
-    (tmp_path / "one.jsonl").write_text('{"qid": 1, "query": "a?", "chart": 1}\n{"qid": 2, "query": "b?", "label": "4"}\n')
+    (tmp_path / "one.jsonl").write_text(
+        '{"qid": 1, "query": "a?", "chart": 1}\n{"qid": 2, "query": "b?", "label": "4"}\n'
+    )
     hub.remap('image = "picture"\n', "")
     first, second = open_hub(str(tmp_path / "one.jsonl"), hub.map, hub.problems.append).queries
     assert (first.reference_answer, first.group, second.reference_answer) == (None, "charts/1", "4")
