@@ -2,9 +2,9 @@
 
     python benchmarks/imports.py [--hub 5000] [--kit 4000] [--json]
 
-`hub`: Parquet in row groups of 100 rows, an image of some 6 KB a row. `vlmevalkit`: a TSV with an image of 53 KB, that is
-71 KB of base64, a row, and a prediction file. Every image is a file of its own. Each import is `rsd-bench data import`
-as a whole process, into an empty store; its peak is that of the process, the files it wrote not counted.
+`hub`: Parquet in row groups of 100 rows, an image of 7 KB a row. `vlmevalkit`: a TSV with an image of 52 KB a row, that
+is 69 KB of base64, and a prediction file. Every image is a file of its own. Each import is `rsd-bench data import` as a
+whole process, into an empty store; its peak is that of the process, the files it wrote not counted.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@
 
 A row whose media cells are empty is a fault, unless `modality` says what it is: "text", or "image" (and so on) that is
 not to be had. Rows are streamed. `datasets` is imported when a source is opened, not with this module. It is not asked
-for a file of text (CSV, TSV, JSON): it would make numbers and dates of texts that look like some, and nothing of "None".
+for a file of text (CSV, TSV, JSON): it makes numbers and dates of texts that look like some, and nothing of "None".
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ TRIALS = {"made": 200, "real": 100}
 
 
 def made(folder: Path) -> None:
-    """Seven queries: five about an image, of which one is asked by its image alone, one about several media, one text."""
+    """Seven queries: five about an image, one of them asked by it alone, one about several media, one of text."""
     (folder / "images").mkdir(parents=True)
     for i in range(8):
         (folder / f"images/{i}.png").write_bytes(png(i))
