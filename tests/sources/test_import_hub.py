@@ -134,14 +134,14 @@ def test_provenance(hub: Hub) -> None:
 def test_a_revision_is_passed_on_and_must_be_one(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, Any]] = []
 
-    def load_dataset(*args: Any, **options: Any) -> Any:
+    def load_dataset_builder(*args: Any, **options: Any) -> Any:
         asked.append((args, options))
         raise ConnectionError("offline")
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load_dataset_builder)
     hub.remap('split = "test"', 'split = "test"\nconfig = "human"\nrevision = "abc123"')
     assert "org/charts@abc123: cannot be loaded: offline" in hub.refused(Path("org/charts@abc123"))
-    assert asked == [(("org/charts", "human"), {"split": "test", "revision": "abc123", "streaming": True})]
+    assert asked == [(("org/charts", "human"), {"revision": "abc123"})]
     hub.problems.clear()
     assert "revision is abc123, not def456" in hub.refused(Path("org/charts@def456"))
 
