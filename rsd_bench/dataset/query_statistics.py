@@ -11,9 +11,11 @@ import re
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from rsd_bench.dataset.image_file import open_image
+from rsd_bench.metrics.arrays import FloatArray
 
 #: Raise when a definition below changes: cached statistics of another version are computed again.
 STATISTICS_VERSION = 1
@@ -33,6 +35,8 @@ IMAGE_NUMBERS = (
 )
 
 _LONG_SIDE = 512
+_LEVELS = (np.arange(256, dtype=np.float32) / 255).astype(np.float64)  # luminance of the values of a pixel
+_STRIP = 8192  # pixels
 _EDGE_STEP = 0.1  # change of luminance from one pixel to the next that counts as an edge
 _DECIMALS = 6
 _WORD = re.compile(r"\w+")
@@ -89,30 +93,54 @@ def image_statistics(data: bytes) -> dict[str, float]:
     with open_image(data) as image:
         width, height = image.size
         pixels = _thumbnail(image)
-    grey = np.asarray(pixels.convert("L"), np.float32) / 255
-    counts = np.bincount((grey * 255 + 0.5).astype(np.int64).ravel(), minlength=256)
-    share = counts[counts > 0] / grey.size
-    down, right = (np.abs(np.diff(grey, axis=axis)) > _EDGE_STEP for axis in (0, 1))
-    edges = np.zeros(grey.shape, np.bool_)
-    edges[1:] |= down
-    edges[:, 1:] |= right
-    red, green, blue = np.moveaxis(np.asarray(pixels, np.float32) / 255, -1, 0)
-    red_green, yellow_blue = red - green, (red + green) / 2 - blue
-    spread = np.hypot(red_green.std(dtype=np.float64), yellow_blue.std(dtype=np.float64))
-    centre = np.hypot(red_green.mean(dtype=np.float64), yellow_blue.mean(dtype=np.float64))
+    grey = pixels.convert("L")
+    counts = np.array(grey.histogram(), np.float64)
+    n = counts.sum()
+    share = counts[counts > 0] / n
+    mean = (counts * _LEVELS).sum() / n
+    contrast = np.sqrt((counts * (_LEVELS - mean) ** 2).sum() / n)
+    colour, spread = _colour_moments(pixels)
     numbers = (
         width,
         height,
         width * height / 1e6,
         width / height,
-        grey.mean(dtype=np.float64),
-        grey.std(dtype=np.float64),
+        mean,
+        contrast,
         -(share * np.log2(share)).sum() + 0.0,
-        edges.mean(),
-        spread + 0.3 * centre,
+        _edges(np.asarray(grey)).mean(),
+        np.hypot(*spread) + 0.3 * np.hypot(*colour),
         len(data) / (width * height),
     )
     return {name: round(float(value), _DECIMALS) for name, value in zip(IMAGE_NUMBERS, numbers, strict=True)}
+
+
+def _edges(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where the luminance changes from the pixel before, above or to the left."""
+    edges = np.zeros(grey.shape, np.bool_)
+    for one, other, at in (
+        (grey[1:], grey[:-1], edges[1:]),
+        (grey[:, 1:], grey[:, :-1], edges[:, 1:]),
+    ):
+        at |= np.maximum(one, other) - np.minimum(one, other) > int(255 * _EDGE_STEP)
+    return edges
+
+
+def _colour_moments(pixels: Image.Image) -> tuple[FloatArray, FloatArray]:
+    """Means and standard deviations of red - green and of yellow - blue, each shape (2,).
+
+    A strip at a time: arrays of whole images would cost more in pages of memory than in arithmetic.
+    """
+    channels = [np.asarray(channel).ravel() for channel in pixels.split()]
+    n = len(channels[0])
+    first, second = np.zeros(2), np.zeros(2)
+    for at in range(0, n, _STRIP):
+        red, green, blue = (channel[at : at + _STRIP].astype(np.float32) / 255 for channel in channels)
+        opponents = np.stack([red - green, (red + green) / 2 - blue]).astype(np.float64)
+        first += opponents.sum(axis=1)
+        second += np.square(opponents).sum(axis=1)
+    mean = first / n
+    return mean, np.sqrt(np.maximum(second / n - mean**2, 0))
 
 
 def _thumbnail(image: Image.Image) -> Image.Image:

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
@@ -25,11 +25,11 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from rsd_bench.sources.json_tables import JSON_SUFFIXES, json_rows
 from rsd_bench.sources.source import SourceProblem
+from rsd_bench.sources.text_lines import MAX_CELL, Lines, plain_cells
 from rsd_bench.types import Problem, Report
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 _PICKLES = (".pkl", ".pickle")
-_MAX_CELL = 256 << 20  # characters; an image in base64 stands in one cell
 _MAX_WORKBOOK = 1 << 30  # bytes of all parts of a workbook, unpacked
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _BROKEN_WORKBOOK = (
@@ -155,8 +155,9 @@ def row_at(path: Path, span: tuple[int, int]) -> list[str]:
     with path.open("rb") as stream:
         stream.seek(span[0])
         text = stream.read(span[1] - span[0]).decode("utf-8", "surrogateescape")
-    # Lines end at "\n" alone, as in `_Lines`: str.splitlines would cut a question at U+2028.
-    return next(csv.reader(io.StringIO(text, newline="\n"), delimiter="\t", strict=True))
+    plain = plain_cells(text, "\t")
+    # Lines end at "\n" alone, as in `Lines`: str.splitlines would cut a question at U+2028.
+    return plain or next(csv.reader(io.StringIO(text, newline="\n"), delimiter="\t", strict=True))
 
 
 def columns_of(path: Path) -> list[str]:
@@ -185,16 +186,16 @@ def _usable_header(
 
 def _text(path: Path, delimiter: str, report: Report) -> Iterator[tuple[str, list[str], tuple[int, int]]]:
     # The limit of the csv module is one per process and far below the size of an image; it is only ever raised here.
-    csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL))
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
     try:
         with path.open("rb") as stream:
-            lines = _Lines(stream)
+            lines = Lines(stream)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             blank = True
             while True:
-                start, where = lines.offset, f"{path}:{reader.line_num + 1}"
+                start, where = lines.offset, f"{path}:{lines.number + 1}"
                 try:
-                    cells = next(reader)
+                    cells = lines.plain_row(delimiter) or next(reader)
                 except StopIteration:
                     break
                 except csv.Error as error:  # where the next row begins cannot be known
@@ -215,26 +216,6 @@ def _text(path: Path, delimiter: str, report: Report) -> Iterator[tuple[str, lis
                 report(SourceProblem(str(path), "is empty", "export the file again"))
     except OSError as error:
         report(SourceProblem(str(path), error.strerror or "cannot be read", "name a readable file"))
-
-
-class _Lines:
-    """Lines of a file as text, with the offset that the reader of them has reached."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.offset = 0
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        raw = self._stream.readline()
-        if not raw:
-            raise StopIteration
-        first = self.offset == 0
-        self.offset += len(raw)
-        # Bytes that are not UTF-8 become lone surrogates, so that the fault can be told of the row and not of the file.
-        return (raw.removeprefix(b"\xef\xbb\xbf") if first else raw).decode("utf-8", "surrogateescape")
 
 
 _Read = Callable[[list[str]], set[int]]  # which columns of a header are read

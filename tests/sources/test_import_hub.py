@@ -5,6 +5,7 @@ Original bytes must arrive, and a map that does not fit be refused with the colu
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -133,14 +134,14 @@ def test_provenance(hub: Hub) -> None:
 def test_a_revision_is_passed_on_and_must_be_one(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, Any]] = []
 
-    def load_dataset(*args: Any, **options: Any) -> Any:
+    def load_dataset_builder(*args: Any, **options: Any) -> Any:
         asked.append((args, options))
         raise ConnectionError("offline")
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load_dataset_builder)
     hub.remap('split = "test"', 'split = "test"\nconfig = "human"\nrevision = "abc123"')
     assert "org/charts@abc123: cannot be loaded: offline" in hub.refused(Path("org/charts@abc123"))
-    assert asked == [(("org/charts", "human"), {"split": "test", "revision": "abc123", "streaming": True})]
+    assert asked == [(("org/charts", "human"), {"revision": "abc123"})]
     hub.problems.clear()
     assert "revision is abc123, not def456" in hub.refused(Path("org/charts@def456"))
 
@@ -305,6 +306,57 @@ def test_classes_arrive_by_name(hub: Hub) -> None:
     found = hub.read()
     assert [row["domain"] for row in found] == ["bar", "pie", "pie"]
     assert [row["reference_answer"] for row in found] == ["yes", '["no", "yes"]', None]
+
+
+TEXTS = [
+    {"qid": "01", "query": "None", "label": "2021-02-03", "chart": "1.50"},
+    {"qid": "1", "query": "2020-01-01", "label": "NA", "chart": "1e5"},
+]
+
+
+@pytest.mark.parametrize("name", ["one.csv", "one.tsv", "one.jsonl", "one.json", "lines.json", "one.jsonl.gz"])
+def test_texts_of_a_file_of_text_arrive_as_they_stand(hub: Hub, tmp_path: Path, name: str) -> None:
+    """A CSV could not be loaded at all, and answers that are all dates came in from JSON Lines as times of day."""
+    path, sign = tmp_path / name, "," if name.endswith(".csv") else "\t"
+    lines = [json.dumps(row) for row in TEXTS]
+    if name.endswith("sv"):
+        lines = [sign.join(row) for row in (TEXTS[0].keys(), *(row.values() for row in TEXTS))]
+    text = json.dumps(TEXTS) if name == "one.json" else "\n".join(lines)
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    hub.remap('image = "picture"\n', "")
+    found = [
+        {"qid": query.query_id, "query": query.question, "label": query.reference_answer, "chart": query.group}
+        for query in open_hub(str(path), hub.map, hub.problems.append).queries
+    ]
+    as_ids = {"qid": "charts/{}", "chart": "charts/{}"}
+    assert found == [{key: as_ids.get(key, "{}").format(text) for key, text in row.items()} for row in TEXTS]
+    assert hub.problems == []
+
+
+def test_a_column_that_the_first_row_of_json_leaves_out_is_there(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text(
+        '{"qid": 1, "query": "a?", "chart": 1}\n{"qid": 2, "query": "b?", "label": "4"}\n'
+    )
+    hub.remap('image = "picture"\n', "")
+    first, second = open_hub(str(tmp_path / "one.jsonl"), hub.map, hub.problems.append).queries
+    assert (first.reference_answer, first.group, second.reference_answer) == (None, "charts/1", "4")
+    hub.remap('image = "picture"', 'image = "shot"')
+    assert "has no column shot; it has qid, query, chart, label" in hub.refused(tmp_path / "one.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("test.csv", "qid,query,label,chart\n01,a?,None,1\n", "cannot tell a text: a folder of CSV says no types"),
+        ("test.jsonl", "".join(f"{json.dumps(row)}\n" for row in TEXTS[:1] * 2), "texts of dates in label"),
+    ],
+)
+def test_a_folder_in_which_texts_would_be_guessed_at_is_refused(hub: Hub, name: str, text: str, told: str) -> None:
+    hub.file.unlink()
+    (hub.repo / "data" / name).write_text(text)
+    hub.remap('image = "picture"\n', "")
+    assert told in (refusal := hub.refused())
+    assert "data import hub FILE" in refusal
 
 
 def test_a_source_that_is_replaced_is_told(hub: Hub) -> None:

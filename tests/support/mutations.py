@@ -7,12 +7,13 @@ column, in the order of a file; a value that is absent is None or NaN, and what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 Row = dict[str, Any]
 Rows = list[Row]
+Mutation = Callable[[Rows, Random], str]
 
 #: What a cell may turn into: other types, other spellings of numbers, and texts that tools take for nothing.
 ODD_VALUES = (
@@ -39,9 +40,9 @@ ODD_VALUES = (
 )
 
 
-def mutated(rows: Rows, rng: Random) -> tuple[str, Rows]:
-    """One of the mutations below, by chance."""
-    mutate = rng.choice(MUTATIONS)
+def mutated(rows: Rows, rng: Random, more: Sequence[Mutation] = ()) -> tuple[str, Rows]:
+    """One of the mutations below, or of those that a format has beside them, by chance."""
+    mutate = rng.choice([*MUTATIONS, *more])
     copy = [dict(row) for row in rows]
     return f"{mutate.__name__}: {mutate(copy, rng)}", copy
 
@@ -162,7 +163,7 @@ def blank_row(rows: Rows, rng: Random) -> str:
     return str(i)
 
 
-MUTATIONS: tuple[Callable[[Rows, Random], str], ...] = (
+MUTATIONS: tuple[Mutation, ...] = (
     *(drop_column, rename_column, add_column, retype_cell, empty_column, cut_cell, copy_cell, swap_cells),
     *(shift_column, swap_columns, swap_rows, shuffle_rows, drop_row, drop_rows, double_row, double_and_change),
     blank_row,

@@ -21,7 +21,7 @@ from rsd_bench.sources.store.store_media import Stored, media_of, store_media
 from rsd_bench.sources.store.store_tables import TableWriter, rows_of
 from rsd_bench.types import Problem, Report
 
-_THREADS = os.cpu_count() or 1
+_THREADS = min(4, os.cpu_count() or 1)  # more would wait for the interpreter, and hold more media in memory
 _COMPARED = ["query_id", "domain", "group", "question", "reference_answer", "modality", "media", "image_sha256"]
 _OF_MEDIA = ("media", "image_sha256", "image_bytes", "statistics")
 _NO_IMAGE: dict[str, float | None] = dict.fromkeys(IMAGE_NUMBERS)
@@ -135,7 +135,7 @@ def _row(query: Query, storing: _Storing, report: Report) -> _Row | None:
 
 
 def _ahead(source: Source, store: Path, report: Report) -> Iterator[tuple[Query, _Storing]]:
-    """Queries in order with the work on their media under way on all cores, a bounded number ahead."""
+    """Queries in order with the work on their media under way on several cores, a bounded number ahead."""
     queries = _unique(source.queries, report)
     with ThreadPoolExecutor(_THREADS) as pool:
 

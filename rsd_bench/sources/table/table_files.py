@@ -12,7 +12,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -115,7 +115,7 @@ class TableFile:
             self.columns |= dict.fromkeys(names)
             if twice := sorted({name for name in names if names.count(name) > 1 and wanted(name)}):
                 raise ValueError(f"columns stand twice: {', '.join(twice)}")
-            for batch in file.iter_batches(_batch(file), columns=[name for name in names if wanted(name)]):
+            for batch in parquet_batches(file, [name for name in names if wanted(name)]):
                 for cells in batch.to_pylist():
                     number += 1
                     yield number, number, cells
@@ -190,11 +190,12 @@ class TableFile:
                     yield number, place, dict(zip(header, cells, strict=True))
 
 
-def _batch(file: pq.ParquetFile) -> int:
-    """How many rows of a Parquet file are read at once: fewer where they are heavy, as with images in them."""
+def parquet_batches(file: pq.ParquetFile, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """These columns of a Parquet file: fewer rows at once where they are heavy, as with images in them."""
     groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
     heaviest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0.0)
-    return int(min(_BATCH, max(1, _BATCH_BYTES / max(heaviest, 1.0))))
+    rows = int(min(_BATCH, max(1, _BATCH_BYTES / max(heaviest, 1.0))))
+    yield from file.iter_batches(rows, columns=list(columns))
 
 
 def _fault(cells: list[str], header: list[str] | None) -> str:

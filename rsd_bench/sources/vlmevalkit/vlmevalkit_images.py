@@ -59,9 +59,12 @@ def decoded(encoded: str) -> bytes:
     encoded = encoded.strip()
     encoded = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
     try:
-        data = base64.b64decode("".join(encoded.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"is not base64: {error}") from None
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:  # spaces and line breaks may stand in it: looking for them first would cost as much again
+        try:
+            data = base64.b64decode("".join(encoded.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError(f"is not base64: {error}") from None
     if not data:
         raise ValueError("is empty")
     return data
