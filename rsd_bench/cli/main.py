@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, features, generate, judge, panels, router, scenario, score, studies, submit
+from rsd_bench.cli import board, data, features, generate, judge, panels, router, scenario, score, serve, studies, submit
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
@@ -37,6 +37,7 @@ app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)
 app.command("compare")(score.compare)
 app.add_typer(board.app, name="board")
+app.command("serve")(serve.serve)
 
 _TRACEBACK = "RSD_BENCH_TRACEBACK"
 _EXTRAS = dict.fromkeys(("torch", "transformers", "safetensors"), "torch==2.13.0 && pip install 'rsd-bench[router]'")
