@@ -15,7 +15,20 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import board, data, features, generate, judge, panels, router, scenario, score, serve, studies, submit
+from rsd_bench.cli import (
+    board,
+    data,
+    features,
+    generate,
+    judge,
+    panels,
+    router,
+    scenario,
+    score,
+    serve,
+    studies,
+    submit,
+)
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__

@@ -73,9 +73,7 @@ class AccessOptions:
     ] = None
     fetch_images: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="HOST", help="Fetch images of this host for the router.", rich_help_panel=panels.ACCESS
-        ),
+        typer.Option(metavar="HOST", help="Fetch images of this host for the router.", rich_help_panel=panels.ACCESS),
     ] = None
 
 

@@ -107,7 +107,8 @@ def read_asked(body: bytes, headers: Mapping[bytes, bytes]) -> Asked:
         has_images=bool(urls),
         turns=len([message for message in messages if message.get("role") in ("user", "assistant", "tool")]),
         system="\n".join(
-            str(part.get("text", "")) for part in _parts([m for m in messages if m.get("role") in ("system", "developer")])
+            str(part.get("text", ""))
+            for part in _parts([m for m in messages if m.get("role") in ("system", "developer")])
         ),
         stream=bool(stream),
         usage_wanted=bool((options or {}).get("include_usage")),

@@ -1,8 +1,8 @@
 """What a server counts, in the form of Prometheus. Every request for a completion ends as exactly one outcome:
 
-    answered    an answer, whole to its end                refused     never asked: 4xx of this server
-    failed      one clear error: no tier answered          busy        429: every queue that could take it is full
-    broken_off  begun, then one error event                cancelled   the client went away
+answered    an answer, whole to its end                refused     never asked: 4xx of this server
+failed      one clear error: no tier answered          busy        429: every queue that could take it is full
+broken_off  begun, then one error event                cancelled   the client went away
 """
 
 from __future__ import annotations
@@ -30,10 +30,14 @@ class Counts:
         self.requests = Counter("rsd_requests", "Requests by ending and tier.", ["outcome", "tier"], registry=own)
         self.calls = Counter("rsd_upstream_calls", "Calls of a tier by ending.", ["tier", "outcome"], registry=own)
         self.tokens = Counter("rsd_tokens", "Tokens as endpoints count them.", ["tier", "kind"], registry=own)
-        self.escalations = Counter("rsd_escalations", "Requests that went on.", ["source", "to", "reason"], registry=own)
+        self.escalations = Counter(
+            "rsd_escalations", "Requests that went on.", ["source", "to", "reason"], registry=own
+        )
         self.router_failures = Counter("rsd_router_failures", "Decisions without a router.", ["reason"], registry=own)
         self.cost = Counter("rsd_cost_usd", "US dollars by the price file.", ["tier"], registry=own)
-        self.saved = Gauge("rsd_saved_usd", "US dollars saved against the cloud alone, by the price file.", registry=own)
+        self.saved = Gauge(
+            "rsd_saved_usd", "US dollars saved against the cloud alone, by the price file.", registry=own
+        )
         self.in_flight = Gauge("rsd_in_flight", "Calls in flight.", ["tier"], registry=own)
         self.waiting = Gauge("rsd_waiting", "Requests that wait for a call.", ["tier"], registry=own)
         self.logged = Counter("rsd_logged", "Records of the log by what became of them.", ["outcome"], registry=own)

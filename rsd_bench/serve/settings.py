@@ -58,7 +58,9 @@ class Settings:
         for name, value in named.items():
             option = f"--{name.partition('-')[0]}"
             if not value:
-                problems.append(Problem(option, "is missing", f"give {option} MODEL@URL, or {option[2:]} in serve.toml"))
+                problems.append(
+                    Problem(option, "is missing", f"give {option} MODEL@URL, or {option[2:]} in serve.toml")
+                )
                 continue
             model = value.split("@http")[0]
             try:
@@ -132,7 +134,9 @@ def _faults(settings: Settings) -> list[Problem]:
     if settings.default_tier not in ("edge", "cloud"):
         problems.append(Problem("--default-tier", f"is {settings.default_tier!r:.80}", "use edge or cloud"))
     if not 0 <= settings.port < 1 << 16 or settings.concurrency < 1 or settings.queue < 0:
-        problems.append(Problem("--port, --concurrency, --queue", "one is out of range", "0 to 65535, 1 or more, 0 or more"))
+        problems.append(
+            Problem("--port, --concurrency, --queue", "one is out of range", "0 to 65535, 1 or more, 0 or more")
+        )
     if settings.api_key_env and not os.environ.get(settings.api_key_env):
         problems.append(Problem("--api-key-env", f"variable {settings.api_key_env} is not set", "export the key"))
     if not settings.api_key_env and not _is_loopback(settings.host):

@@ -72,7 +72,9 @@ class Tier:
             await self._slots.acquire()
             return
         if self.waiting >= self._queue:
-            raise UpstreamFailed("busy", f"too many requests wait for {self.name}", status=429, retry_after=RETRY_AFTER_S)
+            raise UpstreamFailed(
+                "busy", f"too many requests wait for {self.name}", status=429, retry_after=RETRY_AFTER_S
+            )
         self.waiting += 1
         try:
             async with asyncio.timeout(seconds):

@@ -150,7 +150,10 @@ def test_the_scenario_by_name_header_or_figures(parts: Parts) -> None:
     assert parts.ask("easy", metadata={**figures, "who": "me"}).headers["x-rsd-scenario"] == "custom"
     assert parts.edge.seen[-1][0]["metadata"] == {"who": "me"}
     for metadata, what in (
-        ({**figures, "mes": "7"}, "no router takes a scenario of your own; these are for fast_response .MES 6, .*careful"),
+        (
+            {**figures, "mes": "7"},
+            "no router takes a scenario of your own; these are for fast_response .MES 6, .*careful",
+        ),
         ({**figures, "mes": "eight"}, "metadata: could not convert"),
         ({"mes": 8}, "metadata: lacks alpha"),
         ({**figures, "alpha": "0.9"}, "must be >= 0 and sum to 1"),

@@ -112,7 +112,9 @@ class FakeTier:
             choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
             whole = json.dumps({**base, "choices": choices, "usage": usage}).encode()
             if do in ("cut", "malformed", "paused", "error-event"):
-                writer.write(b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n" + whole[:40])
+                writer.write(
+                    b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n" + whole[:40]
+                )
                 await writer.drain()
                 return False
             writer.write(_http(200, whole))
@@ -142,6 +144,8 @@ class FakeTier:
             writer.write(b"0\r\n\r\n")
             return None
         for n, word in enumerate(words):
+            if n == 1 and do in ("cut", "malformed", "error-event"):
+                await asyncio.sleep(0.1)  # so that what comes next does not come with the first token
             if n == 1 and do == "cut":
                 writer.close()
                 return False
