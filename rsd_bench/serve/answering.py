@@ -35,7 +35,7 @@ _UNREAD_S = 60.0  # that a client may leave a stream unread
 _NAME = "/@:;,.+-_=~!()[]{} "  # of a model, as it stands in a header
 
 
-class ClientStalled(Exception):
+class ClientStalled(Exception):  # noqa: N818 - an ending
     """The client does not read what it asked for."""
 
 
@@ -196,7 +196,7 @@ def _unfit(tier: Tier, asked: Asked) -> UpstreamFailed | None:
 
 
 def _worst(failures: list[tuple[Tier, UpstreamFailed]]) -> UpstreamFailed:
-    """The failure that the client hears of: what a tier said of the request itself, else a full queue, else the last."""
+    """The failure that the client hears of: what a tier said of the request, else a full queue, else the last."""
     told = [failed for _, failed in failures]
     of_request = [failed for failed in told if failed.of_request]
     busy = [failed for failed in told if failed.status == 429]

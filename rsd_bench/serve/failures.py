@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an ending
     """The request cannot be asked of anybody: what the client gets instead of an answer."""
 
     def __init__(self, status: int, message: str, code: str, retry_after: int | None = None) -> None:
@@ -15,7 +15,7 @@ class Refused(Exception):
         self.status, self.message, self.code, self.retry_after = status, message, code, retry_after
 
 
-class UpstreamFailed(Exception):
+class UpstreamFailed(Exception):  # noqa: N818 - an ending
     """A tier gave no answer.
 
     reason: a word for headers and metrics. of_request: it refused what was asked, and is no less alive for it. status:

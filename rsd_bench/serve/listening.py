@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -30,10 +30,10 @@ class BoundedProtocol(HttpToolsProtocol):
     _late: asyncio.TimerHandle | None = None
     _head = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as in uvicorn
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
         if len(self.connections) > _MAX_CONNECTIONS:
-            transport.abort()
+            self.transport.abort()
             return
         self._wait_for_head()
 

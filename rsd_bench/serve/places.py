@@ -23,7 +23,7 @@ _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost", "metadata.googl
 
 
 def require_public(url: str) -> None:
-    """Refused where a URL is no http(s) URL, or names a private address outright: a tier would be made to look there."""
+    """Refused where a URL is no http(s) URL, or names a private address: a tier would be made to look there."""
     try:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").rstrip("."), parts.port

@@ -105,9 +105,9 @@ def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
         if kind is None:
             problems.append(Problem(str(config), f"key {name!r} is unknown", f"use {', '.join(kinds)}"))
             continue
-        value = tuple(value) if kind is tuple and isinstance(value, list) else value
+        value = tuple(map(str, value)) if kind is tuple and _are_texts(value) else value
         value = float(value) if kind is float and type(value) is int else value
-        if type(value) is not kind or (kind is tuple and not all(isinstance(item, str) for item in value)):
+        if type(value) is not kind:
             shape = {tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number"}[kind]
             problems.append(Problem(str(config), f"{name} is {str(value)[:80]!r}", f"give {shape}"))
             continue
@@ -118,6 +118,10 @@ def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
     if problems:
         raise InputError(problems)
     return settings
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _faults(settings: Settings) -> list[Problem]:

@@ -158,7 +158,8 @@ class Upstream:
             data = orjson.loads(body)
         except orjson.JSONDecodeError:
             raise UpstreamFailed("broken", "an answer that is no JSON") from None
-        choices = data.get("choices") if isinstance(data, dict) else None
+        data = data if isinstance(data, dict) else {}
+        choices = data.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and not data.get("error") else None
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict):
