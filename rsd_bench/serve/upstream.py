@@ -161,7 +161,8 @@ class Upstream:
         data = data if isinstance(data, dict) else {}
         choices = data.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and not data.get("error") else None
-        message = choice.get("message") if isinstance(choice, dict) else None
+        choice = choice if isinstance(choice, dict) else {}
+        message = choice.get("message")
         if not isinstance(message, dict):
             raise UpstreamFailed("broken", "an answer without choices or message")
         self._accept(response, data.get("id"))

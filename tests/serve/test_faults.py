@@ -146,7 +146,7 @@ def test_one_tier_dead_loses_nothing(pair: tuple[FakeTier, FakeTier], server: Se
 
     took = asyncio.run(run())
     assert endings(server) == {"answered": 200}
-    assert sum(seconds > 0.25 for seconds in took) < 60  # those that came before it was known, and the tries after
+    assert sum(seconds > 0.25 for seconds in took) < 150  # those that came before it was known, and the tries after
 
 
 def test_a_tier_that_is_well_again_is_asked_again(pair: tuple[FakeTier, FakeTier], server: Server) -> None:
