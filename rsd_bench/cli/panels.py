@@ -20,7 +20,7 @@ MODELS, REQUEST, LIMITS, COST, ENGINE = "Models", "Requests", "Limits", "Cost", 
 # judging, and how far to trust it
 JUDGE, SCOPE, BATCH, PEOPLE = "Judge", "What is judged", "Batch files instead of calls", "People and pairs"
 # serving
-ACCESS = "Who may ask"
+ACCESS, LOG = "Who may ask", "What is kept"
 # data
 FILES, CONTENT, LICENCE = "Files", "What goes in", "Licence"
 # routers, submissions and scores

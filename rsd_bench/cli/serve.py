@@ -103,11 +103,42 @@ class BoundOptions:
     ] = None
 
 
+@dataclass(frozen=True)
+class LogOptions:
+    """What is kept of the traffic."""
+
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="STORE", help="Keep queries, answers and decisions.", rich_help_panel=panels.LOG),
+    ] = None
+    log_share: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of the requests that is kept; default: 1.", rich_help_panel=panels.LOG),
+    ] = None
+    log_max_gb: Annotated[
+        float | None,
+        typer.Option(metavar="GB", help="Keep no more than this at once; default: 10.", rich_help_panel=panels.LOG),
+    ] = None
+    shadow: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Of what is kept, ask the other tier too; default: 0.", rich_help_panel=panels.LOG
+        ),
+    ] = None
+    redact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME", help="Function that every text passes before it is kept.", rich_help_panel=panels.LOG
+        ),
+    ] = None
+
+
 @grouped
 def serve(
     tiers: TierOptions,
     access: AccessOptions,
     bounds: BoundOptions,
+    log: LogOptions,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML of these options, with _ for -; options win.")
     ] = None,
@@ -120,9 +151,8 @@ def serve(
     from rsd_bench.serve.listening import listen, run
     from rsd_bench.serve.settings import read_settings
 
-    given: dict[str, Any] = asdict(tiers) | asdict(access) | asdict(bounds)
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    given["prices"] = str(tiers.prices) if tiers.prices else None
+    given: dict[str, Any] = asdict(tiers) | asdict(access) | asdict(bounds) | asdict(log)
+    given = {name: _plain(value) for name, value in given.items()}
     settings = read_settings(config, given)
     endpoints = settings.endpoints()
     app = make_app(settings, [loaded(load_router(place)) for place in settings.router])
@@ -131,6 +161,10 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{port}/v1   " + ", ".join(f"{name} {one.model}" for name, one in endpoints.items()))
         run(app, on)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else str(value) if isinstance(value, Path) else value
 
 
 def _require_extra() -> None:

@@ -19,6 +19,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from rsd_bench.serve.asked import read_asked
 from rsd_bench.serve.counts import Counts
 from rsd_bench.serve.deciding import Decider, Loaded, Routers
 from rsd_bench.serve.failures import Refused, UpstreamFailed, error_body
+from rsd_bench.serve.journal import Journal, connect, load_redaction
+from rsd_bench.serve.keeping import Keeper
 from rsd_bench.serve.places import Fetcher
 from rsd_bench.serve.settings import Settings
 from rsd_bench.serve.tiers import Tier
@@ -83,6 +86,9 @@ class Opening:
     def __init__(self, settings: Settings, routers: Routers) -> None:
         self._settings, self._routers = settings, routers
         self._endpoints = settings.endpoints()
+        self._redact = load_redaction(settings.redact) if settings.redact else None
+        if settings.log:
+            connect(Path(settings.log)).close()
         self._counts = Counts(load_prices(Path(settings.prices) if settings.prices else None).models)
 
     @asynccontextmanager
@@ -103,7 +109,16 @@ class Opening:
             fetcher = Fetcher(settings.fetch_images) if settings.fetch_images else None
             if fetcher:
                 stack.push_async_callback(fetcher.close)
-            yield Service(tiers, self._routers, decider, self._counts, fetcher, settings.timeout)
+            service = Service(tiers, self._routers, decider, self._counts, fetcher, settings.timeout)
+            if settings.log:
+                keeper = Keeper(self._journal(), self._counts, settings.log_share, settings.shadow)
+                stack.push_async_callback(keeper.close)
+                service = keeper.service = replace(service, keep=keeper.keep)
+            yield service
+
+    def _journal(self) -> Journal:
+        dropped, settings = self._counts.logged, self._settings
+        return Journal(Path(settings.log), settings.log_max_gb, self._redact, lambda why: dropped.labels(why).inc())
 
 
 class Guard:

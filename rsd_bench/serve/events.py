@@ -30,6 +30,7 @@ class Passing:
         self.served: str | None = None
         self.usage: dict[str, Any] = {}
         self.texts: list[str] = []
+        self.refusals: list[str] = []
 
     def feed(self, part: bytes) -> list[bytes]:
         """The whole events of what has come, those apart that only we asked for. Raises UpstreamFailed."""
@@ -87,9 +88,10 @@ class Passing:
                 raise UpstreamFailed("broken", "a choice that is no object")
             delta = choice.get("delta")
             delta = delta if isinstance(delta, dict) else {}
-            if isinstance(text := delta.get("content"), str) and text and not choice.get("index"):
-                self.texts.append(text)
-            if choice.get("finish_reason") and not choice.get("index"):
-                self.finish = str(choice["finish_reason"])
+            if not choice.get("index"):
+                for name, kept in (("content", self.texts), ("refusal", self.refusals)):
+                    if isinstance(text := delta.get(name), str):
+                        kept.append(text)
+                self.finish = str(choice.get("finish_reason") or self.finish or "") or None
             self.begun = self.begun or bool(self.finish) or any(v for k, v in delta.items() if k != "role")
         return bool(choices) or self._usage_wanted or not self.usage

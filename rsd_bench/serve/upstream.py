@@ -64,6 +64,7 @@ class Reply:
     rest: AsyncGenerator[bytes] | None = None
     done: bool = False
     text: str = ""
+    refusal: str = ""
     finish: str | None = None
     usage: Usage = Usage()
     served: str | None = None
@@ -170,6 +171,7 @@ class Upstream:
         return Reply(
             body=body,
             text=text if isinstance(text, str) else "",
+            refusal=refusal if isinstance(refusal := message.get("refusal"), str) else "",
             finish=str(finish) if finish else None,
             usage=Usage.of(data.get("usage")),
             served=served if isinstance(served, str) else None,
@@ -225,4 +227,5 @@ async def _rest(response: CarriedResponse, passing: Passing, reply: Reply, start
             reply.done = True
             yield b"data: [DONE]\n\n"
     finally:
-        reply.text, reply.finish, reply.usage = "".join(passing.texts), passing.finish, Usage.of(passing.usage)
+        reply.text, reply.refusal = "".join(passing.texts), "".join(passing.refusals)
+        reply.finish, reply.usage = passing.finish, Usage.of(passing.usage)
