@@ -59,7 +59,14 @@ def run_server(edge: str, cloud: str, quiet: str, router: str) -> None:
     from rsd_bench.serve.listening import listen, run
     from rsd_bench.serve.settings import read_settings
 
-    given = {"edge": edge, "cloud": cloud, "tier": (quiet,), "router": (router or "stand",), "port": 0, "concurrency": 4096}
+    given = {
+        "edge": edge,
+        "cloud": cloud,
+        "tier": (quiet,),
+        "router": (router or "stand",),
+        "port": 0,
+        "concurrency": 4096,
+    }
     settings = read_settings(None, given)
     app = make_app(settings, [loaded(load_router(router) if router else Stand())])
     with listen(settings) as on:

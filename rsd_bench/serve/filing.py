@@ -91,7 +91,9 @@ def _read(journal: sqlite3.Connection, start: float) -> _Day:
         day.read.append((record, row[3]))
         if not alone or not question.strip():
             continue
-        images = [one[0] for one in journal.execute("SELECT sha256 FROM shown WHERE id = ? ORDER BY position", (record,))]
+        images = [
+            one[0] for one in journal.execute("SELECT sha256 FROM shown WHERE id = ? ORDER BY position", (record,))
+        ]
         query_id = f"{day.source}/{_digest(question, images)}"
         day.queries.setdefault(query_id, (question, images))
         answer = dict(zip(OF_ANSWER, row[3:], strict=True))

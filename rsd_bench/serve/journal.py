@@ -21,7 +21,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,8 @@ class Journal:
         done: asyncio.Future[bool] = loop.create_future()
 
         def settle(well: bool) -> None:
-            loop.call_soon_threadsafe(lambda: done.done() or done.set_result(well))
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(_settle, done, well)
 
         try:
             self._queue.put_nowait((record, kept, settle))
@@ -198,7 +199,7 @@ class Journal:
         for item in batch:
             try:
                 ready.append(self._redacted(item))
-            except Exception:  # noqa: BLE001 - what cannot be redacted is not kept
+            except Exception:  # whatever a redaction of the user's own does: what cannot be redacted is not kept
                 self._dropped("redaction")
                 item[2](False)
         try:
@@ -250,6 +251,11 @@ class Journal:
             execute(_ANSWER, [one.answer.key, one.tier, int(one.shadow), *values])
 
 
+def _settle(done: asyncio.Future[bool], well: bool) -> None:
+    if not done.done():
+        done.set_result(well)
+
+
 class _FullError(Exception):
     """The journal has reached its bound."""
 
@@ -258,5 +264,3 @@ def _text(redacted: Any) -> str:
     if not isinstance(redacted, str):
         raise TypeError("a redaction gives a text")
     return redacted
-
-

@@ -193,7 +193,8 @@ class Upstream:
                 break
             head += passing.feed(part)
         self._accept(response, passing.id)
-        reply = Reply(head=head, served=passing.served, first_token_s=time.perf_counter() - start)
+        first_s = time.perf_counter() - start
+        reply = Reply(head=head, served=passing.served, first_token_s=first_s, latency_s=first_s)
         reply.done = passing.done
         reply.rest = _rest(response, passing, reply, start)
         return reply

@@ -25,7 +25,7 @@ pytest.importorskip("starlette")
 
 import pandas as pd
 from openai import OpenAI
-from serving import FakeTier, Fixed, Server, figures, serving
+from serving import FakeTier, Server, figures, serving
 
 from rsd_bench.serve.filing import file_served
 from rsd_bench.serve.journal import FILE
@@ -73,12 +73,15 @@ def responses(store: Path) -> pd.DataFrame:
 
 def test_traffic_becomes_a_source(pair: tuple[FakeTier, FakeTier], tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
-    prices.write_text('date = "2026-11-24"\n[models.small]\ninput = 1\noutput = 1\n[models.large]\ninput = 10\noutput = 10\n')
+    prices.write_text(
+        'date = "2026-11-24"\n[models.small]\ninput = 1\noutput = 1\n[models.large]\ninput = 10\noutput = 10\n'
+    )
     with serving(*pair, log=str(tmp_path / "store"), prices=str(prices), shadow=1.0) as server:
         ask(server, "easy one", png(1))
         ask(server, "hard one", png(2), stream=True)
         ask(server, "EASY one", png(1))  # the same query
-        ask(server, "x", messages=[{"role": "user", "content": "easy"}, {"role": "assistant", "content": "a"}, {"role": "user", "content": "easy again"}])  # fmt: skip
+        turns = [("user", "easy"), ("assistant", "a"), ("user", "easy again")]
+        ask(server, "", messages=[{"role": role, "content": text} for role, text in turns])
         wait_for(tmp_path / "store", "SELECT * FROM answers WHERE shadow = 1", 3)
         counted = figures(server)
         assert counted['rsd_logged_total{outcome="kept"}'] == 4 and counted['rsd_logged_total{outcome="shadow"}'] == 3
@@ -178,7 +181,7 @@ def test_tool_calls_and_fetched_links_are_no_queries(pair: tuple[FakeTier, FakeT
 
 
 def test_a_store_without_a_journal(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no served.sqlite -> run `rsd-bench serve --log STORE` first"):
+    with pytest.raises(InputError, match=r"has no served.sqlite -> run `rsd-bench serve --log STORE` first"):
         file_served(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -89,7 +89,7 @@ class FakeTier:
     async def _respond(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool | None:
         do, stream = self.behaviour, bool(body.get("stream"))
         content = body["messages"][-1]["content"]
-        text = content if isinstance(content, str) else " ".join(p.get("text", "") for p in content)
+        text = content if isinstance(content, str) else " ".join(p["text"] for p in content if "text" in p)
         words = [f"{self.model} ", "says: ", text]
         if self.delay:
             await asyncio.sleep(self.delay)
