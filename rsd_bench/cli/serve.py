@@ -139,6 +139,12 @@ def serve(
     access: AccessOptions,
     bounds: BoundOptions,
     log: LogOptions,
+    image_encoder: Annotated[
+        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
+    ] = None,
+    text_encoder: Annotated[
+        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML of these options, with _ for -; options win.")
     ] = None,
@@ -155,12 +161,14 @@ def serve(
     given = {name: _plain(value) for name, value in given.items()}
     settings = read_settings(config, given)
     endpoints = settings.endpoints()
-    app = make_app(settings, [loaded(load_router(place)) for place in settings.router])
+    encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
+    app = make_app(settings, [loaded(load_router(place, **encoders)) for place in settings.router])
     with listen(settings) as on:
         host, port = on.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{port}/v1   " + ", ".join(f"{name} {one.model}" for name, one in endpoints.items()))
         run(app, on)
+    say("stopped")
 
 
 def _plain(value: Any) -> Any:
