@@ -24,7 +24,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "local_pair"))
-from local_pair import TIERS, draw_queries, run, served
+from local_pair import TIERS, draw_queries, run, served  # noqa: E402 - it stands in the other example
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`rsd-bench serve` as a user starts it: a trained router, two models, one line that says where, and a clean end.
+"""`rsd-bench serve` as a user starts it: a router's checkpoint, two models, one line that says where, and a clean end.
 
 Guards against a server that starts with half of its settings wrong, or drops answers that are under way when it is told
 to stop.
@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -23,27 +24,23 @@ pytest.importorskip("torch")
 from openai import OpenAI
 from serving import FakeTier
 
-from rsd_bench.dataset.benchmark import open_benchmark
-from rsd_bench.features.encode import EncoderChoice, encode_dataset
-from rsd_bench.features.feature_table import read_features
-from rsd_bench.routers.checkpoint import train_checkpoint
-from rsd_bench.routers.reference_training import Settings
+from rsd_bench.config import SCENARIOS
+from rsd_bench.features.encoders import load_encoder
+from rsd_bench.features.feature_table import FeatureSpec
+from rsd_bench.routers.network import ReferenceRouter, RouterConfig
 
 
 @pytest.fixture(scope="module")
-def router(toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("served")
-    encode_dataset(toy_dataset, root / "store", *(EncoderChoice(kind, str(at)) for kind, at in tiny_encoders.items()))
-    benchmark = open_benchmark(toy_dataset)
-    features, quick = read_features(benchmark, root / "store"), Settings(epochs=1, patience=1)
-    given = {"scenario": "low_energy", "track": "in-domain", "settings": quick, "progress": False}
-    train_checkpoint(root / "router", benchmark, features, **given)
-    return root / "router"
+def router(tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the reference router, its weights random."""
+    spec = FeatureSpec(*(load_encoder(kind, str(tiny_encoders[kind])).spec for kind in ("image", "text")))
+    folder = tmp_path_factory.mktemp("served") / "router"
+    scenario = asdict(SCENARIOS["low_energy"])
+    ReferenceRouter(RouterConfig(features=spec.to_dict(), scenario=scenario)).save_pretrained(folder)
+    return folder
 
 
-def test_a_trained_router_answers_and_stops_when_told(
-    router: Path, tiny_encoders: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_checkpoint_answers_and_stops_when_told(router: Path, tiny_encoders: dict[str, Path], tmp_path: Path) -> None:
     encoders = [part for kind, at in tiny_encoders.items() for part in (f"--{kind}-encoder", str(at))]
     url = f"data:image/png;base64,{base64.b64encode(png(1)).decode()}"
     with FakeTier("small") as edge, FakeTier("large") as cloud:
@@ -90,8 +87,8 @@ def test_every_fault_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     made = call_cli("serve", "--edge", "a@http://x/v1?key=secret", "--cloud", "nothing", "--router", tmp_path / "no")
     assert made.returncode == 1 and made.stderr.splitlines() == [
-        "error: endpoint of a: the base URL holds more than a place -> put the key into an environment variable and name "
-        "it with --key-env ID=VARIABLE",
+        "error: endpoint of a: the base URL holds more than a place -> put the key into an environment variable and "
+        "name it with --key-env ID=VARIABLE",
         "error: endpoint: is not ID@BASE_URL -> for example my-model@http://localhost:8000/v1",
         "2 problems",
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,7 +16,7 @@ import pytest
 pytest.importorskip("starlette")
 
 import aiohttp
-from openai import APIError, APIStatusError, OpenAI, RateLimitError
+from openai import APIError, APIStatusError, OpenAI
 from serving import FakeTier, Fixed, Server, endings, figures, serving
 
 from rsd_bench.serve import tiers as tiers_module
@@ -226,16 +225,6 @@ def test_queues_are_bounded(pair: tuple[FakeTier, FakeTier]) -> None:
         assert sorted(ended, key=lambda e: e[0]) == [(200, None)] * 12 + [(429, "2")] * 18
         assert endings(server) == {"answered": 12, "busy": 18}
         assert pair[0].most_open <= 4 and pair[1].most_open <= 4
-        with pytest.raises(RateLimitError):
-            threads = [threading.Thread(target=ask, args=(server, "easy", False), daemon=True) for _ in range(12)]
-            for thread in threads:
-                thread.start()
-            time.sleep(0.3)
-            try:
-                ask(server, "easy", False)
-            finally:
-                for thread in threads:
-                    thread.join(10)
     for tier in pair:
         tier.delay = 0.0
 
