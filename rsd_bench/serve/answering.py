@@ -8,35 +8,37 @@ From the first byte on nothing is asked again: a stream that breaks ends in one 
     x-rsd-decision-ms, x-rsd-p-edge, x-rsd-expected-gain
     x-rsd-fallback              TIER; REASON: who was to answer and did not
     x-rsd-router                why no router decided, and the default tier was asked
+    x-rsd-cascade               accepted or escalated: what a cascade made of the edge's answer, which took -ms and -usd
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote
 
 from rsd_bench.serve.asked import Asked, image_of, require_bounded
 from rsd_bench.serve.counts import Counts
 from rsd_bench.serve.deciding import Decider, Decision, Routers
-from rsd_bench.serve.failures import Refused, UpstreamFailed, error_body, error_event
+from rsd_bench.serve.failures import Refused, UpstreamFailed, error_event
 from rsd_bench.serve.places import Fetcher
-from rsd_bench.serve.tiers import RETRY_AFTER_S, Tier
+from rsd_bench.serve.sending import (
+    EVENTS,
+    JSON,
+    Headers,
+    Send,
+    answer_headers,
+    decision_headers,
+    draft_headers,
+    send_part,
+    send_whole,
+)
+from rsd_bench.serve.tiers import Tier
 from rsd_bench.serve.upstream import Reply
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 _FIRST_SHARE = 0.5  # of the time for an answer to begin, where another tier is left to ask
-_UNREAD_S = 60.0  # that a client may leave a stream unread
-_NAME = "/@:;,.+-_=~!()[]{} "  # of a model, as it stands in a header
-
-
-class ClientStalled(Exception):  # noqa: N818 - an ending
-    """The client does not read what it asked for."""
 
 
 @dataclass
@@ -49,8 +51,10 @@ class Ending:
     decision: Decision | None = None
     images: list[bytes] = field(default_factory=list)
     failures: list[tuple[Tier, UpstreamFailed]] = field(default_factory=list)
+    draft: Reply | None = None  # of the edge, where a cascade went on
 
 
+Decide = Callable[[str | None], Awaitable[Decision]]
 Keep = Callable[[Asked, Ending], Awaitable[None]]
 
 
@@ -80,6 +84,8 @@ class Service:
         self.counts.requests.labels(ending.outcome, tier.name if tier else "none").inc()
         if tier and reply and ending.outcome == "answered":
             self.counts.answered(tier.name, tier.model, self.tiers["cloud"].model, reply)
+        if ending.draft:
+            self.counts.drafted("edge", self.tiers["edge"].model, ending.draft)
 
     def observe(self) -> None:
         """Set the figures that are of this moment."""
@@ -91,30 +97,74 @@ class Service:
         """Answer a request. Raises Refused and UpstreamFailed where nothing has gone out yet."""
         named = next((tier for tier in self.tiers.values() if tier.model == asked.model), None)
         if named and asked.scenario is None:
-            order, headers = [named], Headers()
-        elif named or asked.scenario is not None or asked.model == "rsd":
-            order, headers = await self._routed(asked, ending)
-        else:
+            await self._try(asked, [named], Headers(), send, ending)
+            return
+        if not named and asked.scenario is None and asked.model != "rsd":
             raise Refused(404, f"no such model here; use {', '.join(self.models)}", "model_not_found")
-        await self._try(asked, order, headers, send, ending)
-
-    async def _routed(self, asked: Asked, ending: Ending) -> tuple[list[Tier], Headers]:
-        """The tiers to ask, in order, and what to say of the decision."""
-        chosen = self.routers.choose(asked.scenario)
-        fetched = await self._fetched(asked)
+        chosen, fetched = self.routers.choose(asked.scenario), await self._fetched(asked)
 
         def images() -> list[bytes]:
             for image in fetched:
                 require_bounded(image)
             return [image_of(uri) for uri in asked.images] + fetched
 
-        decision, ending.images = await self.decider.decide(chosen, asked.question, images)
-        ending.decision = decision
-        self.counts.decided(decision)
-        headers = _decision_headers(decision)
-        first = self.tiers[decision.tier]
-        other = self.tiers["edge" if decision.tier == "cloud" else "cloud"]
-        return [first, other], headers
+        async def decide(answer: str | None = None) -> Decision:
+            ending.decision, ending.images = await self.decider.decide(chosen, asked.question, images, answer)
+            self.counts.decided(ending.decision)
+            return ending.decision
+
+        if chosen[0].cascade:
+            await asyncio.to_thread(images)  # what is refused is refused before anybody is paid
+            await self._cascade(asked, decide, send, ending)
+            return
+        decision = await decide()
+        other = "edge" if decision.tier == "cloud" else "cloud"
+        order = [self.tiers[decision.tier], self.tiers[other]]
+        await self._try(asked, order, decision_headers(decision), send, ending)
+
+    async def _cascade(self, asked: Asked, decide: Decide, send: Send, ending: Ending) -> None:
+        """The edge answers; the router looks at that, and keeps it or goes on to the cloud.
+
+        Nothing of the edge's answer goes out before. Where the cloud fails after it, it goes out after all.
+        """
+        edge, cloud = self.tiers["edge"], self.tiers["cloud"]
+        draft = await self._drafted(asked, edge, ending)
+        if draft is None:
+            await self._try(asked, [cloud], Headers(), send, ending)
+            return
+        decision = await decide(draft.text)
+        headers = decision_headers(decision) + draft_headers(decision, draft, self.counts.usd(edge.model, draft))
+        if decision.tier != "edge":
+            ending.draft = draft
+            self.counts.escalations.labels("edge", "cloud", "cascade").inc()
+            try:
+                if not cloud.worth_asking():
+                    raise UpstreamFailed("down", "cloud is down")
+                await self._try(asked, [cloud], headers, send, ending)
+                return
+            except UpstreamFailed as failed:
+                ending.failures = ending.failures or [(cloud, failed)]
+        ending.tier, ending.reply, ending.draft = edge, draft, None
+        await self._deliver(asked, answer_headers(edge, ending.failures) + headers, send, ending)
+
+    async def _drafted(self, asked: Asked, edge: Tier, ending: Ending) -> Reply | None:
+        """The whole answer of the edge, held back; None where it has none."""
+        if why := _unfit(edge, asked):
+            ending.failures.append((edge, why))
+            return None
+        seconds = min(edge.first_s, self.timeout_s * _FIRST_SHARE)
+        try:
+            async with edge.ask(asked.body(edge.model), asked.stream, asked.usage_wanted, seconds) as reply:
+                if reply.rest is not None:
+                    async with aclosing(reply.rest) as rest:
+                        reply.body = b"".join([*reply.head, *[part async for part in rest]])
+                    reply.rest = None
+        except UpstreamFailed as failed:
+            self.counts.calls.labels(edge.name, failed.reason).inc()
+            ending.failures.append((edge, failed))
+            return None
+        self.counts.calls.labels(edge.name, "answered").inc()
+        return reply
 
     async def _fetched(self, asked: Asked) -> list[bytes]:
         if self.fetcher is None:
@@ -138,7 +188,7 @@ class Service:
                     for passed_over, failed in failures:
                         self.counts.escalations.labels(passed_over.name, tier.name, failed.reason).inc()
                     ending.tier, ending.reply = tier, reply
-                    await self._deliver(asked, _answer_headers(tier, failures) + headers, send, ending)
+                    await self._deliver(asked, answer_headers(tier, failures) + headers, send, ending)
                     return
             except UpstreamFailed as failed:
                 self.counts.calls.labels(tier.name, failed.reason).inc()
@@ -152,22 +202,22 @@ class Service:
         if reply.rest is None:
             await self.keep(asked, ending)
             ending.outcome = "answered"
-            await send_whole(send, 200, reply.body, headers)
+            await send_whole(send, 200, reply.body, headers, EVENTS if asked.stream else JSON)
             return
         ending.outcome = "broken_off"
-        start = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), *headers]
+        start = [(b"content-type", EVENTS), (b"cache-control", b"no-cache"), *headers]
         await send({"type": "http.response.start", "status": 200, "headers": start})
         last = b"".join(reply.head)
         try:
             async with aclosing(reply.rest) as rest:
                 if not reply.done:
-                    await _send_part(send, last)
+                    await send_part(send, last)
                     last = b""
                 async for part in rest:
                     if reply.done:  # the end goes out once it is kept
                         last += part
                     else:
-                        await _send_part(send, part)
+                        await send_part(send, part)
         except UpstreamFailed as failed:
             self.counts.calls.labels(ending.tier.name, failed.reason).inc()
             last += error_event(ending.tier.upstream.without_key(failed.what), failed.reason)
@@ -175,15 +225,6 @@ class Service:
             ending.outcome = "answered"
         await self.keep(asked, ending)
         await send({"type": "http.response.body", "body": last, "more_body": False})
-
-
-async def _send_part(send: Send, part: bytes) -> None:
-    """Send a part of a stream. Raises ClientStalled where the client does not take it."""
-    try:
-        async with asyncio.timeout(_UNREAD_S):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-    except TimeoutError:
-        raise ClientStalled from None
 
 
 def _unfit(tier: Tier, asked: Asked) -> UpstreamFailed | None:
@@ -201,42 +242,3 @@ def _worst(failures: list[tuple[Tier, UpstreamFailed]]) -> UpstreamFailed:
     of_request = [failed for failed in told if failed.of_request]
     busy = [failed for failed in told if failed.status == 429]
     return (of_request or busy or told)[-1]
-
-
-def _decision_headers(decision: Decision) -> Headers:
-    said = {
-        b"x-rsd-scenario": decision.scenario,
-        b"x-rsd-decision-ms": f"{1e3 * decision.seconds:.2f}",
-        b"x-rsd-p-edge": "" if decision.p_edge is None else f"{decision.p_edge:.4f}",
-        b"x-rsd-expected-gain": "" if decision.expected_gain is None else f"{decision.expected_gain:.4f}",
-        b"x-rsd-router": decision.problem,
-    }
-    return [(name, _header(value)) for name, value in said.items() if value]
-
-
-def _answer_headers(tier: Tier, failures: list[tuple[Tier, UpstreamFailed]]) -> Headers:
-    headers = [(b"x-rsd-tier", _header(tier.name)), (b"x-rsd-model", _header(tier.model))]
-    return headers + [(b"x-rsd-fallback", _header(f"{one.name}; {failed.reason}")) for one, failed in failures]
-
-
-def _header(value: str) -> bytes:
-    """A value that ends no header and begins no other."""
-    return quote(value, safe=_NAME).encode("ascii")
-
-
-async def send_whole(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    """A JSON answer in one piece."""
-    start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-async def send_refusal(send: Send, error: Refused | UpstreamFailed) -> None:
-    """The error that a request ends in."""
-    if isinstance(error, Refused):
-        message, code, wait = error.message, error.code, error.retry_after
-    else:
-        message, code = error.what, error.reason
-        wait = max(1, round(error.retry_after or RETRY_AFTER_S)) if error.status == 429 else None
-    headers = [(b"retry-after", str(wait).encode())] if wait else []
-    await send_whole(send, error.status, error_body(message, code, error.status), headers)

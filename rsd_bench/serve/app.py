@@ -32,7 +32,7 @@ from starlette.routing import Route
 
 from rsd_bench.config import MAX_SERVED_BODY, SCENARIOS
 from rsd_bench.endpoints.prices import load_prices
-from rsd_bench.serve.answering import ClientStalled, Ending, Send, Service, send_refusal
+from rsd_bench.serve.answering import Ending, Service
 from rsd_bench.serve.asked import read_asked
 from rsd_bench.serve.counts import Counts
 from rsd_bench.serve.deciding import Decider, Loaded, Routers
@@ -40,9 +40,11 @@ from rsd_bench.serve.failures import Refused, UpstreamFailed, error_body
 from rsd_bench.serve.journal import Journal, connect, load_redaction
 from rsd_bench.serve.keeping import Keeper
 from rsd_bench.serve.places import Fetcher
+from rsd_bench.serve.sending import ClientStalled, Send, send_refusal
 from rsd_bench.serve.settings import Settings
 from rsd_bench.serve.tiers import Tier
 from rsd_bench.serve.upstream import Upstream
+from rsd_bench.types import InputError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Scope = MutableMapping[str, Any]
@@ -86,6 +88,9 @@ class Opening:
     def __init__(self, settings: Settings, routers: Routers) -> None:
         self._settings, self._routers = settings, routers
         self._endpoints = settings.endpoints()
+        for tiers in routers.tiers - {2, len(self._endpoints)}:
+            what = f"decides between {tiers} models, and {len(self._endpoints)} are here"
+            raise InputError.at("--router", what, "name the models between edge and cloud with --tier, cheapest first")
         self._redact = load_redaction(settings.redact) if settings.redact else None
         if settings.log:
             connect(Path(settings.log)).close()
@@ -103,8 +108,7 @@ class Opening:
                 first_s = settings.edge_timeout if name == "edge" else settings.timeout
                 slots, queue = settings.concurrency, settings.queue
                 tiers[name] = Tier(name, endpoint, upstream, first_s=first_s, slots=slots, queue=queue)
-            called = {"edge": "edge", "cloud": "cloud"} | {tier.model: tier.name for tier in tiers.values()}
-            decider = Decider(called, settings.default_tier)
+            decider = Decider({tier.model: tier.name for tier in tiers.values()}, settings.default_tier)
             stack.callback(decider.close)
             fetcher = Fetcher(settings.fetch_images) if settings.fetch_images else None
             if fetcher:

@@ -58,13 +58,23 @@ class Counts:
         self._answer.labels(tier).observe(reply.latency_s)
         if reply.first_token_s is not None:
             self._first.labels(tier).observe(reply.first_token_s)
-        for kind, tokens in (("input", reply.usage.input), ("output", reply.usage.output)):
-            if tokens:
-                self.tokens.labels(tier, kind).inc(tokens)
+        self._count_tokens(tier, reply)
         if (usd := self.usd(model, reply)) is not None:
             self.cost.labels(tier).inc(usd)
             if (whole := self.usd(cloud, reply)) is not None:
                 self.saved.inc(whole - usd)
+
+    def drafted(self, tier: str, model: str, reply: Reply) -> None:
+        """Count an answer of a cascade that was paid and not given."""
+        self._count_tokens(tier, reply)
+        if (usd := self.usd(model, reply)) is not None:
+            self.cost.labels(tier).inc(usd)
+            self.saved.dec(usd)
+
+    def _count_tokens(self, tier: str, reply: Reply) -> None:
+        for kind, tokens in (("input", reply.usage.input), ("output", reply.usage.output)):
+            if tokens:
+                self.tokens.labels(tier, kind).inc(tokens)
 
     def usd(self, model: str, reply: Reply) -> float | None:
         """What an answer costs of a model; None without a price or a count of tokens."""

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rsd_bench.serve.failures import Refused
@@ -40,7 +40,11 @@ class Routed(Protocol):
 
 
 class Router(Protocol):
-    """image: the encoded bytes of each image, or None. Some also take `scenario`, a Scenario."""
+    """image: the encoded bytes of each image, or None.
+
+    One with a parameter `scenario` gets the name of one that it was trained for, or, where it names none, a Scenario.
+    One with a parameter `answer` is a cascade: it is asked once the edge has answered, and gets the text of that.
+    """
 
     def route(self, image: Any, question: str) -> Routed: ...
 
@@ -60,19 +64,37 @@ class Decision:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A router with the scenario it was trained for, if any; takes_scenario: it can decide for others too."""
+    """A router with the scenarios that it was trained for; none: it decides under any.
+
+    told: it wants to know which scenario is asked for. tiers: between how many models it decides. cascade: it decides
+    when the edge has answered.
+    """
 
     router: Router
-    scenario: Scenario | None
-    takes_scenario: bool
+    scenarios: Mapping[str, Scenario]
+    told: bool
+    tiers: int = 2
+    cascade: bool = False
+
+    @property
+    def takes_any(self) -> bool:
+        return self.told and not self.scenarios
 
 
 def loaded(router: Router) -> Loaded:
-    """A router with what it says of its scenario: `scenario`, a Scenario or a table, on itself or on its `router`."""
+    """A router with what it says of itself.
+
+    `deciders`, by scenario, as a checkpoint has them; or `scenario`, a Scenario or its table, on itself or on its
+    `router`.
+    """
+    told, cascade = (name in inspect.signature(router.route).parameters for name in ("scenario", "answer"))
+    if deciders := getattr(router, "deciders", None):
+        tiers = {int(getattr(one.router, "tiers", 2)) for one in deciders.values()}
+        return Loaded(router, {name: one.scenario for name, one in deciders.items()}, told, max(tiers), cascade)
     held = getattr(router, "scenario", None) or getattr(getattr(router, "router", None), "scenario", None)
     if isinstance(held, Mapping):
         held = Scenario(**{name: held[name] for name in ("name", "mes", "alpha", "beta", "gamma")})
-    return Loaded(router, held, "scenario" in inspect.signature(router.route).parameters)
+    return Loaded(router, {held.name: held} if held else {}, told, cascade=cascade)
 
 
 class Routers:
@@ -81,17 +103,18 @@ class Routers:
     def __init__(self, found: Sequence[Loaded], presets: Mapping[str, Scenario], default: str = "") -> None:
         """InputError where two are for one scenario, or none is for the default."""
         self._by_name: dict[str, tuple[Loaded, Scenario]] = {}
-        self._any = next((one for one in found if one.takes_scenario), None)
+        self._any = next((one for one in found if one.takes_any), None)
         for one in found:
-            if one.scenario and one.scenario.name in self._by_name:
-                raise InputError.at("--router", f"two are for {one.scenario.name!r}", "give one router a scenario")
-            if one.scenario:
-                self._by_name[one.scenario.name] = (one, one.scenario)
+            for name, scenario in one.scenarios.items():
+                if name in self._by_name:
+                    raise InputError.at("--router", f"two are for {name!r}", "give one router a scenario")
+                self._by_name[name] = one, scenario
         if self._any:
             for name, scenario in presets.items():
                 self._by_name.setdefault(name, (self._any, scenario))
         if not self._by_name:
             raise InputError.at("--router", "is for no scenario that is known", "train it for one")
+        self.tiers = {one.tiers for one in found}
         self.names = list(self._by_name)
         if default and default not in self._by_name:
             raise InputError.at("--scenario", f"no router is for {default!r}", f"use {', '.join(self.names)}")
@@ -107,8 +130,8 @@ class Routers:
                 raise Refused(404, f"no router is for this scenario; use {self._said}", "unknown_scenario")
             return self._by_name[asked]
         for one, scenario in self._by_name.values():
-            if one.scenario and scenario.figures == asked.figures:
-                return one, asked
+            if scenario.figures == asked.figures:
+                return one, scenario
         if self._any is None:
             what = f"no router takes a scenario of your own; these are for {self._said}"
             raise Refused(400, what, "unknown_scenario")
@@ -121,62 +144,72 @@ class Routers:
 
 
 class Decider:
-    """tiers: tier by what a router may call it. default: the tier that answers where no router decides."""
+    """tiers: names by model, the cheapest first. default: the tier that answers where no router decides."""
 
     def __init__(self, tiers: Mapping[str, str], default: str) -> None:
-        self._tiers, self._default = tiers, default
+        self._names = list(tiers.values())
+        self._called = {"edge": "edge", "cloud": "cloud", **tiers}
+        self._default = default
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="router")
         self._waiting, self._lock = 0, threading.Lock()
 
     async def decide(
-        self, chosen: tuple[Loaded, Scenario], question: str, images: Callable[[], list[bytes]]
+        self,
+        chosen: tuple[Loaded, Scenario],
+        question: str,
+        images: Callable[[], list[bytes]],
+        answer: str | None = None,
     ) -> tuple[Decision, list[bytes]]:
-        """Decide one query; also its images, decoded there. Raises Refused where an image is out of bounds."""
+        """Decide one query; also its images, decoded there. Raises Refused where an image is out of bounds.
+
+        answer: what the edge said, for a cascade.
+        """
         start = time.perf_counter()
         one, scenario = chosen
         if self._waiting >= _WAITING:
             return Decision(self._default, scenario.name, problem="busy"), []
         with self._lock:
             self._waiting += 1
-        job = self._pool.submit(self._route, one, scenario, question, images)
+        job = self._pool.submit(self._route, one, scenario, question, images, answer)
         job.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(_DECISION_S):
-                routed, shown = await asyncio.wrap_future(job)
+                decision, shown = await asyncio.wrap_future(job)
         except TimeoutError:
             return Decision(self._default, scenario.name, seconds=_DECISION_S, problem="slow"), []
-        seconds = time.perf_counter() - start
-        if isinstance(routed, str):
-            return Decision(self._default, scenario.name, seconds=seconds, problem=routed), shown
-        tier = self._tiers.get(str(routed.model))
-        gain = getattr(routed, "expected_gain", None)
-        decision = Decision(
-            tier or self._default,
-            scenario.name,
-            float(routed.p_edge),
-            float(routed.tau),
-            None if gain is None else float(gain),
-            seconds,
-            "" if tier else "unknown-tier",
-        )
-        return decision, shown
+        return replace(decision, seconds=time.perf_counter() - start), shown
 
     def _ended(self, _: object) -> None:
         with self._lock:
             self._waiting -= 1
 
     def _route(
-        self, one: Loaded, scenario: Scenario, question: str, images: Callable[[], list[bytes]]
-    ) -> tuple[Any, list[bytes]]:
+        self,
+        one: Loaded,
+        scenario: Scenario,
+        question: str,
+        images: Callable[[], list[bytes]],
+        answer: str | None,
+    ) -> tuple[Decision, list[bytes]]:
         shown = images()
+        given: dict[str, Any] = {"answer": answer} if one.cascade else {}
+        if one.told:
+            given["scenario"] = scenario if one.takes_any else scenario.name
         try:
-            given = {"scenario": scenario} if one.takes_scenario else {}
             routed = one.router.route(shown or None, question, **given)
-            if not 0 <= float(routed.p_edge) <= 1:
-                return "failed", shown
-        except Exception:
-            return "failed", shown
-        return routed, shown
+            p, tau, gain = float(routed.p_edge), float(routed.tau), getattr(routed, "expected_gain", None)
+            gain = None if gain is None else float(gain)
+            if not 0 <= p <= 1:
+                raise ValueError
+            tier = self._tier_of(routed, one)
+        except Exception:  # whatever a router does, its query is answered
+            return Decision(self._default, scenario.name, problem="failed"), shown
+        return Decision(tier, scenario.name, p, tau, gain), shown
+
+    def _tier_of(self, routed: Routed, one: Loaded) -> str:
+        """The tier that a router names: by its place among more than two, else by its name."""
+        number = getattr(routed, "tier", None)
+        return self._names[number] if one.tiers > 2 and number is not None else self._called[str(routed.model)]
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

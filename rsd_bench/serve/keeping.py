@@ -44,11 +44,14 @@ class Keeper:
             return
         record = _record(asked, ending)
         answer = self._answer(record.id, tier, reply)
-        kept = [Kept(tier.name, False, answer)] if answer else []
+        edge = self.service.tiers["edge"]
+        draft = self._answer(record.id, edge, ending.draft) if ending.draft else None
+        given = [(tier, answer), (edge, draft)]
+        kept = [Kept(who.name, False, said) for who, said in given if said]
         if not await self._journal.keep(record, kept):
             return
         self._counts.logged.labels("kept").inc()
-        if answer and record.alone and not ending.failures and random.random() < self._shadow:
+        if answer and record.alone and not ending.failures and not draft and random.random() < self._shadow:
             self._start_shadow(asked, tier, record.id)
 
     def _answer(self, key: str, tier: Tier, reply: Reply) -> Answer | None:

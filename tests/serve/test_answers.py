@@ -12,6 +12,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from types import SimpleNamespace
 from urllib.request import urlopen
 
 import pytest
@@ -20,9 +21,9 @@ from conftest import png
 pytest.importorskip("starlette")
 
 from openai import AsyncOpenAI, NotFoundError, OpenAI
-from serving import FakeTier, Fixed, Server, endings, figures, serving
+from serving import FAST, FakeTier, Fixed, Server, endings, figures, serving
 
-from rsd_bench.types import Scenario
+from rsd_bench.types import InputError, Scenario
 
 CAREFUL = Scenario(name="careful", mes=8, alpha=0.6, beta=0.2, gamma=0.2)
 
@@ -147,7 +148,7 @@ def test_the_scenario_by_name_header_or_figures(parts: Parts) -> None:
     header = {"extra_headers": {"x-rsd-scenario": "careful"}}
     assert parts.ask("easy", model="gpt-4o", **header).headers["x-rsd-scenario"] == "careful"
     figures = {"mes": "8", "alpha": "0.6", "beta": "0.2", "gamma": "0.2"}
-    assert parts.ask("easy", metadata={**figures, "who": "me"}).headers["x-rsd-scenario"] == "custom"
+    assert parts.ask("easy", metadata={**figures, "who": "me"}).headers["x-rsd-scenario"] == "careful"
     assert parts.edge.seen[-1][0]["metadata"] == {"who": "me"}
     for metadata, what in (
         (
@@ -200,3 +201,36 @@ def test_alive_and_ready(parts: Parts) -> None:
         assert json.load(reply) == {"status": "ok"}
     with urlopen(f"{parts.server.url}/readyz", timeout=5) as reply:
         assert json.load(reply) == {"status": "ready", "tiers": {"edge": "up", "cloud": "up"}}
+
+
+class Checkpoint:
+    """A router as a checkpoint of several scenarios loads: it is told the name of one, and decides between three."""
+
+    def __init__(self) -> None:
+        router = SimpleNamespace(tiers=3)
+        kept = {one.name: one for one in (FAST, CAREFUL)}
+        self.deciders = {name: SimpleNamespace(router=router, scenario=one) for name, one in kept.items()}
+        self.asked: list[str | None] = []
+
+    def route(self, image: object, question: str, tau: float | None = None, scenario: str | None = None) -> object:
+        self.asked.append(scenario)
+        tier = int(question)
+        return SimpleNamespace(model="edge" if not tier else "cloud", p_edge=0.5, tau=0.5, tier=tier)
+
+
+def test_a_checkpoint_of_several_scenarios_and_three_models() -> None:
+    router = Checkpoint()
+    with FakeTier("small") as edge, FakeTier("middle") as tier, FakeTier("large") as cloud:
+        with serving(edge, cloud, router, tier=(tier.flag,)) as server:
+            client = OpenAI(api_key="none", base_url=f"{server.url}/v1", max_retries=0)
+            named = ["rsd/fast_response", "rsd/careful", "small", "middle", "large"]
+            assert [one.id for one in client.models.list()] == named
+            for number, name in enumerate(("small", "middle", "large")):
+                messages = [{"role": "user", "content": str(number)}]
+                figures = {"mes": "8", "alpha": "0.6", "beta": "0.2", "gamma": "0.2"}
+                given = ({"model": "rsd/careful"}, {"model": "rsd"}, {"model": "rsd", "metadata": figures})[number]
+                done = client.chat.completions.create(messages=messages, **given)
+                assert done.choices[0].message.content == f"{name} says: {number}"
+        assert router.asked == ["careful", "fast_response", "careful"]
+        with pytest.raises(InputError, match="decides between 3 models, and 2 are here"), serving(edge, cloud, router):
+            pass

@@ -262,7 +262,7 @@ def test_headers_cannot_be_injected(server: Server) -> None:
     for body in ({**EASY, "model": bad}, {**EASY, "model": f"rsd/{bad}"}, {**EASY, "metadata": {"mes": bad}}):
         _, _, headers = post(server, body)
         assert "x-evil" not in headers
-    from rsd_bench.serve.answering import _header
+    from rsd_bench.serve.sending import _header
 
     assert _header("a\r\nb: ü\x00") == b"a%0D%0Ab: %C3%BC%00"
 
