@@ -1,4 +1,4 @@
-"""What goes out: headers that say what happened, errors, parts of a stream. No value can end a header or begin another."""
+"""What goes out: headers that say what happened, errors, parts of a stream. No value ends a header or begins one."""
 
 from __future__ import annotations
 
