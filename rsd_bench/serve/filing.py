@@ -33,6 +33,7 @@ from rsd_bench.sources.store.store_tables import is_held, rows_of, source_info
 from rsd_bench.types import InputError
 from rsd_bench.version import __version__
 
+PREFIX = "served-"  # of the sources that are traffic
 _PROMPT = "serve@1"
 _DAY_S = 86_400
 _MARKED = 500  # ids in one statement
@@ -50,7 +51,7 @@ class _Day:
 
     @property
     def source(self) -> str:
-        return f"served-{datetime.fromtimestamp(self.start, UTC):%Y-%m-%d}"
+        return f"{PREFIX}{datetime.fromtimestamp(self.start, UTC):%Y-%m-%d}"
 
 
 def file_served(store: Path, reference: str | None = None) -> Counter[str]:
