@@ -3,11 +3,11 @@
     python benchmarks/serve.py [--seconds 20] [--requests 50000] [--idle 1000] [--router DIR]
 
 Three processes: an endpoint that answers after 50 ms (`tests/support/chat_server.py`), the server, and this one, which
-asks. Prints JSON. Overhead: at 100 requests a second, every other one straight to the endpoint, so that both meet the
-same machine; the difference of their p50 and of their p99 in milliseconds. Sustained: answers a second of as many
-callers as it takes, and their failures. Memory: of the server after a tenth of the requests and after all. Idle:
-streams that have begun and say nothing, held at once. Without --router, decisions are made by a router that computes
-the text statistics of its question.
+asks. Prints JSON. Overhead: at 100 requests a second, as many more straight to the endpoint, so that both meet the same
+machine; the difference of their p50 and of their p99 in milliseconds. Sustained: answers a second of as many callers as
+it takes, their failures, and the CPU time that an answer costs the server. Memory: of the server after a tenth of the
+requests and after all. Idle: streams that have begun and say nothing, held at once. Without --router, decisions are
+made by a router that computes the text statistics of its question.
 """
 
 from __future__ import annotations
@@ -143,12 +143,13 @@ async def sustained(server: str, requests: int, pid: int) -> dict[str, Any]:
                 if n == requests // 10:
                     early = memory_mb(pid)
 
-        start = time.perf_counter()
+        start, spent = time.perf_counter(), cpu_s(pid)
         await asyncio.gather(*(caller() for _ in range(_CALLERS)))
-        rate = requests / (time.perf_counter() - start)
+        rate, spent = requests / (time.perf_counter() - start), cpu_s(pid) - spent
     return {
         "requests": requests,
         "rate": round(rate, 1),
+        "server_cpu_ms_a_request": round(1e3 * spent / requests, 3),
         "lost": lost,
         "memory_mb_at_a_tenth": early,
         "memory_mb": memory_mb(pid),
@@ -192,6 +193,12 @@ def open_server(direct: str, quiet: str, router: str) -> Iterator[tuple[str, int
             yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1", process.pid
         finally:
             process.stdin.close()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process so far."""
+    figures = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(figures[11]) + int(figures[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(given: argparse.Namespace, direct: str) -> dict[str, Any]:

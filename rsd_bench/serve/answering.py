@@ -109,7 +109,8 @@ class Service:
             return [image_of(uri) for uri in asked.images] + fetched
 
         async def decide(answer: str | None = None) -> Decision:
-            ending.decision, ending.images = await self.decider.decide(chosen, asked.question, images, answer)
+            shown = images if asked.images or fetched else None
+            ending.decision, ending.images = await self.decider.decide(chosen, asked.question, shown, answer)
             self.counts.decided(ending.decision)
             return ending.decision
 

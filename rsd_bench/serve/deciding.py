@@ -2,7 +2,8 @@
 
     Router      what a server needs of a router; `rsd_bench.load_router(DIR)` gives one
     Routers     those of a server; one a scenario, or one for every scenario
-    Decider     decides without holding up the event loop; what goes wrong with a router is a decision for the default
+    Decider     decides without holding up the event loop, which a router of half a millisecond does not; what goes
+                wrong with a router is a decision for the default tier
 
 A router never costs an answer: where it fails, takes longer than `_DECISION_S`, or more decisions wait than
 `_WAITING`, the default tier answers, and the decision says why.
@@ -25,6 +26,8 @@ from rsd_bench.types import InputError, Scenario
 
 _DECISION_S = 5.0
 _WAITING = 512  # decisions at once, those on the threads included
+_INLINE_S = 0.0005  # decisions about words alone that take less are made at once: a thread costs as much
+_STEADY = 0.8  # weight of what was, in a running mean
 _THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -152,20 +155,24 @@ class Decider:
         self._default = default
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="router")
         self._waiting, self._lock = 0, threading.Lock()
+        self._took: dict[int, float] = {}  # seconds of a decision about words alone, by router: a running mean
 
     async def decide(
         self,
         chosen: tuple[Loaded, Scenario],
         question: str,
-        images: Callable[[], list[bytes]],
+        images: Callable[[], list[bytes]] | None,
         answer: str | None = None,
     ) -> tuple[Decision, list[bytes]]:
         """Decide one query; also its images, decoded there. Raises Refused where an image is out of bounds.
 
-        answer: what the edge said, for a cascade.
+        images None: it has none. answer: what the edge said, for a cascade.
         """
         start = time.perf_counter()
         one, scenario = chosen
+        if images is None and self._took.get(id(one), _DECISION_S) < _INLINE_S:
+            decision, shown = self._route(one, scenario, question, None, answer)
+            return replace(decision, seconds=time.perf_counter() - start), shown
         if self._waiting >= _WAITING:
             return Decision(self._default, scenario.name, problem="busy"), []
         with self._lock:
@@ -188,10 +195,10 @@ class Decider:
         one: Loaded,
         scenario: Scenario,
         question: str,
-        images: Callable[[], list[bytes]],
+        images: Callable[[], list[bytes]] | None,
         answer: str | None,
     ) -> tuple[Decision, list[bytes]]:
-        shown = images()
+        start, shown = time.perf_counter(), images() if images else []
         given: dict[str, Any] = {"answer": answer} if one.cascade else {}
         if one.told:
             given["scenario"] = scenario if one.takes_any else scenario.name
@@ -204,6 +211,10 @@ class Decider:
             tier = self._tier_of(routed, one)
         except Exception:  # whatever a router does, its query is answered
             return Decision(self._default, scenario.name, problem="failed"), shown
+        finally:
+            if images is None:
+                took = self._took.get(id(one), _DECISION_S)
+                self._took[id(one)] = _STEADY * took + (1 - _STEADY) * (time.perf_counter() - start)
         return Decision(tier, scenario.name, p, tau, gain), shown
 
     def _tier_of(self, routed: Routed, one: Loaded) -> str:

@@ -1,4 +1,4 @@
-"""The example runs as its text says, from two endpoints to a dataset that is sound."""
+"""The examples: from two endpoints to a dataset that is sound, and a compose file that fits its settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from conftest import ROOT
 
 pytest.importorskip("starlette")
 
+import yaml
 from serving import FakeTier
+
+from rsd_bench.serve.settings import read_settings
 
 
 @pytest.mark.heavy
@@ -24,3 +27,19 @@ def test_traffic_becomes_a_dataset(tmp_path: Path) -> None:
     assert run.stdout.count(" p 0.9000 ") + run.stdout.count(" p 0.1000 ") == 60
     assert ": queries  60" in run.stdout and ": outcomes  120" in run.stdout
     assert (tmp_path / "dataset" / "manifest.json").is_file()
+
+
+def test_the_compose_file_names_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Docker: its settings are read, its mounts and models are those of the settings."""
+    monkeypatch.setenv("RSD_SERVE_KEY", "x")
+    folder = ROOT / "examples" / "serve"
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    settings = read_settings(folder / "serve.toml", {})
+    mounts = dict(mount.split(":")[:2] for mount in services["router"]["volumes"])
+    assert mounts["./serve.toml"] in (folder / "Dockerfile").read_text() and (folder / "serve.toml").is_file()
+    assert settings.router[0].startswith(mounts["./routers"]) and settings.log.startswith(mounts["served"])
+    assert services["router"]["environment"] == [settings.api_key_env]
+    for name, endpoint in settings.endpoints().items():
+        assert endpoint.model in services[name]["command"] and endpoint.base_url == f"http://{name}:8000/v1"
+    build = services["router"]["build"]
+    assert (folder / build["context"] / build["dockerfile"]).is_file()

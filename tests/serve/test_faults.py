@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -197,6 +198,20 @@ def test_a_router_that_fails_costs_no_answer(
         text, headers = ask(server, "a hard one", False)
     assert text == "small says: a hard one" and headers["x-rsd-router"] == problem
     assert figures_of_failures(server) == {problem: 1}
+
+
+def test_a_router_that_becomes_slow_goes_back_to_its_thread(pair: tuple[FakeTier, FakeTier]) -> None:
+    router = Fixed()
+    names: list[str] = []
+    router.fail = lambda: names.append(threading.current_thread().name)
+    with serving(*pair, router) as server:
+        for _ in range(60):
+            ask(server, "easy", False)
+        assert names[0].startswith("router") and not names[-1].startswith("router")
+        router.fail = lambda: time.sleep(0.02) or names.append(threading.current_thread().name)
+        for _ in range(4):
+            ask(server, "easy", False)
+    assert names[-1].startswith("router")
 
 
 def figures_of_failures(server: Server) -> dict[str, float]:
