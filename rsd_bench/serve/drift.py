@@ -38,7 +38,7 @@ _FOLDS, _DEALS, _SEED = 5, 999, 0
 _SIGNIFICANCE = 0.01
 _CRITICAL = 2.576  # standard errors: two-sided, at the 1 % of _SIGNIFICANCE
 _APART = 0.75  # AUROC from which on inputs are called drifted
-_BUCKETS = 1 << 16
+_BUCKETS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,13 @@ def _told_apart(by: str, features: Any, questions: list[list[str]]) -> Inputs:
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MaxAbsScaler
+    from threadpoolctl import threadpool_limits
 
     truth = np.repeat(np.array([0, 1], np.int8), [len(part) for part in questions])
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=_SEED)
     model = make_pipeline(MaxAbsScaler(), LogisticRegression(max_iter=500, class_weight="balanced"))
-    p = cross_val_predict(model, features, truth, cv=folds, method="predict_proba")[:, 1]
+    with threadpool_limits(1):  # small matrices: threads cost more than they bring
+        p = cross_val_predict(model, features, truth, cv=folds, method="predict_proba")[:, 1]
     found, rng = auroc(p, truth), np.random.default_rng(_SEED)
     assert found is not None
     chance = [auroc(p, rng.permutation(truth)) or 0.0 for _ in range(_DEALS)]

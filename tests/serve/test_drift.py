@@ -38,8 +38,8 @@ def question(rng: random.Random, of: str = "chart") -> str:
 
 
 def store_of(root: Path, asked: list[str]) -> Path:
-    """A store that knew 200 questions, and the traffic of two models."""
-    rng, records = random.Random(1), Records(root / "toy", n=200)
+    """A store that knew 80 questions, and the traffic of two models."""
+    rng, records = random.Random(1), Records(root / "toy", n=80)
     for query in records.queries:
         query["question"] = question(rng)
     problems: list[Any] = []
@@ -81,10 +81,10 @@ def drift_of(store: Path) -> Drift:
 
 def test_traffic_like_before_and_p_that_holds(tmp_path: Path) -> None:
     rng = random.Random(2)
-    store = store_of(tmp_path, [question(rng) for _ in range(150)])
+    store = store_of(tmp_path, [question(rng) for _ in range(110)])
     before = drift_of(store)
-    assert (before.known, before.served, before.judged) == (200, 150, 0) and before.calibration is None
-    assert before.inputs[0].auroc < 0.65 and before.inputs[0].p_value > 0.01
+    assert (before.known, before.served, before.judged) == (80, 110, 0) and before.calibration is None
+    assert before.inputs[0].auroc < 0.7 and before.inputs[0].p_value > 0.01
     assert not before.retrain and before.advice == "nothing to do: traffic looks like what was known"
     draw = random.Random(3)
     judge(store, lambda n: 8 if draw.random() < 0.7 else 2)
@@ -95,7 +95,7 @@ def test_traffic_like_before_and_p_that_holds(tmp_path: Path) -> None:
 
 def test_other_questions_and_p_that_does_not_hold(tmp_path: Path) -> None:
     rng = random.Random(2)
-    store = store_of(tmp_path, [question(rng, of="photo of my dog") for _ in range(150)])
+    store = store_of(tmp_path, [question(rng, of="photo of my dog") for _ in range(110)])
     before = drift_of(store)
     assert before.inputs[0].auroc > 0.95 and before.inputs[0].p_value == 0.001
     assert before.advice.startswith("judge traffic") and not before.retrain
@@ -104,7 +104,7 @@ def test_other_questions_and_p_that_does_not_hold(tmp_path: Path) -> None:
     after = drift_of(store)
     assert after.calibration and after.calibration.z < -5 and after.retrain
     assert after.advice == "train again with this traffic: p does not hold on it"
-    assert after.calibration.judged == 150 >= MIN_JUDGED and after.calibration.competent < 0.45
+    assert after.calibration.judged == 110 >= MIN_JUDGED and after.calibration.competent < 0.45
 
 
 def test_what_cannot_be_measured_is_said(tmp_path: Path) -> None:
