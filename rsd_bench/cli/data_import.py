@@ -8,6 +8,7 @@ from rsd_bench.cli.imports.inspect_ai import import_inspect
 from rsd_bench.cli.imports.lm_eval import import_lm_eval
 from rsd_bench.cli.imports.lmms_eval import import_lmms_eval
 from rsd_bench.cli.imports.records import import_records
+from rsd_bench.cli.imports.served import import_served
 from rsd_bench.cli.imports.table import import_table
 from rsd_bench.cli.imports.vlmevalkit import import_vlmevalkit
 
@@ -19,3 +20,4 @@ app.command("table")(import_table)
 app.command("inspect")(import_inspect)
 app.command("lm-eval")(import_lm_eval)
 app.command("hub")(import_hub)
+app.command("served")(import_served)

@@ -24,8 +24,10 @@ from rsd_bench.cli import (
     panels,
     paths,
     router,
+    router_drift,
     scenario,
     score,
+    serve,
     studies,
     submit,
 )
@@ -45,11 +47,13 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(features.app, name="features")
 studies.add_to(router.app)
+router.app.command("drift")(router_drift.drift)
 app.add_typer(router.app, name="router")
 app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)
 app.command("compare")(score.compare)
 app.add_typer(board.app, name="board")
+app.command("serve")(serve.serve)
 
 _TRACEBACK = "RSD_BENCH_TRACEBACK"
 _EXTRAS = dict.fromkeys(("torch", "transformers", "safetensors"), "torch==2.13.0 && pip install 'rsd-bench[router]'")

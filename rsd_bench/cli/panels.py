@@ -19,6 +19,8 @@ from typer.core import TyperCommand, TyperGroup
 MODELS, REQUEST, LIMITS, COST, ENGINE = "Models", "Requests", "Limits", "Cost", "Engine"
 # judging, and how far to trust it
 JUDGE, SCOPE, BATCH, PEOPLE = "Judge", "What is judged", "Batch files instead of calls", "People and pairs"
+# serving
+ACCESS, LOG = "Who may ask", "What is kept"
 # data
 FILES, CONTENT, LICENCE = "Files", "What goes in", "Licence"
 # routers, submissions and scores

@@ -11,7 +11,7 @@ PATHS: dict[str, tuple[str, tuple[str, ...]]] = {
         "docs/routers.md",
         (
             "rsd-bench router list",
-            "rsd-bench router train --scenario fast_response --out routers/fast",
+            "rsd-bench router train ngram-gain --out routers/words",
         ),
     ),
     "Submit it": (
@@ -31,8 +31,8 @@ PATHS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "Deploy a router": (
-        "docs/routers.md",
-        ("rsd-bench router bench routers/fast --data build/mine --out latency.json",),
+        "docs/serving.md",
+        ("rsd-bench serve --router routers/words --edge MODEL@URL --cloud MODEL@URL",),
     ),
 }
 

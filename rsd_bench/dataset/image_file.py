@@ -61,6 +61,10 @@ def read_bounded(stream: Any, most: int | None = None) -> bytes:
     return data
 
 
+class TooLarge(ValueError):  # noqa: N818 - a finding, as InputError is one
+    """An image of more bytes or pixels than are ever decoded."""
+
+
 @contextmanager
 def open_image(data: bytes) -> Iterator[Image.Image]:
     """What a viewer shows of an image file, decoded, as mode L or RGB, for use in the block.
@@ -76,10 +80,16 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
         yield image
 
 
+def pixels_of(data: bytes) -> int:
+    """How many pixels an image has by its head, undecoded. ValueError where it is none, TooLarge beyond bounds."""
+    with _identified(data) as opened:
+        return opened.width * opened.height
+
+
 def _identified(data: bytes) -> ImageFile.ImageFile:
     """The image before its pixels are decoded. ValueError where there is none, or one out of bounds."""
     if len(data) > MAX_IMAGE_BYTES:
-        raise _refused(f"it has {len(data):,} bytes, more than {MAX_IMAGE_BYTES:,}; make it smaller")
+        raise TooLarge(_said(f"it has {len(data):,} bytes, more than {MAX_IMAGE_BYTES:,}; make it smaller"))
     kind = image_kind(data)
     if kind is not None and kind not in IMAGE_FORMATS:
         raise _refused(f"it is {kind}; give the image as {_NAMES}")
@@ -91,19 +101,23 @@ def _identified(data: bytes) -> ImageFile.ImageFile:
         what = what if data else "it is empty"
         raise _refused(f"{what}; save it as PNG or JPEG again") from None
     except Image.DecompressionBombError:
-        raise _refused("it has too many pixels; make it smaller") from None
+        raise TooLarge(_said("it has too many pixels; make it smaller")) from None
     except _DAMAGE as error:
         raise _refused(_damage(error)) from None
     pixels = opened.width * opened.height
     if pixels > MAX_IMAGE_PIXELS:
-        raise _refused(f"it has {pixels:,} pixels, more than {MAX_IMAGE_PIXELS:,}; make it smaller")
+        raise TooLarge(_said(f"it has {pixels:,} pixels, more than {MAX_IMAGE_PIXELS:,}; make it smaller"))
     if not pixels:
         raise _refused("it has no pixels; save it as PNG or JPEG again")
     return opened
 
 
 def _refused(why: str) -> ValueError:
-    return ValueError(f"is not an image that can be read: {why}")
+    return ValueError(_said(why))
+
+
+def _said(why: str) -> str:
+    return f"is not an image that can be read: {why}"
 
 
 def _damage(error: BaseException) -> str:

@@ -88,13 +88,13 @@ def open_client(endpoint: Endpoint, concurrency: int) -> ChatClient:
         headers={**stated, **sdk.auth_headers, "Accept": "application/json", "Content-Type": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
-        proxy=_proxy_for(endpoint.base_url),
+        proxy=proxy_for(endpoint.base_url),
     )
     url = yarl.URL(str(sdk.base_url.join("chat/completions")), encoded=True)
     return ChatClient(session, connections, url, sdk.api_key)
 
 
-def _proxy_for(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for a URL: HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, and not NO_PROXY."""
     parts, proxies = urlsplit(url), getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")

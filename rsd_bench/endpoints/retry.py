@@ -105,7 +105,7 @@ async def ask(
         late = attempt >= policy.attempts or time.monotonic() + wait >= deadline
         if last_word or hopeless or late or not await _slept(wait, stopping):
             status = "unsupported" if unsupported else "filtered" if failed.kind == "filtered" else "error"
-            detail = _without_key(_USERINFO.sub("", failed.what), client.api_key)
+            detail = without_key(_USERINFO.sub("", failed.what), client.api_key)
             answer = Answer(request.key, request.model, status, detail=detail, attempts=attempt, cost_usd=_total(costs))
             return (replace(answer, latency_s=failed.latency_s) if unsupported else answer), failed.of_request
 
@@ -142,9 +142,9 @@ def _answer(request: Request, reply: Reply, attempts: int, costs: list[float | N
         key=request.key,
         model=request.model,
         status=status,
-        text=_without_key(text, key, _KEY_LENGTH),
-        detail=_without_key(detail, key),
-        served_model=_without_key(reply.served_model, key),
+        text=without_key(text, key, _KEY_LENGTH),
+        detail=without_key(detail, key),
+        served_model=without_key(reply.served_model, key),
         input_tokens=reply.input_tokens,
         output_tokens=reply.output_tokens,
         first_token_s=reply.first_token_s,
@@ -159,7 +159,7 @@ def _total(costs: list[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _without_key(text: str | None, key: str, shortest: int = 1) -> str | None:
+def without_key(text: str | None, key: str, shortest: int = 1) -> str | None:
     """An endpoint may echo the key that it was sent, in any string; it must not reach the disk.
 
     shortest: a key of fewer characters may be a word of what a model says, and stays. A placeholder is no secret.

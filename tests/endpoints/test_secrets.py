@@ -18,7 +18,7 @@ from chat_server import Loopback
 
 from rsd_bench.endpoints.calls import parse_endpoint
 from rsd_bench.endpoints.chat import opened
-from rsd_bench.endpoints.retry import _USERINFO, _without_key
+from rsd_bench.endpoints.retry import _USERINFO, without_key
 from rsd_bench.types import InputError
 
 
@@ -131,7 +131,7 @@ def test_an_error_shows_neither_userinfo_nor_an_escaped_key() -> None:
     """A body that is no JSON is stored as it came: with the key as JSON or a URL writes it."""
     key = "sk/test+0123456789=&abcdef"
     for form in (key, key.replace("/", "\\/"), quote(key, safe=""), quote(key).lower(), key.replace("&", "\\u0026")):
-        assert _without_key(f"not {form}!", key) == "not [key]!"
+        assert without_key(f"not {form}!", key) == "not [key]!"
     assert (
         _USERINFO.sub("", "url='http://bob:p@ss@host:1/' or https://host/") == "url='http://host:1/' or https://host/"
     )

@@ -9,7 +9,10 @@ import pytest
 
 import rsd_bench
 
-HEAVY = ("datasets", "torch", "openai", "transformers", "sklearn", "numpy", "pandas", "pyarrow", "matplotlib")
+HEAVY = (
+    *("datasets", "torch", "openai", "transformers", "sklearn", "numpy", "pandas", "pyarrow", "matplotlib"),
+    *("starlette", "uvicorn", "aiohttp", "prometheus_client"),
+)
 
 
 def loaded_after(code: str) -> set[str]:

@@ -1,0 +1,245 @@
+"""A request from its body to its end: the router decides, a tier answers, another one stands in once where it does not.
+
+Nothing goes out before a tier has begun to answer, so a tier that is down, slow or refuses costs time and no answer.
+From the first byte on nothing is asked again: a stream that breaks ends in one error event. Headers say what happened:
+
+    x-rsd-tier, x-rsd-model     who answered
+    x-rsd-scenario              what the router decided for
+    x-rsd-decision-ms, x-rsd-p-edge, x-rsd-expected-gain
+    x-rsd-fallback              TIER; REASON: who was to answer and did not
+    x-rsd-router                why no router decided, and the default tier was asked
+    x-rsd-cascade               accepted or escalated: what a cascade made of the edge's answer, which took -ms and -usd
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from rsd_bench.serve.asked import Asked, image_of, require_bounded
+from rsd_bench.serve.counts import Counts
+from rsd_bench.serve.deciding import Decider, Decision, Routers
+from rsd_bench.serve.failures import Refused, UpstreamFailed, error_event
+from rsd_bench.serve.places import Fetcher
+from rsd_bench.serve.sending import (
+    EVENTS,
+    JSON,
+    Headers,
+    Send,
+    answer_headers,
+    decision_headers,
+    draft_headers,
+    send_part,
+    send_whole,
+)
+from rsd_bench.serve.tiers import Tier
+from rsd_bench.serve.upstream import Reply
+
+_FIRST_SHARE = 0.5  # of the time for an answer to begin, where another tier is left to ask
+
+
+@dataclass
+class Ending:
+    """What became of a request; filled in on the way. `reply` and `tier`: who answered, where somebody did."""
+
+    outcome: str = "failed"
+    tier: Tier | None = None
+    reply: Reply | None = None
+    decision: Decision | None = None
+    images: list[bytes] = field(default_factory=list)
+    failures: list[tuple[Tier, UpstreamFailed]] = field(default_factory=list)
+    draft: Reply | None = None  # of the edge, where a cascade went on
+
+
+Decide = Callable[[str | None], Awaitable[Decision]]
+Keep = Callable[[Asked, Ending], Awaitable[None]]
+
+
+async def keep_nothing(asked: Asked, ending: Ending) -> None:
+    """A server without a log."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """All that a request needs. tiers: by name, the cheapest first. keep: stores an answer before its end goes out."""
+
+    tiers: Mapping[str, Tier]
+    routers: Routers
+    decider: Decider
+    counts: Counts
+    fetcher: Fetcher | None
+    timeout_s: float
+    keep: Keep = keep_nothing
+
+    @property
+    def models(self) -> list[str]:
+        return [*(f"rsd/{name}" for name in self.routers.names), *(tier.model for tier in self.tiers.values())]
+
+    def count(self, ending: Ending) -> None:
+        """Count a request at its end, whatever it was."""
+        tier, reply = ending.tier, ending.reply
+        self.counts.requests.labels(ending.outcome, tier.name if tier else "none").inc()
+        if tier and reply and ending.outcome == "answered":
+            self.counts.answered(tier.name, tier.model, self.tiers["cloud"].model, reply)
+        if ending.draft:
+            self.counts.drafted("edge", self.tiers["edge"].model, ending.draft)
+
+    def observe(self) -> None:
+        """Set the figures that are of this moment."""
+        for name, tier in self.tiers.items():
+            self.counts.in_flight.labels(name).set(tier.in_flight)
+            self.counts.waiting.labels(name).set(tier.waiting)
+
+    async def answer(self, asked: Asked, send: Send, ending: Ending) -> None:
+        """Answer a request. Raises Refused and UpstreamFailed where nothing has gone out yet."""
+        named = next((tier for tier in self.tiers.values() if tier.model == asked.model), None)
+        if named and asked.scenario is None:
+            await self._try(asked, [named], Headers(), send, ending)
+            return
+        if not named and asked.scenario is None and asked.model != "rsd":
+            raise Refused(404, f"no such model here; use {', '.join(self.models)}", "model_not_found")
+        chosen, fetched = self.routers.choose(asked.scenario), await self._fetched(asked)
+
+        def images() -> list[bytes]:
+            for image in fetched:
+                require_bounded(image)
+            return [image_of(uri) for uri in asked.images] + fetched
+
+        async def decide(answer: str | None = None) -> Decision:
+            shown = images if asked.images or fetched else None
+            ending.decision, ending.images = await self.decider.decide(chosen, asked.question, shown, answer)
+            self.counts.decided(ending.decision)
+            return ending.decision
+
+        if chosen[0].cascade:
+            await asyncio.to_thread(images)  # what is refused is refused before anybody is paid
+            await self._cascade(asked, decide, send, ending)
+            return
+        decision = await decide()
+        other = "edge" if decision.tier == "cloud" else "cloud"
+        order = [self.tiers[decision.tier], self.tiers[other]]
+        await self._try(asked, order, decision_headers(decision), send, ending)
+
+    async def _cascade(self, asked: Asked, decide: Decide, send: Send, ending: Ending) -> None:
+        """The edge answers; the router looks at that, and keeps it or goes on to the cloud.
+
+        Nothing of the edge's answer goes out before. Where the cloud fails after it, it goes out after all.
+        """
+        edge, cloud = self.tiers["edge"], self.tiers["cloud"]
+        draft = await self._drafted(asked, edge, ending)
+        if draft is None:
+            await self._try(asked, [cloud], Headers(), send, ending)
+            return
+        decision = await decide(draft.text)
+        headers = decision_headers(decision) + draft_headers(decision, draft, self.counts.usd(edge.model, draft))
+        if decision.tier != "edge":
+            ending.draft = draft
+            self.counts.escalations.labels("edge", "cloud", "cascade").inc()
+            try:
+                if not cloud.worth_asking():
+                    raise UpstreamFailed("down", "cloud is down")
+                await self._try(asked, [cloud], headers, send, ending)
+                return
+            except UpstreamFailed as failed:
+                ending.failures = ending.failures or [(cloud, failed)]
+        ending.tier, ending.reply, ending.draft = edge, draft, None
+        await self._deliver(asked, answer_headers(edge, ending.failures) + headers, send, ending)
+
+    async def _drafted(self, asked: Asked, edge: Tier, ending: Ending) -> Reply | None:
+        """The whole answer of the edge, held back; None where it has none."""
+        if why := _unfit(edge, asked):
+            ending.failures.append((edge, why))
+            return None
+        seconds = min(edge.first_s, self.timeout_s * _FIRST_SHARE)
+        try:
+            async with edge.ask(asked.body(edge.model), asked.stream, asked.usage_wanted, seconds) as reply:
+                if reply.rest is not None:
+                    async with aclosing(reply.rest) as rest:
+                        reply.body = b"".join([*reply.head, *[part async for part in rest]])
+                    reply.rest = None
+        except UpstreamFailed as failed:
+            self.counts.calls.labels(edge.name, failed.reason).inc()
+            ending.failures.append((edge, failed))
+            return None
+        self.counts.calls.labels(edge.name, "answered").inc()
+        return reply
+
+    async def _fetched(self, asked: Asked) -> list[bytes]:
+        if self.fetcher is None:
+            return []
+        found = [await self.fetcher.fetch(url) for url in asked.links if self.fetcher.allows(url)]
+        return [data for data in found if data is not None]
+
+    async def _try(self, asked: Asked, order: list[Tier], headers: Headers, send: Send, ending: Ending) -> None:
+        deadline = time.monotonic() + self.timeout_s
+        failures = ending.failures
+        for position, tier in enumerate(order):
+            last = position == len(order) - 1
+            if not last and (why := _unfit(tier, asked)):
+                failures.append((tier, why))
+                continue
+            left = (deadline - time.monotonic()) * (1 if last else _FIRST_SHARE)
+            seconds = min(tier.first_s, max(left, 0.001))
+            try:
+                async with tier.ask(asked.body(tier.model), asked.stream, asked.usage_wanted, seconds) as reply:
+                    self.counts.calls.labels(tier.name, "answered").inc()
+                    for passed_over, failed in failures:
+                        self.counts.escalations.labels(passed_over.name, tier.name, failed.reason).inc()
+                    ending.tier, ending.reply = tier, reply
+                    await self._deliver(asked, answer_headers(tier, failures) + headers, send, ending)
+                    return
+            except UpstreamFailed as failed:
+                self.counts.calls.labels(tier.name, failed.reason).inc()
+                failures.append((tier, failed))
+        raise _worst(failures)
+
+    async def _deliver(self, asked: Asked, headers: Headers, send: Send, ending: Ending) -> None:
+        """Send an answer that has begun; what breaks here breaks it, and is not tried again."""
+        reply = ending.reply
+        assert reply and ending.tier
+        if reply.rest is None:
+            await self.keep(asked, ending)
+            ending.outcome = "answered"
+            await send_whole(send, 200, reply.body, headers, EVENTS if asked.stream else JSON)
+            return
+        ending.outcome = "broken_off"
+        start = [(b"content-type", EVENTS), (b"cache-control", b"no-cache"), *headers]
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        last = b"".join(reply.head)
+        try:
+            async with aclosing(reply.rest) as rest:
+                if not reply.done:
+                    await send_part(send, last)
+                    last = b""
+                async for part in rest:
+                    if reply.done:  # the end goes out once it is kept
+                        last += part
+                    else:
+                        await send_part(send, part)
+        except UpstreamFailed as failed:
+            self.counts.calls.labels(ending.tier.name, failed.reason).inc()
+            last += error_event(ending.tier.upstream.without_key(failed.what), failed.reason)
+        else:
+            ending.outcome = "answered"
+        await self.keep(asked, ending)
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+def _unfit(tier: Tier, asked: Asked) -> UpstreamFailed | None:
+    """Why not to ask a tier at all, where another one is left."""
+    if asked.has_images and not tier.takes_images:
+        return UpstreamFailed("no-vision", "takes no images", status=400, of_request=True)
+    if not tier.worth_asking():
+        return UpstreamFailed("down", f"{tier.name} is down")
+    return None
+
+
+def _worst(failures: list[tuple[Tier, UpstreamFailed]]) -> UpstreamFailed:
+    """The failure that the client hears of: what a tier said of the request, else a full queue, else the last."""
+    told = [failed for _, failed in failures]
+    of_request = [failed for failed in told if failed.of_request]
+    busy = [failed for failed in told if failed.status == 429]
+    return (of_request or busy or told)[-1]

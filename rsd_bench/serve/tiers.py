@@ -1,0 +1,96 @@
+"""The tiers of a server: how many calls each may have, and whether it is worth asking at all.
+
+A tier has `concurrency` calls in flight and `queue` waiting; beyond that it is Busy, which the client hears as 429 with
+Retry-After where no other tier can take the query. After `_FAILURES` failures in a row a tier is down: for `_REST_S`
+seconds nobody waits for it, then one request tries it again. A model that said that it takes no images is not shown
+any more of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rsd_bench.endpoints.calls import Endpoint
+from rsd_bench.serve.failures import UpstreamFailed
+from rsd_bench.serve.upstream import Reply, Upstream
+
+_FAILURES = 5
+_REST_S = 5.0
+RETRY_AFTER_S = 2
+
+
+class Tier:
+    """A model and its state. first_s: how long its first token may take."""
+
+    def __init__(self, name: str, endpoint: Endpoint, upstream: Upstream, *, first_s: float, slots: int, queue: int):
+        self.name, self.model, self.endpoint, self.first_s = name, endpoint.model, endpoint, first_s
+        self.upstream = upstream
+        self.takes_images = True
+        self.waiting = self.in_flight = 0
+        self._slots, self._queue = asyncio.Semaphore(slots), queue
+        self._failures, self._down_until = 0, 0.0
+
+    @property
+    def down(self) -> bool:
+        """Whether it failed so often that nobody waits for it."""
+        return self._failures >= _FAILURES and time.monotonic() < self._down_until
+
+    def worth_asking(self) -> bool:
+        """Whether to ask it where there is another. Once its rest is over, the first to look may try it."""
+        if self.down:
+            return False
+        if self._failures >= _FAILURES:
+            self._down_until = time.monotonic() + _REST_S
+        return True
+
+    @asynccontextmanager
+    async def ask(self, body: bytes, stream: bool, usage_wanted: bool, seconds: float) -> AsyncIterator[Reply]:
+        """A reply that has begun within `seconds`, waiting for a free slot included. Raises UpstreamFailed."""
+        start = time.monotonic()
+        await self._enter(seconds)
+        self.in_flight += 1
+        try:
+            left = max(seconds - (time.monotonic() - start), 0.001)
+            began = False
+            try:
+                async with self.upstream.ask(body, stream, usage_wanted, left) as reply:
+                    self._failures, began = 0, True
+                    yield reply
+            except UpstreamFailed as failed:
+                if not began:
+                    self._note(failed)
+                raise
+        finally:
+            self.in_flight -= 1
+            self._slots.release()
+
+    async def _enter(self, seconds: float) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        if self.waiting >= self._queue:
+            raise UpstreamFailed(
+                "busy", f"too many requests wait for {self.name}", status=429, retry_after=RETRY_AFTER_S
+            )
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            what = f"no free call of {self.name} within {seconds:.3g} s"
+            raise UpstreamFailed("busy", what, status=429, retry_after=RETRY_AFTER_S) from None
+        finally:
+            self.waiting -= 1
+
+    def _note(self, failed: UpstreamFailed) -> None:
+        if failed.reason == "no-vision":
+            self.takes_images = False
+        if failed.of_request:
+            self._failures = 0
+            return
+        self._failures += 1
+        if self._failures >= _FAILURES:
+            self._down_until = time.monotonic() + _REST_S
