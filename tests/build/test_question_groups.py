@@ -83,4 +83,6 @@ def test_check_finds_a_picture_that_was_saved_again(tmp_path: Path, toy_records:
     assert of["toy/20"] == of["toy/58"] != of["toy/0"]
     found = [str(problem) for problem in check_dataset(folder)]
     splits = json.loads((folder / "manifest.json").read_bytes())["splits"]
-    assert found and all("its picture, decoded, stands on both sides of a split or fold" in line for line in found), splits
+    assert found and all("its picture, decoded, stands on both sides of a split or fold" in line for line in found), (
+        splits
+    )

@@ -52,7 +52,11 @@ def test_private_outcomes_need_fixed_tests_of_the_own_pair(
 def test_a_track_that_is_tested_otherwise_is_a_major_change(store: Path, tmp_path: Path) -> None:
     old, new = build(store, "old", RECIPE), build(store, "new", RECIPE + TIERS)
     found = diff_folders(old, new, "old")
-    assert (found.kind, found.tables["tracks"].added, found.tables["splits"].columns_added) == ("minor", ["all"], ["all"])
+    assert (found.kind, found.tables["tracks"].added, found.tables["splits"].columns_added) == (
+        "minor",
+        ["all"],
+        ["all"],
+    )
     other = build(store, "other", RECIPE.replace('protocol = "fixed-test"\n', ""))
     found = diff_folders(old, other, "old")
     assert found.kind == "major" and found.tables["tracks"].changed["in-domain"] == ["protocol"]
