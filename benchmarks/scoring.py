@@ -57,7 +57,7 @@ def benchmark_of(n: int, tracks: int = 0) -> Benchmark:
 
 def meta_of(slug: str) -> dict[str, Any]:
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "slug": slug,
         "name": "Bench",
         "authors": ["Bench"],

@@ -14,6 +14,7 @@ from rsd_bench.version import METRICS_VERSION, __version__
 if TYPE_CHECKING:
     from rsd_bench.config import SCENARIOS as SCENARIOS
     from rsd_bench.config import load_scenarios as load_scenarios
+    from rsd_bench.dataset.folds import folds as folds
     from rsd_bench.dataset.load import load as load
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.result import Result as Result
@@ -60,6 +61,7 @@ _HOME = {
     "SCENARIOS": "config",
     "load_scenarios": "config",
     "load": "dataset.load",
+    "folds": "dataset.folds",
     "evaluate": "evaluation.evaluate",
     "Result": "evaluation.result",
     "label": "metrics.label",

@@ -20,6 +20,7 @@ from rsd_bench.evaluation.result import (
     json_data,
     policy_rows,
 )
+from rsd_bench.submission.submission import Tau
 from rsd_bench.types import Interval, Problem, RoutingScore, Scenario
 
 _NOT_FIGURES = ("track", "scenario", "references", "domains", "sweep")  # fields of a score
@@ -54,7 +55,7 @@ class BoardSubmission:
     authors: tuple[str, ...]
     url: str | None
     description: str
-    tau: Mapping[str, float | Mapping[str, float]]
+    tau: Tau
     router_latency: RouterLatency
     flags: tuple[str, ...] = ()
 

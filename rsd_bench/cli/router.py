@@ -167,6 +167,14 @@ def submit(
     scenarios: Scenarios = None,
     features: FeatureStore = None,
     track: Tracks = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Deals of the folds to enter, of a cross-fitted track; default: all.",
+            rich_help_panel=panels.TRAINING,
+        ),
+    ] = None,
     seed: Seed = 0,
     name: Annotated[
         str | None,
@@ -178,15 +186,19 @@ def submit(
     latency: Latency = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a router on every scenario and track and write its submission."""
+    """Train a router on every scenario and track, of a cross-fitted one for every fold, and write its submission."""
     from rsd_bench.routers.registry import router_entry
     from rsd_bench.routers.submit_router import submit_trained
+    from rsd_bench.routers.track_training import taken_tracks
 
     entry = router_entry(router)
     benchmark, read = open_all(data, features, scenarios)
     declared = _declared(name, author, latency, entry.blocks)
-    folder = submit_trained(out, entry, benchmark, read, declared, seed=seed, tracks=track or None)
+    taken, left_out = taken_tracks(benchmark, entry.make(seed), track or None)
+    folder = submit_trained(out, entry, benchmark, read, declared, seed=seed, tracks=taken, repeats=repeats)
     _say_submission(folder, as_json)
+    if left_out and not as_json:
+        say(f"left out    {', '.join(left_out)}: of more than two tiers; this router chooses between two")
 
 
 def _say_submission(folder: Path, as_json: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,13 +25,20 @@ from rsd_bench.cli.output import (
     say,
 )
 from rsd_bench.config import ROUTER_LATENCY_S
-from rsd_bench.types import Problem
+from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.evaluation.private_result import PrivateResult
     from rsd_bench.evaluation.result import Result
 
 app = panels.App("Make, check and pack a submission.")
+
+
+class Kind(StrEnum):
+    """How a router decides."""
+
+    QUERY = "query"
+    CASCADE = "cascade"
 
 
 def _taus(values: list[str], scenarios: Collection[str]) -> dict[str, float]:
@@ -57,7 +66,8 @@ def new(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="CSV, JSONL or Parquet: query_id, p_edge and, if not in-domain and *, track and scenario.",
+            help="CSV, JSONL or Parquet: query_id, p_edge and, if not in-domain, * and 0, track, scenario and repeat; "
+            "p_1 ... in place of p_edge where a track has tiers.",
         ),
     ],
     data: Data = None,
@@ -79,6 +89,18 @@ def new(
             rich_help_panel=panels.DECISIONS,
         ),
     ] = None,
+    choose_tau: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Choose tau by RCS on these labelled rows: query_id, p_edge (or p_1 ...), and track, repeat, fold.",
+            rich_help_panel=panels.DECISIONS,
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option(help="cascade: it sees a model's answer before it goes on.", rich_help_panel=panels.DECISIONS),
+    ] = Kind.QUERY,
     router_latency: Annotated[
         float,
         typer.Option(help="The router's own seconds per query, declared.", rich_help_panel=panels.DECISIONS),
@@ -86,32 +108,47 @@ def new(
     hardware: Annotated[
         str, typer.Option(help="What the router ran on.", rich_help_panel=panels.DECISIONS)
     ] = "not stated",
-    replace: Annotated[bool, typer.Option("--replace", help="Write a submission of that slug anew.")] = False,
+    replace_old: Annotated[bool, typer.Option("--replace", help="Write a submission of that slug anew.")] = False,
 ) -> None:
     """Write a correct submission folder from a file of probabilities."""
     from rsd_bench.dataset.benchmark import read_queries
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.submission.author_table import read_author_table
+    from rsd_bench.submission.choose_thresholds import choose_thresholds, ranges_of
     from rsd_bench.submission.new_submission import STAND_IN, new_submission
     from rsd_bench.submission.submission import SLUG, SLUG_FIX, Declaration, RouterLatency
 
+    if tau and choose_tau:
+        raise typer.BadParameter("give --tau or --choose-tau, not both", param_hint="--choose-tau")
     benchmark = read_queries(dataset_folder(data), scenarios)
-    taus = _taus(tau or [], benchmark.scenarios)
     declared = Declaration(
         name=name or slug,
         authors=tuple(author or [slug]),
-        tau=taus,
+        tau=_taus(tau or [], benchmark.scenarios),
         router_latency=RouterLatency(router_latency, hardware),
         description=description,
         url=url or None,
+        kind=kind.value,
     )
-    found = read_author_table(source)
+    tiers = max(benchmark.track(track).count for track in benchmark.tracks)
+    found = read_author_table(source, tiers)
     told, folder = found.problems, submissions / slug
+    if choose_tau:
+        labelled = read_author_table(choose_tau, tiers, folds=True)
+        told = (*told, *labelled.problems)
+        try:
+            chosen = {} if told else choose_thresholds(labelled.frame, found.frame, benchmark, declared, choose_tau)
+            declared = replace(declared, tau=chosen or declared.tau)
+        except InputError as error:
+            told = tuple(error.problems)
     if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
         told, folder = (Problem(slug, "is no slug", SLUG_FIX), *told), submissions / STAND_IN
-    new_submission(folder, found.frame, benchmark, declared, source=source, told=told, replace_old=replace)
+    new_submission(folder, found.frame, benchmark, declared, source=source, told=told, replace_old=replace_old)
     say(f"submission  {folder}")
-    say(f"tau         {', '.join(f'{scenario} {value:g}' for scenario, value in taus.items())}")
+    ends = {
+        name: " to ".join(dict.fromkeys(f"{edge:g}" for edge in of)) for name, of in ranges_of(declared.tau).items()
+    }
+    say(f"tau         {', '.join(f'{scenario} {told}' for scenario, told in ends.items())}")
     options = {"--data": data, "--scenarios": scenarios}
     given = [str(word) for option in options.items() if option[1] is not None for word in option]
     say(f"next        {shlex.join(['rsd-bench', 'eval', str(folder), *given])}")
@@ -136,7 +173,13 @@ def check(
     if as_json:
         print_json({"ok": True, "problems": [], "slug": submission.slug, "tracks": tracks})
     else:
-        say(f"ok: {submission.slug} enters {', '.join(tracks)}")
+        dealt = {track: said.repeats for (track, _), said in submission.entries.items()}
+        entered = (f"{track} ({_repeats_told(dealt[track])})" if dealt[track] != (0,) else track for track in tracks)
+        say(f"ok: {submission.slug} enters {', '.join(entered)}")
+
+
+def _repeats_told(repeats: tuple[int, ...]) -> str:
+    return f"repeat{'s' if len(repeats) > 1 else ''} {', '.join(map(str, repeats))}"
 
 
 @app.command()

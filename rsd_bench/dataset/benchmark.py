@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rsd_bench.config import FOLDS, IN_DOMAIN, NO_LATENCY_S, SPLITS, as_scenarios
+from rsd_bench.config import IN_DOMAIN, NO_LATENCY_S, SPLITS, as_scenarios
 from rsd_bench.dataset.check_figures import (
     LATENCIES,
     SCORES,
@@ -26,6 +26,7 @@ from rsd_bench.dataset.check_figures import (
 from rsd_bench.dataset.layout import MANIFEST, fold_column
 from rsd_bench.dataset.manifest import Manifest, file_sha256, manifest_sha256, read_manifest
 from rsd_bench.dataset.parts import Lesson, Part
+from rsd_bench.dataset.splits import turns
 from rsd_bench.dataset.tables import CHECK
 from rsd_bench.dataset.tier_outcomes import TierFigures
 from rsd_bench.dataset.tracks import FOLD, Track
@@ -150,10 +151,8 @@ class Benchmark:
             return
         rows = self.rows(track, "test")
         for repeat in range(self.repeats(track)) if repeats is None else repeats:
-            fold = self.folds(track, repeat)
-            for k in range(FOLDS):
-                aside = (k + 1) % FOLDS
-                yield Lesson(repeat, k, *(rows[at] for at in ((fold != k) & (fold != aside), fold == aside, fold == k)))
+            for fold, (train, validation, test) in enumerate(turns(self.folds(track, repeat))):
+                yield Lesson(repeat, fold, rows[train], rows[validation], rows[test])
 
     def _part(self, track: Track, split: str) -> Part:
         return self.at(track.name, self.rows(track.name, split))

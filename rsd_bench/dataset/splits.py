@@ -8,13 +8,14 @@ unless a new row ties two groups together by a shared image: then they must stan
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import SPLIT_SHARES, SPLITS, STANDING_GROUPS
+from rsd_bench.config import FOLDS, SPLIT_SHARES, SPLITS, STANDING_GROUPS
+from rsd_bench.metrics.arrays import IntArray
 
 _SALT = "rsd_bench split 1\n"
 
@@ -84,6 +85,18 @@ def fold_of(groups: Iterable[str], folds: int, seed: int) -> NDArray[np.int64]:
     digests = (hashlib.sha256(f"rsd_bench fold {seed}\n{name}".encode()).digest() for name in names)
     fold = np.array([int.from_bytes(digest[:8], "big") % folds for digest in digests], dtype=np.int64)
     return np.asarray(fold[codes])
+
+
+def turns(fold: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Each fold in turn: who learns, by whom is chosen, who is decided; positions in `fold`.
+
+    A fold is decided by a router that learns from the others, of which the next one is for choosing.
+    """
+    for k in range(FOLDS):
+        aside = (k + 1) % FOLDS
+        masks = ((fold != k) & (fold != aside), fold == aside, fold == k)
+        train, validation, test = map(np.flatnonzero, masks)
+        yield train, validation, test
 
 
 def domain_groups(mapping: Mapping[str, Sequence[str]] | None, domains: Sequence[str]) -> dict[str, str]:

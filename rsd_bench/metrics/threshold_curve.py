@@ -76,7 +76,11 @@ def sweep_curve(
 
 def choose_tau(p_edge: FloatArray, outcomes: Outcomes, scenario: Scenario) -> float:
     """The tau of the grid 0.00, 0.05 ... 1.00, 1.01 with the highest RCS; ties go to higher APSP, then higher tau."""
-    curve = sweep_curve(p_edge, outcomes, scenario, TAU_GRID)
+    return best_tau(sweep_curve(p_edge, outcomes, scenario, TAU_GRID))
+
+
+def best_tau(curve: dict[str, FloatArray]) -> float:
+    """The tau of a sweep with the highest RCS; ties go to higher APSP, then higher tau."""
     ranked = np.lexsort((curve["tau"], np.round(curve["apsp"], 12), np.round(curve["rcs"], 12)))
     return float(curve["tau"][ranked[-1]])
 

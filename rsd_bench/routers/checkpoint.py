@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from rsd_bench.config import scenario_named
+from rsd_bench.config import SPLITS, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.folders import new_folder
 from rsd_bench.routers.model_card import model_card
 from rsd_bench.routers.reference_training import Settings, train_reference
-from rsd_bench.routers.track_training import track_data
+from rsd_bench.routers.track_training import training_data
 from rsd_bench.routers.training_report import PICTURE, REPORT, TrainingReport, draw_training, report_of
 from rsd_bench.types import InputError
 
@@ -38,22 +38,22 @@ def train_checkpoint(
     asked = (
         next(iter(benchmark.scenarios.values())) if scenario is None else scenario_named(scenario, benchmark.scenarios)
     )
-    data = track_data(benchmark, features, track, asked)
+    train, validation = (training_data(benchmark, features, track, split, asked) for split in SPLITS[:2])
     manifest = benchmark.manifest
     trained_on = {
         "dataset": f"{manifest.name} {manifest.version}",
         "manifests": list(benchmark.accepted_manifests),
         "pair": asdict(manifest.pair),
         "track": track,
-        "train_queries": len(data.train),
-        "validation_queries": len(data.validation),
+        "train_queries": len(train),
+        "validation_queries": len(validation),
     }
     with new_folder(out, may_replace=lambda old: (old / REPORT).is_file()) as folder:
-        trained = train_reference(data.train, data.validation, settings, trained_on=trained_on, progress=progress)
-        report = report_of(trained, data.validation)
+        trained = train_reference(train, validation, settings, trained_on=trained_on, progress=progress)
+        report = report_of(trained, validation)
         trained.router.save_pretrained(folder)
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         (folder / "README.md").write_text(model_card(trained.router, report), "utf-8", newline="\n")
         (folder / REPORT).write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8", newline="\n")
-        draw_training(folder / PICTURE, trained, data.validation)
+        draw_training(folder / PICTURE, trained, validation)
     return report

@@ -12,13 +12,12 @@ from typing import Self
 
 import numpy as np
 
+from rsd_bench.config import FOLDS
 from rsd_bench.dataset.splits import fold_of
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import Router, TrainingData
 from rsd_bench.routers.thresholds import grid_tau
-
-FOLDS = 5
 
 
 class CrossFitted:

@@ -5,8 +5,8 @@ A router sees training rows to fit and validation rows to choose; test rows reac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.metrics.label import label
 from rsd_bench.metrics.routing import Outcomes
+from rsd_bench.metrics.tiers import Tiers
 from rsd_bench.types import Scenario
 
 
@@ -26,6 +27,7 @@ class TrainingData:
     outcomes: Outcomes
     groups: NDArray[np.object_]
     scenario: Scenario
+    several: Tiers | None = None  # where there are more than two tiers; `outcomes` are then those of first and last
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -35,8 +37,21 @@ class TrainingData:
         """1 = edge competent, shape (n,)."""
         return label(self.outcomes.small, self.outcomes.large, self.scenario.mes)
 
+    @property
+    def tiers(self) -> Tiers:
+        """The outcomes of all tiers, the cheapest first; of two models they are made of `outcomes`."""
+        if self.several is not None:
+            return self.several
+        both = self.outcomes
+        scores = np.column_stack([both.small, both.large])
+        return Tiers(scores, np.column_stack([both.small_latency, both.large_latency]), np.array([1.0, 0.0]))
+
     def take(self, rows: IntArray) -> TrainingData:
-        return TrainingData(self.features.take(rows), self.outcomes.take(rows), self.groups[rows], self.scenario)
+        several = self.several
+        if several is not None:
+            several = replace(several, scores=several.scores[rows], latencies=several.latencies[rows])
+        features, outcomes = self.features.take(rows), self.outcomes.take(rows)
+        return TrainingData(features, outcomes, self.groups[rows], self.scenario, several)
 
     def join(self, other: TrainingData) -> TrainingData:
         """These queries, then those of `other`, under this scenario."""
@@ -44,7 +59,13 @@ class TrainingData:
             *(np.concatenate([mine, vars(other.outcomes)[name]]) for name, mine in vars(self.outcomes).items())
         )
         groups = np.concatenate([self.groups, other.groups])
-        return TrainingData(self.features.join(other.features), outcomes, groups, self.scenario)
+        several = self.several
+        if several is not None:
+            scores = np.concatenate([several.scores, other.tiers.scores])
+            several = replace(
+                several, scores=scores, latencies=np.concatenate([several.latencies, other.tiers.latencies])
+            )
+        return TrainingData(self.features.join(other.features), outcomes, groups, self.scenario, several)
 
 
 class Router(Protocol):
@@ -58,6 +79,19 @@ class Router(Protocol):
 
     def threshold(self, validation: TrainingData) -> float:
         """tau of the scenario of these rows, fixed without the test."""
+        ...
+
+
+@runtime_checkable
+class TierRouter(Protocol):
+    """A router that chooses among more than two tiers as well: it has these two methods beside those of a Router."""
+
+    def predict_p_tiers(self, features: Features) -> FloatArray:
+        """P(tier k is good enough) in [0, 1], shape (n, K - 1)."""
+        ...
+
+    def tier_thresholds(self, validation: TrainingData) -> FloatArray:
+        """tau of each tier but the last, shape (K - 1,), fixed without the test."""
         ...
 
 

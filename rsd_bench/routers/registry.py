@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers import baselines
 from rsd_bench.routers.baselines import ScaledRouter
 from rsd_bench.routers.cross_fit import CrossFitted
-from rsd_bench.routers.interface import Router, TrainingData
+from rsd_bench.routers.interface import Router, TierRouter, TrainingData
 from rsd_bench.types import InputError
 
 Make = Callable[[int], Router]  # seed -> a router that has learned nothing yet
@@ -102,7 +102,11 @@ def router_entry(name_or_file: str) -> Entry:
     if not callable(make):
         raise InputError.at(path, "defines no make_router(seed)", "see docs/routers.md")
     title = str(getattr(module, "TITLE", path.stem))
-    return Entry(path.name, title, lambda seed: _OwnRouter(path, _run(path, "make_router", make, seed)), own=True)
+    return Entry(path.name, title, lambda seed: _own(path, _run(path, "make_router", make, seed)), own=True)
+
+
+def _own(path: Path, router: Any) -> Router:
+    return (_OwnTierRouter if isinstance(router, TierRouter) else _OwnRouter)(path, router)
 
 
 @dataclass(frozen=True)
@@ -117,14 +121,18 @@ class _OwnRouter:
         return self
 
     def predict_p_edge(self, features: Features) -> FloatArray:
-        found: NDArray[Any] = _run(self.path, "predict_p_edge", np.asarray, self._ask("predict_p_edge", features))
-        if found.dtype.kind not in "fiub" or found.shape != (len(features),):
-            what = f"predict_p_edge gives {found.dtype} of shape {found.shape}, not {len(features)} numbers"
-            raise InputError.at(self.path, what, "one probability a row of the features")
-        p_edge: FloatArray = found.astype(np.float64)
-        if not ((p_edge >= 0) & (p_edge <= 1)).all():
-            raise InputError.at(self.path, "predict_p_edge gives something outside [0, 1]", "give probabilities")
-        return p_edge
+        return self._probabilities("predict_p_edge", features, (len(features),))
+
+    def _probabilities(self, name: str, features: Features, shape: tuple[int, ...]) -> FloatArray:
+        found: NDArray[Any] = _run(self.path, name, np.asarray, self._ask(name, features))
+        if found.dtype.kind not in "fiub" or found.shape != shape:
+            wanted = " x ".join(map(str, shape))
+            what = f"{name} gives {found.dtype} of shape {found.shape}, not {wanted} numbers"
+            raise InputError.at(self.path, what, "one probability a row of the features (and tier but the last)")
+        p: FloatArray = found.astype(np.float64)
+        if not ((p >= 0) & (p <= 1)).all():
+            raise InputError.at(self.path, f"{name} gives something outside [0, 1]", "give probabilities")
+        return p
 
     def threshold(self, validation: TrainingData) -> float:
         tau = self._ask("threshold", validation)
@@ -137,6 +145,28 @@ class _OwnRouter:
         if not callable(method):
             raise InputError.at(self.path, f"its router has no {name}", "see docs/routers.md")
         return _run(self.path, name, method, *arguments)
+
+
+@dataclass(frozen=True)
+class _OwnTierRouter(_OwnRouter):
+    """One that chooses among more than two tiers as well; how many, the rows say that it learned from."""
+
+    _learned: dict[str, int] = field(default_factory=dict)
+
+    def fit(self, train: TrainingData, validation: TrainingData) -> Self:
+        self._learned["columns"] = train.tiers.count - 1
+        return super().fit(train, validation)
+
+    def predict_p_tiers(self, features: Features) -> FloatArray:
+        return self._probabilities("predict_p_tiers", features, (len(features), self._learned["columns"]))
+
+    def tier_thresholds(self, validation: TrainingData) -> FloatArray:
+        tau = _run(self.path, "tier_thresholds", np.asarray, self._ask("tier_thresholds", validation))
+        columns = self._learned["columns"]
+        if tau.dtype.kind not in "fiu" or tau.shape != (columns,) or not ((tau >= 0) & (tau <= TAU_ALL_CLOUD)).all():
+            fix = f"{columns} numbers in [0, {TAU_ALL_CLOUD}]"
+            raise InputError.at(self.path, f"tier_thresholds gives {tau!r:.80}", fix)
+        return np.asarray(tau, np.float64)
 
 
 def _run(path: Path, name: str, call: Callable[..., Any], *arguments: Any) -> Any:

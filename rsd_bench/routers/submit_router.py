@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
+from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.track_training import TrainedPredictions, train_and_predict
+from rsd_bench.submission.canonical_form import prediction_rows
 from rsd_bench.submission.new_submission import new_submission
-from rsd_bench.submission.submission import ALL_SCENARIOS, COLUMNS, Declaration, tau_of
+from rsd_bench.submission.submission import Declaration, Threshold
+from rsd_bench.submission.thresholds import as_written, by_query
 from rsd_bench.types import InputError
 
 _DECIMALS = 6  # of a published probability: hides the last bits, in which machines differ
@@ -29,23 +31,25 @@ def submit_trained(
     *,
     seed: int = 0,
     tracks: Sequence[str] | None = None,
+    repeats: int | None = None,
 ) -> Path:
     """Train a router on tracks and scenarios and write its submission to `folder` (its name: the slug).
+
+    tracks, repeats: as for `train_and_predict`.
 
     Where `declared` leaves name or authors out, they are those of a router of the package; a router of the user's own
     is nobody's until stated.
     """
     declared = declared or Declaration()
-    trained = train_and_predict(benchmark, features, entry.make, seed, tracks and list(dict.fromkeys(tracks)))
+    trained = train_and_predict(benchmark, features, entry.make, seed, tracks, repeats)
     origin = "" if entry.own else " of rsd_bench"
     whole = replace(
         declared,
-        tau=trained.tau,
         name=declared.name or entry.title,
         authors=declared.authors or (("not stated",) if entry.own else ("rsd_bench",)),
         description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.image.name} and {features.spec.text.name}",
     )
-    return new_submission(folder, _rounded(trained), benchmark, whole)
+    return _written(folder, trained, benchmark, whole)
 
 
 def submit_checkpoints(
@@ -57,13 +61,12 @@ def submit_checkpoints(
 ) -> Path:
     """Predict the test part of the track of each checkpoint and write one submission.
 
-    InputError where two checkpoints answer the same track and scenario, a track lacks a scenario, or a checkpoint was
-    trained on another dataset.
+    InputError where two checkpoints answer the same track and scenario, a track lacks a scenario, a checkpoint was
+    trained on another dataset, or its track is cross-fitted: one router cannot decide queries that it learned from.
     """
     from rsd_bench.routers.network import ReferenceRouter  # torch is wanted only here
 
-    tau: dict[str, dict[str, float]] = {}
-    tables: list[pd.DataFrame] = []
+    said: dict[tuple[str, str], TrainedPredictions] = {}
     seen: dict[tuple[str, str], Path] = {}
     for path in checkpoints:
         router = ReferenceRouter.from_pretrained(path)
@@ -74,6 +77,9 @@ def submit_checkpoints(
             raise InputError.at(path, what, "its test queries may be training queries there; train it on this dataset")
         if track not in benchmark.tracks:
             raise InputError.at(path, f"was trained on track {track!r}, which this dataset lacks", "train it again")
+        if benchmark.track(track).cross_fitted:
+            what = f"was trained on {track!r}, which is cross-fitted: a router for each fold decides it"
+            raise InputError.at(path, what, "train them: rsd-bench router submit reference")
         if scenario not in benchmark.scenarios:
             fix = (
                 f"train it for {', '.join(benchmark.scenarios)}, or give the file that it was trained with: --scenarios"
@@ -85,22 +91,23 @@ def submit_checkpoints(
             where = f"{path} and {seen[track, scenario]}"
             raise InputError.at(where, f"both answer {track}, {scenario}", "name one of them")
         seen[track, scenario] = path
-        tau.setdefault(scenario, {})[track] = router.tau
-        part = benchmark.part(track, "test")
-        rows = (track, part.query_ids, scenario, router.predict_p_edge(features.take(part.rows)))
-        tables.append(pd.DataFrame(dict(zip(COLUMNS, rows, strict=True))))
-    trained = TrainedPredictions(pd.concat(tables, ignore_index=True), tau)
-    return new_submission(folder, _rounded(trained), benchmark, replace(declared, tau=tau))
+        p = router.predict_p_edge(features.take(benchmark.rows(track, "test")))
+        said[track, scenario] = TrainedPredictions((0,), p[None, :, None], np.full((1, 1, 1), router.tau))
+    return _written(folder, said, benchmark, declared)
 
 
-def _rounded(trained: TrainedPredictions) -> pd.DataFrame:
-    """The predictions, probabilities rounded where that leaves the decision as the router made it."""
-    exact = trained.predictions["p_edge"].to_numpy(np.float64)
-    rounded = np.round(exact, _DECIMALS)
-    for (track, scenario), rows in trained.predictions.reset_index(drop=True).groupby(["track", "scenario"]):
-        at = rows.index.to_numpy()
-        for name in trained.tau if scenario == ALL_SCENARIOS else (scenario,):
-            tau = tau_of(trained.tau, str(track), str(name))
-            flipped = at[(rounded[at] >= tau) != (exact[at] >= tau)]
-            rounded[flipped] = exact[flipped]
-    return trained.predictions.assign(p_edge=rounded)
+def _written(
+    folder: Path, said: Mapping[tuple[str, str], TrainedPredictions], benchmark: Benchmark, declared: Declaration
+) -> Path:
+    tau: dict[str, dict[str, Threshold]] = {}
+    for (track, scenario), trained in said.items():
+        tau.setdefault(scenario, {})[track] = as_written(trained.thresholds)
+    entries = {key: (trained.repeats, _rounded(trained, benchmark, key[0])) for key, trained in said.items()}
+    return new_submission(folder, prediction_rows(benchmark, entries), benchmark, replace(declared, tau=tau))
+
+
+def _rounded(trained: TrainedPredictions, benchmark: Benchmark, track: str) -> FloatArray:
+    """The probabilities, rounded where that leaves the decision as the router made it."""
+    tau = by_query(trained.thresholds, benchmark, track, trained.repeats)
+    rounded = np.round(trained.p, _DECIMALS)
+    return np.where((rounded >= tau) == (trained.p >= tau), rounded, trained.p)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN, SPLITS, scenario_named
+from rsd_bench.config import FOLDS, IN_DOMAIN, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.splits import fold_of
@@ -24,8 +24,8 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.thresholds import grid_tau
-from rsd_bench.routers.track_training import track_data
-from rsd_bench.studies.cross_validation import FOLDS, Decided, summarise
+from rsd_bench.routers.track_training import split_rows, track_data
+from rsd_bench.studies.cross_validation import Decided, summarise
 from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("what", "source", "queries", "training queries", "gain", "low", "high", "AUROC")
@@ -71,7 +71,7 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
 
 def _order(benchmark: Benchmark, column: str) -> Any:
     """A column in the order of `TrackData.joined`."""
-    rows = np.concatenate([benchmark.part(IN_DOMAIN, split).rows for split in SPLITS])
+    rows = np.concatenate(split_rows(benchmark, IN_DOMAIN))
     return benchmark.queries[column].to_numpy(object)[rows]
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsd_bench.config import N_BOOT, ROUTER_LATENCY_S
-from rsd_bench.dataset.splits import fold_of
+from rsd_bench.config import FOLDS, N_BOOT, ROUTER_LATENCY_S
+from rsd_bench.dataset.splits import fold_of, turns
 from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
@@ -22,8 +22,6 @@ from rsd_bench.metrics.routing import best_fixed, metrics_of, terms
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
 from rsd_bench.types import Interval
-
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,7 @@ def decide_out_of_fold(make: Make, data: TrainingData, seed: int) -> Decided:
     """Train FOLDS routers and decide every query once."""
     fold = fold_of(data.groups.tolist(), FOLDS, seed)
     p, route = np.zeros(len(data)), np.zeros(len(data))
-    for k in range(FOLDS):
-        test, validation = np.flatnonzero(fold == k), np.flatnonzero(fold == (k + 1) % FOLDS)
-        train = np.flatnonzero((fold != k) & (fold != (k + 1) % FOLDS))
+    for train, validation, test in turns(fold):
         held_out = data.take(validation)
         router = make(seed).fit(data.take(train), held_out)
         p[test] = router.predict_p_edge(data.features.take(test))

@@ -1,10 +1,11 @@
-"""Hold the rows of a predictions file against a dataset: every test query of every track entered, exactly once.
+"""Hold the rows of a predictions file against a dataset: every test query of every track entered, once a repeat.
 
 Nothing leaves the denominator: what is missing, repeated, unknown or no probability is a problem, never dropped.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,99 +16,159 @@ import pyarrow.compute as pc
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
 from rsd_bench.submission.predictions import Predictions
-from rsd_bench.submission.submission import ALL_SCENARIOS, SUBMISSION, Tau, tau_of
+from rsd_bench.submission.row_faults import SHOWN, RowFaults
+from rsd_bench.submission.row_numbers import check_probabilities, checked_repeats
+from rsd_bench.submission.submission import ALL_SCENARIOS, SUBMISSION, Decisions, Tau, p_columns
+from rsd_bench.submission.thresholds import as_array, by_query, fold_count, tau_at
 from rsd_bench.types import Problem
 
-_SHOWN = 20
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows as positions in what the dataset has; -1 where it has no such thing. Each of shape (n,)."""
+
+    track: IntArray
+    scenario: IntArray  # among ALL_SCENARIOS and those asked for
+    query: IntArray
+    repeat: IntArray
+
+    def take(self, rows: IntArray) -> _Rows:
+        return _Rows(self.track[rows], self.scenario[rows], self.query[rows], self.repeat[rows])
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What is asked for of a track: each of its test queries, `test`, in each of these scenarios and repeats."""
+
+    track: str
+    scenarios: tuple[str, ...]
+    repeats: tuple[int, ...]
+    test: IntArray
+    tells_repeats: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.scenarios), len(self.repeats), len(self.test)
+
+    def of(self, scenario: str, repeat: int | None = None) -> str:
+        told = f"track {self.track!r}" + (f", scenario {scenario!r}" if scenario != ALL_SCENARIOS else "")
+        return told + (f", repeat {repeat}" if repeat is not None and self.tells_repeats else "")
 
 
 def check_rows(
     predictions: Predictions, tau: Tau | None, benchmark: Benchmark
-) -> tuple[dict[tuple[str, str], FloatArray], list[Problem]]:
-    """Probabilities by (track, scenario) in the order of the track's test part, and what is wrong with the rows.
+) -> tuple[dict[tuple[str, str], Decisions], list[Problem]]:
+    """Decisions by (track, scenario) in the order of the track's test part, and what is wrong with the rows.
 
     tau: its scenarios are those that are asked for; None, where it is not known, asks for those that the rows name.
     """
-    faults = _Faults(predictions, list(predictions.faults))
+    faults = RowFaults(predictions)
     scenarios = [s for s in (tau or benchmark.scenarios) if s in benchmark.scenarios]
     names, tracks = [ALL_SCENARIOS, *scenarios], benchmark.tracks
     if not len(predictions):
         faults.file("has no rows", "one row a test query of each track entered")
         return {}, faults.problems
-    track, scenario = _codes(predictions.text["track"], tracks), _codes(predictions.text["scenario"], names)
-    query = _codes(predictions.text["query_id"], benchmark.id_array)
-    p = predictions.p_edge
-    faults.rows(track < 0, "track", "is unknown", f"use {', '.join(tracks)}")
-    # what the check of submission.json tells once; half a surrogate pair is not printable, and no row can hold it
-    refused = [name for name in tau or () if name not in benchmark.scenarios and name.isprintable()]
-    unknown = (scenario < 0) & (_codes(predictions.text["scenario"], refused) < 0)
-    faults.rows(unknown, "scenario", "is not in tau", f"use {', '.join(names)}")
-    faults.rows(query < 0, "query_id", "is unknown", "use the ids of the dataset's test split")
-    bad = ~((p >= 0) & (p <= 1))
-    if predictions.faults:
-        bad[list(predictions.told)] = False
-    faults.rows(bad, "p_edge", "is not a number in [0, 1]", "give a probability for every row")
-    known = (scenario >= 0) & (query >= 0)
-    out: dict[tuple[str, str], FloatArray] = {}
+    rows = _coded(faults, tau, names, benchmark)
+    check_probabilities(faults, rows.track, benchmark)
+    out: dict[tuple[str, str], Decisions] = {}
     for code, name in enumerate(tracks):
-        given = track == code
-        if not given.any():
+        given = np.flatnonzero(rows.track == code)
+        if not len(given):
             continue
-        entered = np.bincount(scenario[given & (scenario >= 0)], minlength=len(names)) > 0
+        here = rows.take(given)
+        entered = np.bincount(here.scenario[here.scenario >= 0], minlength=len(names)) > 0
         if entered[0] and entered[1:].any():
             faults.file(f"track {name!r} mixes scenario * with named ones", "give either * or every scenario of tau")
             continue
         wanted = [0] if entered[0] else [at for at in range(1, len(names)) if tau or entered[at]]
-        columns = {}
-        for position in wanted:
-            of = f"track {name!r}" + (f", scenario {names[position]!r}" if position else "")
-            rows = np.flatnonzero(given & known & (scenario == position))
-            columns[names[position]] = _column(
-                faults, of, rows, query[rows], benchmark.part(name, "test").rows, benchmark
-            )
-        if not tau:
-            continue
-        for wanted_scenario in scenarios:
-            out[name, wanted_scenario] = columns[ALL_SCENARIOS if entered[0] else wanted_scenario]
-            if not _has_tau(tau, name, wanted_scenario):
-                where, what = str(predictions.path.parent / SUBMISSION), f"tau.{wanted_scenario}: no value for track"
-                faults.problems.append(Problem(where, f"{what} {name!r}", "give one number, or one per track entered"))
+        repeats = np.unique(here.repeat[here.repeat >= 0]).tolist() or [0]
+        asked, dealt = tuple(names[at] for at in wanted), benchmark.track(name).cross_fitted
+        entry = _Entry(name, asked, tuple(repeats), benchmark.rows(name, "test"), dealt)
+        place = np.full(len(names), -1)
+        place[wanted] = np.arange(len(wanted))
+        known = (here.scenario >= 0) & (here.query >= 0) & (here.repeat >= 0)
+        position = np.where(here.scenario >= 0, place[here.scenario], -1)
+        p = _table(faults, entry, given[known], here.take(np.flatnonzero(known)), position[known], benchmark)
+        columns = dict(zip(asked, p, strict=True))
+        for scenario in scenarios if tau else ():
+            of = columns[ALL_SCENARIOS if entered[0] else scenario]
+            thresholds = _thresholds(faults, tau or {}, entry, scenario, of.shape[2], benchmark)
+            out[name, scenario] = Decisions(entry.repeats, of, thresholds)
     return out, faults.problems
 
 
-def _column(
-    faults: _Faults, of: str, rows: IntArray, query: IntArray, test: IntArray, benchmark: Benchmark
-) -> FloatArray:
-    """Probabilities of one track and scenario in the order of `test`; strays, repeats and gaps are reported.
+def _coded(faults: RowFaults, tau: Tau | None, names: list[str], benchmark: Benchmark) -> _Rows:
+    """The rows as positions; what is unknown is told."""
+    text, tracks = faults.predictions.text, benchmark.tracks
+    track, scenario = _codes(text["track"], tracks), _codes(text["scenario"], names)
+    query = _codes(text["query_id"], benchmark.id_array)
+    faults.rows(track < 0, "track", "is unknown", f"use {', '.join(tracks)}")
+    # what the check of submission.json tells once; half a surrogate pair is not printable, and no row can hold it
+    refused = [name for name in tau or () if name not in benchmark.scenarios and name.isprintable()]
+    unknown = (scenario < 0) & (_codes(text["scenario"], refused) < 0)
+    faults.rows(unknown, "scenario", "is not in tau", f"use {', '.join(names)}")
+    faults.rows(query < 0, "query_id", "is unknown", "use the ids of the dataset's test split")
+    return _Rows(track, scenario, query, checked_repeats(faults, track, benchmark))
 
-    rows: the file's rows of that track and scenario; query: positions of their ids; test: positions asked for.
+
+def _table(
+    faults: RowFaults, entry: _Entry, rows: IntArray, known: _Rows, scenario: IntArray, benchmark: Benchmark
+) -> FloatArray:
+    """Probabilities of a track, shape (scenarios, repeats, n, K - 1); strays, repeated rows and gaps are reported.
+
+    rows: the file's rows of that track in which all is known, `known`; scenario: which of the entry's.
     """
-    place = np.full(len(benchmark.queries), -1, np.int32)
-    place[test] = np.arange(len(test))
-    at = place[query]
+    n_scenarios, n_repeats, n = entry.shape
+    place = np.full(len(benchmark.queries), -1, np.int64)
+    place[entry.test] = np.arange(n)
+    at = place[known.query]
     faults.rows(rows[at < 0], "query_id", "is no test query of its track", "predict the test queries only")
-    rows, at = rows[at >= 0], at[at >= 0]
-    counts = np.bincount(at, minlength=len(test))
+    inside = at >= 0
+    rows, at = rows[inside], at[inside]
+    repeat = np.searchsorted(entry.repeats, known.repeat[inside])
+    at = (scenario[inside] * n_repeats + repeat) * n + at
+    counts = np.bincount(at, minlength=n_scenarios * n_repeats * n)
     if counts.max(initial=0) > 1:
         repeated = rows[pd.Series(at).duplicated().to_numpy()]
-        faults.rows(repeated, "query_id", "stands twice for its track and scenario", "keep one row")
-    missing = np.flatnonzero(counts == 0)
-    for position in missing[:_SHOWN].tolist():
-        query_id = benchmark.queries["query_id"].iat[int(test[position])]
-        faults.file(f"{of}: query {query_id!r} is missing", "add its row")
-    if len(missing) > _SHOWN:
-        faults.file(f"{of}: {len(missing) - _SHOWN} more queries are missing", "add their rows")
-    values = np.full(len(test), np.nan)
-    values[at] = faults.predictions.p_edge[rows]
-    return values
+        of = "track, scenario and repeat" if entry.tells_repeats else "track and scenario"
+        faults.rows(repeated, "query_id", f"stands twice for its {of}", "keep one row")
+    if not counts.all():
+        _tell_missing(faults, entry, counts.reshape(entry.shape) == 0, benchmark)
+    columns = p_columns(benchmark.track(entry.track).count)
+    values = np.full((n_scenarios * n_repeats * n, len(columns)), np.nan)
+    for k, name in enumerate(columns):
+        if name in faults.predictions.numbers:
+            values[at, k] = faults.predictions.numbers[name].values[rows]
+    return values.reshape(*entry.shape, len(columns))
 
 
-def _has_tau(tau: Tau, track: str, scenario: str) -> bool:
+def _tell_missing(faults: RowFaults, entry: _Entry, missing: BoolArray, benchmark: Benchmark) -> None:
+    """missing: which queries are, shape (scenarios, repeats, n)."""
+    for scenario, lacking in zip(entry.scenarios, missing, strict=True):
+        found = np.argwhere(lacking)
+        for repeat, position in found[:SHOWN].tolist():
+            query_id = benchmark.queries["query_id"].iat[int(entry.test[position])]
+            faults.file(f"{entry.of(scenario, entry.repeats[repeat])}: query {query_id!r} is missing", "add its row")
+        if len(found) > SHOWN:
+            faults.file(f"{entry.of(scenario)}: {len(found) - SHOWN} more queries are missing", "add their rows")
+
+
+def _thresholds(
+    faults: RowFaults, tau: Tau, entry: _Entry, scenario: str, columns: int, benchmark: Benchmark
+) -> FloatArray:
+    """tau of each query, repeat and tier, shape (R, n, K - 1); what is not given, or of another length, is reported."""
+    where = str(faults.predictions.path.parent / SUBMISSION)
     try:
-        tau_of(tau, track, scenario)
+        value, place = tau_at(tau, entry.track, scenario)
     except KeyError:
-        return False
-    return True
+        what, fix = f"no value for track {entry.track!r}", "give one number, or one per track entered"
+        faults.problems.append(Problem(where, f"tau.{scenario}: {what}", fix))
+        return np.broadcast_to(np.nan, (len(entry.repeats), len(entry.test), columns))
+    shape = (len(entry.repeats), fold_count(benchmark, entry.track), columns)
+    thresholds, wrong = as_array(value, place, shape, entry.track)
+    fix = "one number, or a list by repeat entered of lists by fold of lists by tier"
+    faults.problems += (Problem(where, what, fix) for what in wrong)
+    return by_query(thresholds, benchmark, entry.track, entry.repeats)
 
 
 def _codes(values: pa.ChunkedArray, names: Any) -> IntArray:
@@ -124,22 +185,3 @@ def _codes(values: pa.ChunkedArray, names: Any) -> IntArray:
         return np.concatenate(parts)
     found = pc.index_in(values.cast(pa.string()), value_set=wanted, skip_nulls=True)
     return np.asarray(found.fill_null(-1).to_numpy(), np.int32)
-
-
-class _Faults:
-    """Reports rows of a predictions file, the first ones each, the rest as a count."""
-
-    def __init__(self, predictions: Predictions, problems: list[Problem]) -> None:
-        self.predictions, self.problems = predictions, problems
-
-    def rows(self, bad: BoolArray | IntArray, column: str, what: str, fix: str) -> None:
-        rows = np.flatnonzero(bad) if bad.dtype == np.bool_ else bad
-        for row in rows[:_SHOWN].tolist():
-            value = self.predictions.shown(column, row)
-            self.problems.append(Problem(self.predictions.where(row), f"{column} {value} {what}", fix))
-        if len(rows) > _SHOWN:
-            more = f"{len(rows) - _SHOWN} more rows: {column} {what}"
-            self.problems.append(Problem(str(self.predictions.path), more, fix))
-
-    def file(self, what: str, fix: str) -> None:
-        self.problems.append(Problem(str(self.predictions.path), what, fix))

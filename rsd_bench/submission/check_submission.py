@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.submission.check_rows import check_rows
-from rsd_bench.submission.metadata import metadata_problems, read_fields, stated_tau
+from rsd_bench.submission.metadata import is_of_schema_1, metadata_problems, read_fields, stated_tau
 from rsd_bench.submission.predictions import bounds_of
 from rsd_bench.submission.predictions_file import read_predictions
-from rsd_bench.submission.submission import Decisions, Metadata, Submission, tau_of
+from rsd_bench.submission.submission import Decisions, Metadata, Submission
 from rsd_bench.submission.submission_files import need_folder, need_plain_readme, need_slug, stray_files
 from rsd_bench.types import InputError, Problem
 
@@ -55,7 +52,7 @@ def check_submission(folder: Path, benchmark: Benchmark) -> tuple[Submission | N
 def _check(folder: Path, benchmark: Benchmark, layers: _Layers) -> Submission | None:
     """None where there are problems, which are added to the layers."""
     fields: Any = None
-    p_edge: dict[tuple[str, str], FloatArray] = {}
+    entries: dict[tuple[str, str], Decisions] = {}
     with _layer(layers):
         need_slug(folder)
     with _layer(layers) as problems:
@@ -65,19 +62,13 @@ def _check(folder: Path, benchmark: Benchmark, layers: _Layers) -> Submission | 
     with _layer(layers) as problems:
         fields = read_fields(folder, benchmark, problems.append)
         problems += metadata_problems(fields, folder, benchmark)
+    if is_of_schema_1(fields):
+        return None
     with _layer(layers) as problems:
         predictions = read_predictions(folder, bounds_of(benchmark))
-        p_edge, faults = check_rows(predictions, stated_tau(fields), benchmark)
+        entries, faults = check_rows(predictions, stated_tau(fields), benchmark)
         problems += faults
-    if any(layers):
-        return None
-    meta = Metadata.from_dict(fields)
-    shared = {id(p): p[None, :, None] for p in p_edge.values()}  # scenarios may share their probabilities
-    entries = {
-        key: Decisions((0,), shared[id(p)], np.full((1, len(p), 1), tau_of(meta.declared.tau, *key)))
-        for key, p in p_edge.items()
-    }
-    return Submission(meta, entries)
+    return None if any(layers) else Submission(Metadata.from_dict(fields), entries)
 
 
 @contextmanager

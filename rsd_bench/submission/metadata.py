@@ -14,10 +14,12 @@ from rsd_bench.jsonl import describe, parse_json, parse_loosely
 from rsd_bench.schemas import NO_WEB_LINK, schema, validator
 from rsd_bench.submission.submission import NO_INK, SUBMISSION, Tau
 from rsd_bench.submission.submission_files import need_plain_file
+from rsd_bench.submission.thresholds import fold_count
 from rsd_bench.types import InputError, Problem, Report
 
 _MOST_BYTES = 128 << 10  # its longest texts need 80 KiB, all in \\u escapes, and tau the rest
 _TAU_BYTES = 128  # of a threshold at most, with the names before it
+_LISTED_BYTES = 48  # of a number in a list
 _FIX = "see `rsd-bench schema submission`"
 
 
@@ -27,8 +29,7 @@ def read_fields(folder: Path, benchmark: Benchmark, report: Report) -> Any:
     Values that JSON has not (NaN, 1e400, a key that stands twice) are told and hide nothing else that is wrong.
     """
     path = folder / SUBMISSION
-    thresholds = len(benchmark.scenarios) * (1 + len(benchmark.tracks))
-    need_plain_file(path, max(_MOST_BYTES, (80 << 10) + _TAU_BYTES * thresholds))
+    need_plain_file(path, max(_MOST_BYTES, (80 << 10) + len(benchmark.scenarios) * _bytes_of_thresholds(benchmark)))
     try:
         text = path.read_bytes().decode("utf-8-sig")
         try:
@@ -41,23 +42,43 @@ def read_fields(folder: Path, benchmark: Benchmark, report: Report) -> Any:
         raise InputError.at(path, str(error), _FIX) from None
 
 
+def _bytes_of_thresholds(benchmark: Benchmark) -> int:
+    """What the thresholds of a scenario may need, all tracks by repeat, fold and tier."""
+    listed = (benchmark.repeats(t) * fold_count(benchmark, t) * benchmark.track(t).count for t in benchmark.tracks)
+    return _TAU_BYTES * (1 + len(benchmark.tracks)) + _LISTED_BYTES * sum(listed)
+
+
+def is_of_schema_1(fields: Any) -> bool:
+    """Whether submission.json is of the first version: then there is one thing to do, and nothing else is told."""
+    return isinstance(fields, Mapping) and fields.get("schema_version") == 1
+
+
 def metadata_problems(fields: Any, folder: Path, benchmark: Benchmark) -> list[Problem]:
     """What the schema refuses, then what does not fit; a field that is faulty leaves the others to be looked at."""
     path = str(folder / SUBMISSION)
+    if is_of_schema_1(fields):
+        return [Problem(path, "is of schema_version 1", "make it anew with `rsd-bench submit new`")]
     faults = sorted(map(_describe, validator("submission").iter_errors(fields)))  # found in the order of a set
     misfits = _misfits(fields, path, folder, benchmark) if isinstance(fields, Mapping) else ()
     return [*(Problem(path, what, _FIX) for what in faults), *misfits]
 
 
 def stated_tau(fields: Any) -> Tau | None:
-    """The scenarios and tracks that have a threshold, whatever its value; None where no table of them can be made out.
+    """The scenarios and tracks that have a threshold; None where no table of them can be made out.
 
-    Enough to tell which rows are asked for.
+    Enough to tell which rows are asked for, and whether lists have their length. What is no threshold is 0.
     """
     tau = fields.get("tau") if isinstance(fields, Mapping) else None
     if not isinstance(tau, Mapping) or not tau:
         return None
-    return {name: dict.fromkeys(value, 0.0) if isinstance(value, Mapping) else 0.0 for name, value in tau.items()}
+    return {
+        name: {track: _listed(of) for track, of in value.items()} if isinstance(value, Mapping) else _listed(value)
+        for name, value in tau.items()
+    }
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, (int, float, list)) else 0.0
 
 
 def _describe(fault: ValidationError) -> str:

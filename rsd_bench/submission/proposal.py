@@ -22,8 +22,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rsd_bench.jsonl import parse_json
-from rsd_bench.submission.submission import ALLOWED_FILES, PREDICTION_FILES, SLUG, SUBMISSION
+from rsd_bench.submission.submission import ALLOWED_FILES, PREDICTION_FILES, QUERY, SLUG, SUBMISSION
 from rsd_bench.types import InputError, Problem
+from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
 
 _ROOT = "submissions"
 _PLAIN = "100644"
@@ -178,9 +179,11 @@ def _proposal(repository: Path, folder: Path, proposed: dict[str, _Blob], scored
     try:
         old = json.loads(_git(repository, "cat-file", "blob", scored[SUBMISSION].sha))
         replaces = Replaced(folder.name, tuple(map(str, old["authors"])))
-        decided = _deciding(old)
+        decided, version = _deciding(old), old["schema_version"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return Proposal(folder)  # there is none, or none that was ever scored
+    if version != SUBMISSION_SCHEMA_VERSION:
+        return Proposal(folder, replaces)  # made anew: that one is on no board
     changed = []
     if _predictions(proposed) != _predictions(scored):
         changed.append(Problem(where, "changes its predictions after they were scored", _FIX))
@@ -196,7 +199,8 @@ def _proposal(repository: Path, folder: Path, proposed: dict[str, _Blob], scored
 
 def _deciding(meta: Any) -> dict[str, Any]:
     """What decides a submission's scores besides its predictions."""
-    return {"tau": meta["tau"], "router latency": meta["router_latency"]["seconds"]}
+    latency, kind = meta["router_latency"]["seconds"], meta.get("kind", QUERY)
+    return {"tau": meta["tau"], "router latency": latency, "kind": kind}
 
 
 def _predictions(blobs: dict[str, _Blob]) -> dict[str, str]:

@@ -6,7 +6,7 @@ The names of its files, columns and fields, and the dataclasses that the rest of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,31 @@ SUBMISSION = "submission.json"
 README = "README.md"
 PREDICTION_FILES = ("predictions.parquet", "predictions.jsonl", "predictions.csv")
 ALLOWED_FILES = {SUBMISSION, *PREDICTION_FILES, README}
-COLUMNS = ("track", "query_id", "scenario", "p_edge")
+TEXT_COLUMNS = ("track", "query_id", "scenario")
+REPEAT, P_EDGE = "repeat", "p_edge"
+COLUMNS = (*TEXT_COLUMNS, P_EDGE)  # of every table; `repeat` and `p_1` ... where a track has them
+TIER_COLUMN = re.compile(r"p_[1-9][0-9]*")
+MOST_REPEATS = 1_000  # no deal has a larger number
 ALL_SCENARIOS = "*"
+QUERY, CASCADE = KINDS = ("query", "cascade")
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 SLUG_FIX = "use 2 to 63 of a-z, 0-9 and -, the first no -"
 NO_INK = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # letters, symbols and marks to Unicode, blank to the eye
 
-Tau = Mapping[str, float | Mapping[str, float]]  # by scenario: a number, or one by track
+Threshold = (
+    float | Sequence[Any]
+)  # a number, or a list by repeat of numbers or lists by fold of numbers or lists by tier
+Tau = Mapping[str, Threshold | Mapping[str, Threshold]]  # by scenario: a threshold, or one by track
+
+
+def p_columns(tiers: int) -> tuple[str, ...]:
+    """The columns of probabilities of a track of so many tiers."""
+    return (P_EDGE,) if tiers == 2 else tuple(f"p_{k}" for k in range(1, tiers))
+
+
+def number_columns(tiers: int) -> tuple[str, ...]:
+    """The columns of numbers that a table may have where no track has more tiers than that."""
+    return (REPEAT, P_EDGE, *(p_columns(tiers) if tiers > 2 else ()))
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,8 @@ class RouterLatency:
 class Declaration:
     """What an author states of a router: words to be shown, the thresholds, and the router's latency.
 
-    A router that is trained first is given its name, authors and tau where they are left out.
+    kind: `cascade` where the router sees a tier's answer before it decides whether to go on. A router that is trained
+    first is given its name, authors and tau where they are left out.
     """
 
     name: str = ""
@@ -51,6 +70,7 @@ class Declaration:
     router_latency: RouterLatency = RouterLatency()
     description: str | None = ""
     url: str | None = None
+    kind: str = QUERY
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,7 @@ class Metadata:
             router_latency=RouterLatency(**fields["router_latency"]),
             description=fields.get("description"),
             url=fields.get("url"),
+            kind=fields.get("kind", QUERY),
         )
         return cls(fields["slug"], DatasetVersion(**fields["dataset"]), declared)
 
@@ -100,7 +121,8 @@ class Decisions:
     """What a submission says of a track under a scenario: R repeats of n queries, in the order of its test part.
 
     repeats: which deals of the folds, rising; (0,) where the track is not cross-fitted. p: P(tier k is good enough), of
-    shape (R, n, K - 1). tau: what each p is held against, of that shape: it may differ by repeat, fold and tier.
+    shape (R, n, K - 1); one array for all scenarios that it was given for. tau: what each p is held against, of that
+    shape, and not to be written to: it may differ by repeat, fold and tier.
     """
 
     repeats: tuple[int, ...]
@@ -128,11 +150,10 @@ class Submission:
         return self.meta.slug
 
     @property
+    def cascade(self) -> bool:
+        """Whether the router sees a tier's answer before it goes on to the next."""
+        return self.meta.declared.kind == CASCADE
+
+    @property
     def router_latency_s(self) -> float:
         return float(self.meta.declared.router_latency.seconds)
-
-
-def tau_of(tau: Tau, track: str, scenario: str) -> float:
-    """The threshold of a scenario on a track; KeyError where it is not given."""
-    value = tau[scenario]
-    return float(value[track] if isinstance(value, Mapping) else value)

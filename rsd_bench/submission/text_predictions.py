@@ -20,11 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from rsd_bench.jsonl import describe, read_rows
-from rsd_bench.schemas import validator
 from rsd_bench.submission.predictions import (
     FIX_COLUMNS,
-    TEXT_COLUMNS,
     Bounds,
+    Numbers,
     Predictions,
     chunked,
     column_faults,
@@ -33,13 +32,14 @@ from rsd_bench.submission.predictions import (
     need_short_texts,
     too_many_rows,
 )
-from rsd_bench.submission.submission import COLUMNS
+from rsd_bench.submission.row_schema import number_checks, row_rules
+from rsd_bench.submission.submission import REPEAT, TEXT_COLUMNS
 from rsd_bench.types import InputError, Problem
 
 _HEADING_BYTES = 1000  # of a CSV
 _BLOCK_BYTES = 16 << 20
 _FAULTY_ROWS = 20  # that are told one by one
-_COLUMN_SET = set(COLUMNS)
+_NO_NUMBER = (math.nan, -1.0)  # for a probability, for a repeat: in place of one that was told to be none
 #: A decimal number as people write it; what float() takes besides (nan, 1_0, other digits) is a mistake in a table.
 PLAIN_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
@@ -72,16 +72,17 @@ def _read_csv(path: Path, bounds: Bounds, odd: list[tuple[int, int, int]] | None
         found.append((row.number, row.actual_columns, row.expected_columns))
         return "skip"
 
-    convert = pa_csv.ConvertOptions(column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=False)
+    known = (*TEXT_COLUMNS, *bounds.numbers)
+    convert = pa_csv.ConvertOptions(column_types={name: pa.string() for name in known}, strings_can_be_null=False)
     parse = pa_csv.ParseOptions(newlines_in_values=False, invalid_row_handler=None if odd is None else skip)
     read = pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=odd is None)  # several cannot say which row it is
-    chunks: dict[str, list[pa.Array]] = {name: [] for name in COLUMNS}
-    numbers: list[pa.Array] = []
     rows = 0
     with pa_csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
-        lacking, besides = column_faults(path, reader.schema.names)
+        lacking, besides = column_faults(path, reader.schema.names, bounds)
         if lacking:
             raise InputError([*lacking, *besides])
+        chunks: dict[str, list[pa.Array]] = {name: [] for name in known if name in reader.schema.names}
+        parsed: dict[str, list[pa.Array]] = {name: [] for name in chunks if name in bounds.numbers}
         for batch in reader:
             rows += len(batch)
             need_few_rows(path, rows, bounds)
@@ -89,11 +90,12 @@ def _read_csv(path: Path, bounds: Bounds, odd: list[tuple[int, int, int]] | None
                 column = batch.column(name)
                 need_short_texts(path, column, bounds)
                 chunks[name].append(column if name == "query_id" else column.dictionary_encode())
-            chunks["p_edge"].append(batch.column("p_edge"))
-            numbers.append(_parsed(batch.column("p_edge")))
-    text = {name: chunked(chunks[name]) for name in COLUMNS}
-    p_text = text.pop("p_edge")
-    return Predictions(path, text, joined(numbers), 2, _row_lines(path), p_text, tuple(besides))
+            for name, numbers in parsed.items():
+                chunks[name].append(batch.column(name))
+                numbers.append(_parsed(batch.column(name)))
+    read_text = {name: chunked(found) for name, found in chunks.items()}
+    columns = {name: Numbers(joined(numbers), read_text.pop(name)) for name, numbers in parsed.items()}
+    return Predictions(path, read_text, columns, 2, _row_lines(path), tuple(besides))
 
 
 def _more(path: Path, faulty: int) -> list[Problem]:
@@ -147,19 +149,28 @@ def read_jsonl(path: Path, bounds: Bounds) -> Predictions:
         problems.append(problem)
 
     texts: dict[str, list[str]] = {name: [] for name in TEXT_COLUMNS}
-    numbers, lines, told = array("d"), array("q"), array("q")
-    rules, fix = validator("predictions"), "see `rsd-bench schema predictions`"
+    numbers = {name: array("d") for name in bounds.numbers}
+    known, seen = frozenset((*TEXT_COLUMNS, *numbers)), set[str]()
+    lines, told = array("q"), array("q")
+    rules, checks, fix = row_rules(bounds.tiers), number_checks(bounds.tiers), "see `rsd-bench schema predictions`"
     for where, row in read_rows(path, rules, lose, _names_its_query, fix=fix, most=_FAULTY_ROWS):
-        if len(numbers) == bounds.rows:
-            raise InputError([*problems, too_many_rows(path, len(numbers) + 1, bounds)])
-        sound = _sound_row(row)
+        if len(lines) == bounds.rows:
+            raise InputError([*problems, too_many_rows(path, len(lines) + 1, bounds)])
+        sound = row.keys() <= known and all(check(row.get(name)) for name, check in checks.items())
         if not sound:
-            told.append(len(numbers))
+            told.append(len(lines))
             if len(told) <= _FAULTY_ROWS:
                 problems += (Problem(where, describe(fault), fix) for fault in rules.iter_errors(row))
         for name in TEXT_COLUMNS:
             texts[name].append(sys.intern(row[name]) if name != "query_id" else row[name])
-        numbers.append(row["p_edge"] if sound else math.nan)
+        for name, column in numbers.items():
+            value = row.get(name)
+            if value is None:
+                value = math.nan
+            elif not (sound or checks[name](value)):
+                value = _NO_NUMBER[name == REPEAT]
+            column.append(value)
+        seen |= row.keys()
         lines.append(int(where.rpartition(":")[2]))
     problems += _more(path, len(told))
     if lost and (len(lost) >= _FAULTY_ROWS or not lines):
@@ -168,15 +179,9 @@ def read_jsonl(path: Path, bounds: Bounds) -> Predictions:
     for column in columns.values():
         need_short_texts(path, column, bounds)
     text = {name: pa.chunked_array([column]) for name, column in columns.items()}
-    p = np.asarray(numbers, np.float64)
-    return Predictions(path, text, p, first_line=1, lines=lines, faults=tuple(problems), told=tuple(told))
+    columns_read = {name: Numbers(np.asarray(column, np.float64)) for name, column in numbers.items() if name in seen}
+    return Predictions(path, text, columns_read, first_line=1, lines=lines, faults=tuple(problems), told=tuple(told))
 
 
 def _names_its_query(row: Any) -> bool:
     return type(row) is dict and all(type(row.get(name)) is str and row[name] for name in TEXT_COLUMNS)
-
-
-def _sound_row(row: dict[str, Any]) -> bool:
-    """Whether a row that names its query satisfies the schema at a glance; where not, the schema says why."""
-    p: Any = row.get("p_edge")
-    return row.keys() == _COLUMN_SET and type(p) in (int, float) and 0 <= p <= 1

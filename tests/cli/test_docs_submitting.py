@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,7 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_cli
+from folded import folded_dataset  # noqa: F401 (fixture)
+from jsonschema import Draft202012Validator
+
+from rsd_bench.schemas import schema, validator
 
 PAGE = (ROOT / "docs" / "submitting.md").read_text("utf-8")
 
@@ -46,6 +51,34 @@ def test_every_command_works_and_a_row_appears_within_five_minutes(tmp_path: Pat
     page = (tmp_path / "leaderboard" / "index.html").read_text("utf-8")
     assert '"slug":"my-router"' in page
     assert sys.executable and "Ada Lovelace" in page
+
+
+def test_what_is_said_of_cross_fitted_tracks_works(
+    tmp_path: Path,
+    folded_dataset: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    section = (
+        PAGE.partition("## Cross-fitted tracks")[2].partition("\n## ")[0].replace("build/rsd-open", str(folded_dataset))
+    )
+    code, command = re.search(r"```python\n(.*?)```", section, re.S), re.search(r"^    rsd-bench (.*)$", section, re.M)
+    assert code is not None and command is not None
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code[1], "submitting.md", "exec"), {})
+    done = run_cli(*shlex.split(command[1]), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    checked = run_cli("submit", "check", "submissions/my-router", "--data", folded_dataset, cwd=tmp_path)
+    assert "in-domain (repeats 0, 1, 2, 3, 4)" in checked.stdout
+
+
+def test_the_table_of_thresholds_says_what_the_schema_says() -> None:
+    section = PAGE.partition("## Thresholds")[2].partition("\n## ")[0]
+    written = [cell.replace(", ...", "") for cell in re.findall(r"^\| `(.*?)` \|", section, re.M)]
+    assert len(written) == 5
+    rules = validator("submission").schema["properties"]["tau"] | {"$defs": schema("submission")["$defs"]}
+    for cell in written:
+        assert Draft202012Validator(rules).is_valid({"low_energy": json.loads(cell)}), cell
+    assert not Draft202012Validator(rules).is_valid({"low_energy": [[[[0.5]]]]})
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:

@@ -115,6 +115,11 @@ def test_checkpoints_that_do_not_belong_are_refused(
     with pytest.raises(InputError, match="trained on another dataset"):
         submit_checkpoints(tmp_path / "alien", [folder], *lite, who)
     assert not (tmp_path / "alien").exists()
+    benchmark, features = lite
+    tracks = tuple(replace(track, protocol="cross-fitted") for track in benchmark.manifest.tracks)
+    folded = replace(benchmark, manifest=replace(benchmark.manifest, tracks=tracks))
+    with pytest.raises(InputError, match=r"'chart-to-photo', which is cross-fitted.*router submit"):
+        submit_checkpoints(tmp_path / "folded", [checkpoint], folded, features, who)
 
 
 def test_decision_is_edge_iff_p_reaches_tau(toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path: Path) -> None:

@@ -135,3 +135,60 @@ def test_a_slug_is_no_path(tmp_path: Path, slug: str) -> None:
     assert made.returncode == 1
     assert "is no slug" in made.stderr
     assert {path.name for path in tmp_path.rglob("*")} == {"mine.csv"}
+
+
+TIERS = pd.DataFrame(
+    {
+        "query_id": ["a", "b", "c"],
+        "track": ["two", "three", "three"],
+        "repeat": [0, 1, np.nan],
+        "p_edge": [0.1, np.nan, np.nan],
+        "p_1": [np.nan, 0.2, 1 / 3],
+        "p_2": [np.nan, 0.4, 1.0],
+        "note": ["x", "", "y"],
+    }
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_repeats_and_tiers_arrive_as_they_are_written(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"mine.{kind}"
+    if kind == "parquet":
+        TIERS.to_parquet(path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({k: None if v != v else v for k, v in row.items()}) + "\n"
+                                for row in TIERS.to_dict("records")))  # fmt: skip
+    else:
+        TIERS.to_csv(path, index=False, sep="\t" if kind == "tsv" else ",")
+    found = read_author_table(path, 3)
+    assert not found.problems
+    want = TIERS[["track", "query_id", "repeat", "p_edge", "p_1", "p_2"]].assign(scenario="*")
+    pd.testing.assert_frame_equal(found.frame.reset_index(drop=True)[want.columns], want, check_dtype=False)
+
+
+FAULTY_NUMBERS = {
+    "half.csv": ("query_id,p_edge,repeat\na,0.5,0.5\n", ":2: repeat '0.5' is no whole number"),
+    "below.csv": ("query_id,p_edge,repeat\na,0.5,-1\n", ":2: repeat '-1.0' is no whole number"),
+    "text.csv": ("query_id,p_edge,repeat\na,0.5,x\n", ":2: repeat 'x' is no whole number"),
+    "above.csv": ("query_id,p_edge,p_1,p_2\na,,0.5,1.5\n", ":2: p_2 '1.5' is no number in [0, 1]"),
+    "neither.csv": ("query_id,note\na,0.5\n", "has no column 'p_edge'"),
+    "twice.csv": ("query_id,p_1,p_1\na,0.5,0.5\n", "column 'p_1' stands twice"),
+    "flag.jsonl": ('{"query_id":"a","p_1":true}\n', ":1: p_1: True is not of type"),
+    "none.jsonl": ('{"query_id":"a"}\n', ":1: has no p_edge"),
+    "repeat.jsonl": ('{"query_id":"a","p_1":0.5,"repeat":1.5}\n', ":1: repeat: 1.5 is not of type"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY_NUMBERS)
+def test_a_number_that_is_none_is_told_with_its_line(tmp_path: Path, name: str) -> None:
+    content, says = FAULTY_NUMBERS[name]
+    (tmp_path / name).write_text(content)
+    assert says in "\n".join(map(str, read_author_table(tmp_path / name, 3).problems))
+
+
+def test_columns_of_tiers_are_let_be_where_no_track_has_any(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("query_id,p_edge,p_1,fold\na,0.5,high,x\n")
+    found = read_author_table(tmp_path / "mine.csv")
+    assert not found.problems and list(found.frame) == ["track", "query_id", "scenario", "p_edge"]
+    (tmp_path / "mine.jsonl").write_text('{"query_id":"a","p_edge":0.5,"p_1":"high"}\n')
+    assert not read_author_table(tmp_path / "mine.jsonl").problems

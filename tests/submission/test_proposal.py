@@ -226,6 +226,7 @@ CHANGES = {
         f, toy_benchmark, probabilities(toy_benchmark, seed=1)
     ),
     "changes tau after it was scored": lambda f, toy_benchmark: describe(f, tau=dict.fromkeys(SCENARIOS, 0.2)),
+    "changes kind after it was scored": lambda f, toy_benchmark: describe(f, kind="cascade"),
     "changes router latency after it was scored": lambda f, toy_benchmark: describe(
         f, router_latency={"seconds": 0.0, "hardware": "a test machine"}
     ),
@@ -275,6 +276,18 @@ def test_what_the_base_branch_could_not_score_may_be_mended(repository: Reposito
     (folder / "submission.json").write_text(meta)
     code, said = repository.propose()
     assert code == 0 and "replaces" not in said
+
+
+def test_a_submission_of_an_older_schema_is_replaced_by_one_that_is_made_anew(
+    repository: Repository, toy_benchmark: Benchmark
+) -> None:
+    folder = make(repository.root / "submissions" / "mine", toy_benchmark)
+    describe(folder, schema_version=1)
+    repository.commit()
+    make(folder, toy_benchmark, probabilities(toy_benchmark, seed=1), tau=dict.fromkeys(SCENARIOS, 0.2))
+    code, said = repository.propose("HEAD~1", "--json")
+    assert code == 0, said
+    assert json.loads(said)["replaces"]["slug"] == "mine"
 
 
 def test_any_folder_of_the_clone_will_do(repository: Repository, toy_benchmark: Benchmark) -> None:

@@ -51,10 +51,10 @@ def test_a_sound_submission_is_accepted_in_all_formats(tmp_path: Path, toy_bench
     folder = make(tmp_path / "sound", toy_benchmark, frame)
     expected, problems = check_submission(folder, toy_benchmark)
     assert not problems
-    assert {track for track, _ in expected.p_edge} == set(tracks)
+    assert {track for track, _ in expected.entries} == set(tracks)
     part = toy_benchmark.part("in-domain", "test")
     given = frame[frame["track"] == "in-domain"].set_index("query_id")["p_edge"]
-    assert np.array_equal(expected.p_edge["in-domain", "fast_response"], given[part.query_ids].to_numpy())
+    assert np.array_equal(expected.entries["in-domain", "fast_response"].p[0, :, 0], given[part.query_ids].to_numpy())
 
     table = pd.read_parquet(folder / "predictions.parquet").sample(frac=1, random_state=1)
     for suffix in ("csv", "jsonl"):
@@ -69,8 +69,8 @@ def test_a_sound_submission_is_accepted_in_all_formats(tmp_path: Path, toy_bench
         (other / f"predictions.{suffix}").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
         again, problems = check_submission(other, toy_benchmark)
         assert not problems, problems
-        for key, p in expected.p_edge.items():
-            assert np.allclose(again.p_edge[key], p, atol=1e-14)
+        for key, said in expected.entries.items():
+            assert np.allclose(again.entries[key].p, said.p, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_all_problems_are_listed_at_once_with_file_and_line(tmp_path: Path, toy_
         ({"router_latency": {"seconds": -1, "hardware": "x"}}, "router_latency.seconds"),
         ({"router_latency": {"seconds": 0}}, "hardware"),
         ({"dataset": {"name": "rsd-open", "version": "9", "manifest_sha256": "f" * 64}}, "another manifest"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 3}, "schema_version"),
     ],
 )
 def test_bad_metadata_is_refused_with_a_reason(

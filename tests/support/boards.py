@@ -58,7 +58,7 @@ def synthetic(folder: Path, benchmark: Benchmark, seed: int, **meta: Any) -> Non
     dataset = {"name": manifest.name, "version": manifest.version, "manifest_sha256": benchmark.manifest_sha256}
     folder.mkdir(parents=True)
     base = {
-        "schema_version": 1,
+        "schema_version": 2,
         "slug": folder.name,
         "name": f"Router {seed}",
         "authors": ["A. Author"],

@@ -105,8 +105,8 @@ def test_a_parquet_with_bytes_turned(tmp_path: Path, toy_benchmark: Benchmark, s
     found, problems = check_submission(folder, toy_benchmark)
     assert (found is None) == bool(problems)
     if found is not None and plain is not None:
-        assert set(found.p_edge) == set(plain.p_edge)
-        assert all(((p >= 0) & (p <= 1)).all() for p in found.p_edge.values())
+        assert set(found.entries) == set(plain.entries)
+        assert all(((said.p >= 0) & (said.p <= 1)).all() for said in found.entries.values())
 
 
 def linked(name: str, target: str) -> object:

@@ -146,8 +146,8 @@ def test_order_is_no_matter(tmp_path: Path, toy_benchmark: Benchmark, name: str)
     plain, _ = check_submission(sound(tmp_path / "plain", toy_benchmark), toy_benchmark)
     moved = judge(tmp_path, toy_benchmark, parquet(ORDERS[name]), None)
     assert plain is not None and moved is not None
-    for key, p in plain.p_edge.items():
-        assert (moved.p_edge[key] == p).all()
+    for key, said in plain.entries.items():
+        assert (moved.entries[key].p == said.p).all()
 
 
 def mutated(seed: int) -> tuple[object, str | None]:
@@ -197,7 +197,7 @@ def test_a_bom_and_windows_line_ends_change_nothing(tmp_path: Path, toy_benchmar
         )
         assert plain is not None and marked is not None
         key = ("in-domain", "fast_response")
-        assert abs(marked.p_edge[key] - plain.p_edge[key]).max() < 1e-14
+        assert abs(marked.entries[key].p - plain.entries[key].p).max() < 1e-14
 
 
 def test_dictionary_types_of_every_kind_are_read_alike(tmp_path: Path, toy_benchmark: Benchmark) -> None:

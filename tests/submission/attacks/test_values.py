@@ -44,7 +44,7 @@ def test_numbers_that_are_probabilities(tmp_path: Path, toy_benchmark: Benchmark
         lines(lambda rows: [rows[0], *(r.rpartition(",")[0] + "," + text for r in rows[1:])]),
         None,
     )
-    assert found is not None and (found.p_edge["in-domain", "low_energy"] == float(text)).all()
+    assert found is not None and (found.entries["in-domain", "low_energy"].p == float(text)).all()
 
 
 JSON_VALUES = [
