@@ -161,13 +161,14 @@ def _rows(board: Mapping[str, Any]) -> dict[_Key, dict[str, Any]]:
             slug = row["slug"]
             rows[*key, slug] = row | {
                 "domains": _by("domain", row["domains"]),
+                "auroc": row["auroc"] if isinstance(row["auroc"], Mapping) else {"value": row["auroc"]},  # as before
                 "apsp_at_ca": {str(point["ca"]): point for point in row.get("apsp_at_ca", [])},
                 "auroc_tiers": {str(k): area for k, area in enumerate(row.get("auroc_tiers", []))},
                 "random": table.get("random", {}).get(slug),
                 "statistics": what_if.get("statistics", {}).get(slug),
             }
         rows[*key, TABLE] = {
-            **{name: table.get(name) for name in _OF_TABLE},
+            **{name: table[name] for name in _OF_TABLE if name in table},
             "references": _by("policy", table["references"]),
             "domain_references": {k: _by("policy", v) for k, v in table.get("domain_references", {}).items()},
             "frames": what_if.get("domains"),

@@ -48,7 +48,6 @@ from rsd_bench.dataset.parts import Part
 from rsd_bench.dataset.private_outcomes import KEY_BYTES, NOISE_KEY
 from rsd_bench.evaluation.private_result import PrivateResult, PrivateScore, PrivateTerms
 from rsd_bench.evaluation.result import DatasetVersion, are_presets
-from rsd_bench.evaluation.track_score import CASCADE, kind_of
 from rsd_bench.locks import lock_stream
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.routing import TERMS, metrics_of, term_columns
@@ -120,7 +119,7 @@ def _require_plain(submission: Submission, benchmark: Benchmark) -> None:
     if track.protocol != FIXED_TEST or track.count > 2:
         what = f"{IN_DOMAIN} is {track.protocol} of {track.count} tiers"
         raise InputError.at(benchmark.folder, what, f"private outcomes need a {FIXED_TEST} of two models")
-    if kind_of(submission) == CASCADE:
+    if submission.cascade:
         what = "is a cascade, which decides after it saw an answer"
         raise InputError.at(submission.slug, what, "private outcomes score routers that see the query only")
 

@@ -30,19 +30,12 @@ from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, labels_of
 from rsd_bench.submission.submission import Decisions, Submission
 from rsd_bench.types import Interval, RoutingScore
 
-CASCADE = "cascade"
-
 _NAN = float("nan")
-
-
-def kind_of(submission: Submission) -> str:
-    """`query` or `cascade`: whether the router saw a tier's answer before it decided whether to go on."""
-    return getattr(submission.meta.declared, "kind", "query")
 
 
 def met_tiers(submission: Submission, part: Part) -> Tiers:
     """The tiers of a part as a router of this kind meets them."""
-    return replace(part.tiers, cascade=kind_of(submission) == CASCADE)
+    return replace(part.tiers, cascade=submission.cascade)
 
 
 def one_tau(decisions: Decisions) -> float | None:
@@ -81,7 +74,7 @@ def score_track(
     resampled = iter(summed[None][len(asked) :])
     for i, (of, cell, parts) in enumerate(zip(ordered, cells, domains, strict=True)):
         ranks = [linear_intervals(each, *next(resampled), cell[None].groups) for each in terms[i]] if linear else None
-        score = _score(of, track, kind_of(submission), cell[None], parts, ranks or of.figures(n_boot, seed))
+        score = _score(of, track, submission.meta.declared.kind, cell[None], parts, ranks or of.figures(n_boot, seed))
         yield score, {**cell, **parts}
 
 

@@ -324,6 +324,7 @@ def test_private_outcomes_score_fixed_tests_of_routers_that_see_the_query_only()
         score_private(scored()[0], benchmark(), ROOT / "nowhere", author="somebody")
     lite = open_benchmark(dataset_folder())
     submission = open_submission(ROOT / "submissions" / "knn", lite)
-    object.__setattr__(submission.meta.declared, "kind", "cascade")
+    meta = replace(submission.meta, declared=replace(submission.meta.declared, kind="cascade"))
+    submission = replace(submission, meta=meta)
     with pytest.raises(InputError, match="knn: is a cascade"):
         score_private(submission, lite, ROOT / "nowhere", author="somebody")

@@ -94,10 +94,10 @@ def suite_submission(
         authors=("A. Author",),
         tau=dict.fromkeys(benchmark.scenarios, 0.5),
         router_latency=RouterLatency(0.016, "a test machine"),
+        kind=kind,
     )
     dataset = DatasetVersion(benchmark.manifest.name, benchmark.manifest.version, benchmark.manifest_sha256)
     meta = Metadata(slug, dataset, declared)
-    object.__setattr__(declared, "kind", kind)
     return Submission(meta, entries)
 
 
