@@ -57,7 +57,7 @@ def ask(server: Server, text: str, stream: bool) -> tuple[str, dict[str, str]]:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_kept_or_given_to_the_cloud(parts: tuple[FakeTier, FakeTier, Cascade, Server], stream: bool) -> None:
-    edge, _cloud, router, server = parts
+    edge, _, router, server = parts
     text, headers = ask(server, "sure?", stream)
     assert text == "small says: sure?" and headers["x-rsd-cascade"] == "accepted" and headers["x-rsd-tier"] == "edge"
     text, headers = ask(server, "who knows", stream)
