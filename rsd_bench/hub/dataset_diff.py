@@ -10,22 +10,22 @@ track that is tested otherwise, or between other models, is another one.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsd_bench.config import MES_LEVELS
 from rsd_bench.dataset.layout import MANIFEST
-from rsd_bench.dataset.manifest import Manifest, read_manifest
+from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder, split_revision
 from rsd_bench.hub.publication import Version, read_version, write_publication
 from rsd_bench.hub.push import beside
 from rsd_bench.hub.repository import head_of, hub_api, hub_errors, remote_paths
+from rsd_bench.hub.table_diff import TableDiff, compare_tables, compare_tracks, differs
 from rsd_bench.metrics.label import label_column
 from rsd_bench.types import InputError
 
@@ -40,24 +40,6 @@ _KEYS = {
 }
 _SHOWN = 10
 PRIVATE = "private test outcomes"
-
-
-@dataclass(frozen=True)
-class TableDiff:
-    """Rows of one table by key (joined with " | "); `changed` maps a key to the columns that differ."""
-
-    added: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    changed: dict[str, list[str]] = field(default_factory=dict)
-    columns_added: list[str] = field(default_factory=list)
-    columns_removed: list[str] = field(default_factory=list)
-    columns_retyped: list[str] = field(default_factory=list)
-
-    @property
-    def kind(self) -> str:
-        if self.removed or self.changed or self.columns_removed or self.columns_retyped:
-            return "major"
-        return "minor" if self.added or self.columns_added else "patch"
 
 
 @dataclass(frozen=True)
@@ -222,25 +204,12 @@ def diff_folders(old: Path, new: Path, name: str) -> DatasetDiff:
         old=name,
         old_version=before.version,
         tables={
-            **{table: _compare(*rows[table], _schema(old, table), _schema(new, table)) for table in tables},
-            "tracks": _compare_tracks(before, after),
+            **{table: compare_tables(*rows[table], _schema(old, table), _schema(new, table)) for table in tables},
+            "tracks": compare_tracks(before, after),
         },
         flipped=_flips(*pairs),
         scores=_score_changes(*pairs),
         files=differ,
-    )
-
-
-def _compare_tracks(before: Manifest, after: Manifest) -> TableDiff:
-    """Tracks by name; what each says of its protocol, domains, sources and models."""
-    old, new = ({track.name: vars(track) for track in side.tracks} for side in (before, after))
-    changed = {
-        name: [key for key, value in old[name].items() if new[name][key] != value] for name in old if name in new
-    }
-    return TableDiff(
-        added=[name for name in new if name not in old],
-        removed=[name for name in old if name not in new],
-        changed={name: keys for name, keys in changed.items() if keys},
     )
 
 
@@ -272,34 +241,12 @@ def _rows(folder: Path, table: str, differ: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _compare(old: pd.DataFrame, new: pd.DataFrame, before: dict[str, str], after: dict[str, str]) -> TableDiff:
-    both = old.index.intersection(new.index)
-    changed: dict[str, list[str]] = {}
-    for column in old.columns.intersection(new.columns):
-        for key in both[_differs(old.loc[both, column], new.loc[both, column])]:
-            changed.setdefault(str(key), []).append(str(column))
-    return TableDiff(
-        added=sorted(map(str, new.index.difference(old.index))),
-        removed=sorted(map(str, old.index.difference(new.index))),
-        changed=dict(sorted(changed.items())),
-        columns_added=[name for name in after if name not in before],
-        columns_removed=[name for name in before if name not in after],
-        columns_retyped=[name for name in before if name in after and before[name] != after[name]],
-    )
-
-
-def _differs(a: pd.Series, b: pd.Series) -> np.ndarray[Any, Any]:
-    """Where two columns of the same rows differ; null equals null only."""
-    left, right = ([None if pd.isna(value) else value for value in side] for side in (a, b))
-    return np.array([x != y for x, y in zip(left, right, strict=True)], bool)
-
-
 def _flips(old: pd.DataFrame, new: pd.DataFrame) -> dict[int, list[str]]:
     """MES -> ids of the queries on both sides whose label differs."""
     both = old.index.intersection(new.index)
     columns = {mes: label_column(mes) for mes in MES_LEVELS}
     return {
-        mes: list(map(str, both[_differs(old.loc[both, name], new.loc[both, name])])) if len(both) else []
+        mes: list(map(str, both[differs(old.loc[both, name], new.loc[both, name])])) if len(both) else []
         for mes, name in columns.items()
     }
 
@@ -309,7 +256,7 @@ def _score_changes(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, list[tuple
     found: dict[str, list[tuple[str, float | None, float | None]]] = {}
     for tier in ("small", "large") if len(both) else ():
         a, b = old.loc[both, f"{tier}_score"], new.loc[both, f"{tier}_score"]
-        for key in both[_differs(a, b)]:
+        for key in both[differs(a, b)]:
             found.setdefault(str(key), []).append((tier, _number(a[key]), _number(b[key])))
     return found
 

@@ -91,6 +91,9 @@ def write_publication(
     if private and (needing := [track.name for track in built.tracks if track.cross_fitted or track.tiers]):
         what = f"outcomes cannot be private where tracks learn from all queries or name models: {', '.join(needing)}"
         raise InputError.at(folder, what, 'build it with protocol = "fixed-test" and without such tracks')
+    if private and built.pairs:
+        what = f"outcomes cannot be private where sources have their own pairs: {', '.join(built.pairs)}"
+        raise InputError.at(folder, what, "build a dataset of one pair")
     withheld = withheld_sources(built)
     manifest = replace(
         built,

@@ -29,11 +29,11 @@ from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset import check_repository
 from rsd_bench.dataset.check_dataset import check_dataset
-from rsd_bench.dataset.layout import PICTURE, arrow_schema, card_configs, splits_schema
+from rsd_bench.dataset.layout import PICTURES, arrow_schema, card_configs, splits_schema
 from rsd_bench.dataset.manifest import read_manifest, to_bytes
 from rsd_bench.types import InputError
 
-DOCUMENTS = ("README.md", "croissant.json", "eval.yaml", PICTURE)
+DOCUMENTS = ("README.md", "croissant.json", "eval.yaml", *PICTURES)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_documents_are_a_pure_function_of_tables_and_manifest(folder: Path) -> N
         (folder / name).unlink()
     write_documents(folder, manifest)
     assert {name: (folder / name).read_bytes() for name in before} == before
-    assert b"Matplotlib" not in before[PICTURE]
+    assert not any(b"Matplotlib" in before[name] for name in PICTURES)
 
 
 def test_every_figure_of_the_card_is_that_of_the_files(toy_dataset: Path) -> None:
@@ -251,7 +251,7 @@ def test_what_a_source_calls_itself_is_text_in_the_card(folder: Path, monkeypatc
     one = " ".join(HOSTILE.split())
     fields = dict.fromkeys(("name", "license", "repository", "commit", "notes", "score_rule"), HOSTILE)
     sources = {HOSTILE: replace(manifest.sources["toy"], **fields)}
-    counted = dataset_card.dataset_figures(folder)
+    counted = dataset_card.dataset_figures(folder, read_manifest(folder))
     figures = replace(
         counted,
         domains={f"{HOSTILE} {i}": counts for i, counts in enumerate(counted.domains.values())},
@@ -273,7 +273,7 @@ def test_what_a_source_calls_itself_is_text_in_the_card(folder: Path, monkeypatc
     found, code = structure()
     assert found == plain, "a text made a block, a row or a cell of its own"
     assert code.count(one) >= 4, "the ids of both models, the source's, the basis"
-    assert "<script" not in (folder / PICTURE).read_text("utf-8")
+    assert not any("<script" in (folder / name).read_text("utf-8") for name in PICTURES)
 
 
 def test_a_link_of_a_card_is_what_it_looks_like(tmp_path: Path, folder: Path) -> None:

@@ -301,3 +301,26 @@ def test_the_bytes_of_a_picture_decide_not_its_name(importing: Importing, tmp_pa
     second = records(tmp_path, "huge")
     second.images["images/4.png"] = png(99)
     assert "query 'toy/4': its media is" in importing(second, code=1)
+
+
+def test_what_nothing_is_said_of_contradicts_nothing(importing: Importing, tmp_path: Path) -> None:
+    """VLMEvalKit trims questions and has no domains: its answers could not be merged into a source that has them."""
+    said = records(tmp_path, "tiny")
+    importing(said)
+    for query in said.queries:
+        query["domain"], query["question"] = "toy", f" {query['question']} "
+    said.responses = [row | {"model": "third"} for row in said.responses]
+    before = {query_id: row["domain"] for query_id, row in importing.queries().items()}
+    importing(said)
+    assert {query_id: row["domain"] for query_id, row in importing.queries().items()} == before
+    assert {model for _, model in importing.outcomes()} == {"tiny", "third"}
+
+
+@pytest.mark.parametrize("first", ["chart", "toy"])
+def test_a_domain_that_one_import_states_is_kept_in_any_order(importing: Importing, tmp_path: Path, first: str) -> None:
+    for model, domain in zip(("tiny", "huge"), (first, "toy" if first == "chart" else "chart"), strict=True):
+        given = records(tmp_path, model)
+        for query in given.queries:
+            query["domain"] = domain
+        importing(given)
+    assert {row["domain"] for row in importing.queries().values()} == {"chart"}
