@@ -62,8 +62,9 @@ class Ranking:
         return cls(order, np.append(np.flatnonzero(np.append(True, ranked[1:] < ranked[:-1])), len(p)))
 
     def summed(self, values: Any) -> Any:
-        """Sum of `values` (n,) over the first 0, 1, 2 ... blocks."""
-        return np.append(0, np.cumsum(values[self.order]))[self.ends]
+        """Sum of `values` (n,) or of each column of (n, k) over the first 0, 1, 2 ... blocks."""
+        sums = np.cumsum(values[self.order], axis=0)
+        return np.concatenate([np.zeros_like(sums[:1]), sums])[self.ends]
 
     @property
     def block(self) -> IntArray:
@@ -84,12 +85,11 @@ def twice_best_area(better: Any, equal: Any, worse: Any) -> Any:
     return equal * (better + worse) + 2 * better * worse
 
 
-def solved_by(p_edge: Any, small: Any, large: Any, mes: Any) -> tuple[FloatArray, BoolArray, BoolArray]:
-    """p, and which queries the small and the large model solve, checked."""
+def solved_by(small: Any, large: Any, mes: Any) -> tuple[BoolArray, BoolArray]:
+    """Which queries the small and the large model solve, from arguments that are checked here."""
     s = arrays.scores(small, "small")
-    large_scores = arrays.scores(large, "large", len(s))
-    p, threshold = arrays.probabilities(p_edge, "p_edge", len(s)), arrays.score_bound(mes, "mes")
-    return p, s >= threshold, large_scores >= threshold
+    large_scores, threshold = arrays.scores(large, "large", len(s)), arrays.score_bound(mes, "mes")
+    return s >= threshold, large_scores >= threshold
 
 
 def lift(p_edge: Any, *, small: Any, large: Any, mes: float) -> Lift:
@@ -102,8 +102,10 @@ def lift(p_edge: Any, *, small: Any, large: Any, mes: float) -> Lift:
     """
     import pandas as pd
 
-    p, small_solves, large_solves = solved_by(p_edge, small, large, mes)
-    n, ranking = len(p), Ranking.of(p)
+    small_solves, large_solves = solved_by(small, large, mes)
+    n = len(small_solves)
+    p = arrays.probabilities(p_edge, "p_edge", n)
+    ranking = Ranking.of(p)
     added = small_solves.astype(np.int64) - large_solves
     solved = ranking.summed(added)
     area = int(twice_area(solved, ranking.ends))

@@ -13,6 +13,7 @@ smaller ones it is summed over pairs of groups, which is exact: lift is a sum ov
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,13 @@ import numpy as np
 from rsd_bench.config import MIN_LINEAR_GROUPS, N_BOOT, N_BOOT_BANDS, as_scenarios
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
-from rsd_bench.metrics.bootstrap import draws, group_sums, interval_where_defined, resample_sums, resampling_units
+from rsd_bench.metrics.bootstrap import (
+    group_sums,
+    interval_where_defined,
+    resample_pairs,
+    resample_sums,
+    resampling_units,
+)
 from rsd_bench.metrics.latency import check_latency
 from rsd_bench.metrics.lift import Ranking, twice_best_area
 from rsd_bench.metrics.rank_intervals import RANK_RANGES, area_by_pairs, area_terms, share_of
@@ -68,7 +75,9 @@ class SuiteTrack:
 class OverallFigures:
     """Skill and gain with 95 % intervals, and by their names the first N_BOOT_BANDS resampled values of each.
 
-    Samples of two routers on the same tracks are paired: `bootstrap.rank_bands` and `detectable_gap` take them.
+    Samples of two routers on the same tracks are paired: `bootstrap.rank_bands` and `detectable_gap` take them. A
+    resample without the figure (skill, where no order gains) is left out, the same one of every router; none is given
+    where there is no interval.
     """
 
     skill: Interval
@@ -123,7 +132,8 @@ def overall(
             name: interval_where_defined(float(value), resampled, groups, OVERALL_RANGES[name])
             for name, (value, resampled) in means.items()
         }
-        return OverallFigures(**found, samples={name: of[:N_BOOT_BANDS] for name, (_, of) in means.items()})
+        kept = {name: _defined(of[:N_BOOT_BANDS], found[name]) for name, (_, of) in means.items()}
+        return OverallFigures(**found, samples=kept)
 
     by_scenario = {scenario.name: figures(slice(i, None, len(asked))) for i, scenario in enumerate(asked)}
     return Overall(**vars(figures(slice(None))), by_scenario=by_scenario, tracks=tuple(names), groups=groups)
@@ -200,13 +210,12 @@ class _Cell:
         saved = -share_of(waited, large)
         return np.asarray(rcs_gain(share_of(solved, n), share_of(kept, n), saved, self.scenario))
 
-    def skill(self, sums: FloatArray, times: FloatArray | None) -> FloatArray:
-        """From sums (..., 7) and, for `pairs`, how often each present unit stands in them (..., present)."""
+    def skill(self, sums: FloatArray, area: Any) -> FloatArray:
+        """From sums (..., 7) and, where `pairs` is there, sums over pairs (...)."""
         lift, best = sums[..., 5], sums[..., 6]
-        if self.pairs is not None and times is not None:
+        if self.pairs is not None:
             better, worse = lift, best
-            lift = ((times @ self.pairs) * times).sum(axis=-1)
-            best = twice_best_area(better, sums[..., 0] - better - worse, worse)
+            lift, best = area, twice_best_area(better, sums[..., 0] - better - worse, worse)
         return share_of(lift, best)
 
 
@@ -237,10 +246,11 @@ def _terms(route: BoolArray, outcomes: Outcomes, scenario: Scenario, latency: An
 
 def _values(cells: list[_Cell]) -> dict[str, FloatArray]:
     """Skill and gain of each cell, shape (cells,)."""
-    totals = [(cell, cell.sums.sum(axis=0), np.ones(len(cell.present))) for cell in cells]
+    totals = [(cell, cell.sums.sum(axis=0)) for cell in cells]
+    areas = [None if cell.pairs is None else cell.pairs.sum() for cell in cells]
     return {
-        "skill": np.array([cell.skill(sums, times) for cell, sums, times in totals]),
-        "gain": np.array([cell.gain(sums) for cell, sums, _ in totals]),
+        "skill": np.array([cell.skill(sums, area) for (cell, sums), area in zip(totals, areas, strict=True)]),
+        "gain": np.array([cell.gain(sums) for cell, sums in totals]),
     }
 
 
@@ -249,9 +259,13 @@ def _resampled(cells: list[_Cell], n_units: int, n_boot: int, seed: int) -> dict
     sums = np.split(resample_sums(np.hstack([cell.sums for cell in cells]), n_boot, seed), len(cells), axis=1)
     skill, gain = np.empty((2, n_boot, len(cells)))
     for i, (cell, own) in enumerate(zip(cells, sums, strict=True)):
-        times = draws(n_units, n_boot, seed)[:, cell.present].astype(np.float64) if cell.pairs is not None else None
-        skill[:, i], gain[:, i] = cell.skill(own, times), cell.gain(own)
+        area = None if cell.pairs is None else resample_pairs(cell.pairs, cell.present, n_units, n_boot, seed)
+        skill[:, i], gain[:, i] = cell.skill(own, area), cell.gain(own)
     return {"skill": skill, "gain": gain}
+
+
+def _defined(samples: FloatArray, bounds: Interval) -> FloatArray:
+    return samples[:0] if math.isnan(bounds.low) else samples[~np.isnan(samples)]
 
 
 def _mean(cells: FloatArray) -> FloatArray:

@@ -31,6 +31,8 @@ from rsd_bench.metrics.label import label
 from rsd_bench.metrics.lift import Ranking, at_random, solved_by, twice_area, twice_best_area
 from rsd_bench.types import Interval
 
+_PAIR_CELLS = 1 << 18  # queries x groups whose pairs are counted at once: small enough for the cache
+
 #: What each figure can be: no interval reaches beyond.
 RANK_RANGES: dict[str, tuple[float, float]] = {
     "lift": (-0.25, 0.25),
@@ -59,9 +61,9 @@ def rank_intervals(
     order gains), its bounds too; bounds alone are NaN where more than 1 % of the resamples lack it.
     Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
     """
-    repeats = arrays.repeated(p_edge, "p_edge", None, arrays.probabilities)
-    _, small_solves, large_solves = solved_by(repeats[0], small, large, mes)
-    codes = arrays.group_codes(groups, len(repeats[0]))
+    small_solves, large_solves = solved_by(small, large, mes)
+    repeats = arrays.repeated(p_edge, "p_edge", len(small_solves), arrays.probabilities)
+    codes = arrays.group_codes(groups, len(small_solves))
     n_boot, seed = arrays.whole_number(n_boot, "n_boot", 1), arrays.whole_number(seed, "seed", 0)
     return rank_figures(repeats, small_solves, large_solves, label(small, large, mes), codes, n_boot, seed)
 
@@ -172,14 +174,13 @@ def area_terms(ranking: Ranking, added: IntArray, solved: IntArray) -> tuple[Flo
 
 def area_by_pairs(ranking: Ranking, added: IntArray, codes: IntArray) -> FloatArray:
     """`twice_area` by pairs of groups, shape (G, G): w K w is that of a sample in which group g stands w_g times."""
-    block, columns = ranking.block, range(int(codes.max()) + 1)
-
-    def won(group: int) -> IntArray:
-        """d times how many more queries of the group are ranked below a query than above it."""
-        found = ranking.summed(codes == group)
-        return np.asarray(added * (found[-1] - found[1:][block] - found[:-1][block]))
-
-    return group_sums((won(group) for group in columns), codes)
+    n_groups, block, found = int(codes.max()) + 1, ranking.block, []
+    at_once = max(1, _PAIR_CELLS // len(codes))
+    for start in range(0, n_groups, at_once):
+        ranked = ranking.summed(codes[:, None] == np.arange(start, min(start + at_once, n_groups)))
+        won = ranked[-1] - ranked[1:][block] - ranked[:-1][block]  # ranked below each query less ranked above it
+        found.append(group_sums(added[:, None] * won, codes))
+    return np.hstack(found)
 
 
 def _auroc_terms(ranking: Ranking, edge: BoolArray) -> tuple[BoolArray, FloatArray, FloatArray]:

@@ -113,6 +113,12 @@ def term_columns(
     yield from answer_columns(delivered, mes, route, latency, outcomes.large_latency)
 
 
+def over_repeats(repeats: Iterable[Iterable[NDArray[Any]]]) -> Iterator[NDArray[Any]]:
+    """Columns of a router that was trained several times: of each the mean over its repeats, one at a time."""
+    for columns in zip(*repeats, strict=True):
+        yield columns[0] if len(columns) == 1 else np.mean(columns, axis=0)
+
+
 def terms(route: BoolArray, outcomes: Outcomes, mes: float, router_latency: FloatArray | float = 0.0) -> FloatArray:
     """`term_columns` as one table, shape (n, 6). Sums over any set of queries give its scores."""
     return np.column_stack(list(term_columns(route, outcomes, mes, router_latency))).astype(np.float64)

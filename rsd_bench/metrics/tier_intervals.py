@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from rsd_bench.config import N_BOOT, scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.bootstrap import group_sums, interval_where_defined, resample_sums
+from rsd_bench.metrics.bootstrap import group_sums, interval, interval_where_defined, resample_sums
 from rsd_bench.metrics.escalation import PER, calls_saved, captured_share, escalated, usd_saved
 from rsd_bench.metrics.latency import unclocked_groups
-from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of, rcs
+from rsd_bench.metrics.routing import DIFFERENCE_RANGES, RANGES, TERMS, metrics_of, over_repeats, rcs
 from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, label_oracle_choice, rcs_oracle_choice
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, tier_columns
 from rsd_bench.types import Interval, Scenario
@@ -52,6 +51,9 @@ def tier_intervals(
 ) -> dict[str, Interval]:
     """Every figure of a router's decisions with its 95 % interval over groups.
 
+    choice: the tier that answers, 0 ... K - 1, shape (n,), or (n, repeats) of a router that was trained several times:
+    then figures are means over the repeats, and a group is resampled with all of them.
+
     The metrics of `score_tiers`; gain over the best fixed policy; captured, the gain's share of what the RCS oracle
     gains; over- and under-escalated; calls of the last tier and, given costs, USD saved per 1,000 queries. A fixed
     policy goes straight to its tier, whatever kind the router is; the oracle is of the router's kind. Both decide as
@@ -66,8 +68,9 @@ def tier_intervals(
     found = scenario_named(scenario)
     tiers = Tiers.of(scores, latencies, advantage, cascade)
     n = len(tiers)
-    check = partial(_tier_choice, count=tiers.count)
-    choices = arrays.repeated(choice, "choice", n, check)
+    choices = arrays.repeated(
+        choice, "choice", n, lambda values, name, rows: arrays.tier_choice(values, name, rows, tiers.count)
+    )
     router_latency = arrays.seconds(router_latency_s, "router_latency_s", n)
     spent = None if costs is None else arrays.tier_amounts(costs, "costs", n, tiers.count)
     codes = arrays.group_codes(groups, n)
@@ -78,10 +81,6 @@ def tier_intervals(
     sums = group_sums(decided_columns(choices, tiers, found, router_latency, spent), codes)
     values, samples = (decided_figures(of, found) for of in (sums.sum(axis=0), resample_sums(sums, n_boot, seed)))
     return decided_intervals(values, samples, len(sums))
-
-
-def _tier_choice(values: Any, name: str, n: int | None, count: int) -> IntArray:
-    return arrays.tier_choice(values, name, n, count)
 
 
 def decided_intervals(
@@ -95,17 +94,39 @@ def decided_intervals(
     }
 
 
+def saved_usd_interval(
+    choice: Any,
+    *,
+    costs: Any,
+    cascade: bool = False,
+    groups: Any = None,
+    n_boot: int = N_BOOT,
+    seed: int = 0,
+) -> Interval:
+    """`saved_usd` with its 95 % interval over groups, where nothing but costs is known of the queries.
+
+    Arguments as `tier_intervals`; n_boot 0 leaves the bounds out (NaN). Raises ValueError naming the argument.
+    Source: rsd_bench metrics version 2.
+    """
+    count = arrays.tier_count(costs, "costs")
+    repeats = arrays.repeated(
+        choice, "choice", None, lambda values, name, n: arrays.tier_choice(values, name, n, count)
+    )
+    n = len(repeats[0])
+    spent, cascade = arrays.tier_amounts(costs, "costs", n, count), arrays.flag(cascade, "cascade")
+    codes = arrays.group_codes(groups, n)
+    n_boot, seed = arrays.whole_number(n_boot, "n_boot", 0), arrays.whole_number(seed, "seed", 0)
+    saved = over_repeats([usd_saved(of, spent, cascade)] for of in repeats)
+    sums = group_sums([np.ones(n), *saved], codes)
+    value, samples = (of[..., 1] / of[..., 0] for of in (sums.sum(axis=0), resample_sums(sums, n_boot, seed)))
+    return interval(float(value), samples, len(sums), TIER_RANGES["saved_usd"])
+
+
 def repeated_columns(
     choices: Sequence[IntArray], tiers: Tiers, mes: float, router_latency: FloatArray | float
 ) -> Iterator[NDArray[Any]]:
     """TERMS of a router's decisions as `tier_columns` gives them, each the mean over its repeats."""
-    yield from _means(tier_columns(choice, tiers, mes, router_latency) for choice in choices)
-
-
-def _means(repeats: Iterable[Iterable[NDArray[Any]]]) -> Iterator[NDArray[Any]]:
-    """Mean of each column over repeats; that of a single repeat as it is."""
-    for columns in zip(*repeats, strict=True):
-        yield columns[0] if len(columns) == 1 else np.asarray(sum(columns) / len(columns))
+    yield from over_repeats(tier_columns(choice, tiers, mes, router_latency) for choice in choices)
 
 
 _OWN = ("solved", "on_small", "latency")  # of TERMS: what RCS needs and policies of the same queries do not share
@@ -143,7 +164,7 @@ def decided_columns(
     yield from repeated_columns(choices, tiers, scenario.mes, router_latency)
     yield from own_columns(tier_columns(fixed, straight, scenario.mes))
     yield from own_columns(tier_columns(rcs_oracle_choice(tiers, scenario), tiers, scenario.mes))
-    yield from _means(_spared(choice, competent, tiers, costs) for choice in choices)
+    yield from over_repeats(_spared(choice, competent, tiers, costs) for choice in choices)
 
 
 def _spared(choice: IntArray, competent: IntArray, tiers: Tiers, costs: FloatArray | None) -> Iterator[NDArray[Any]]:

@@ -23,12 +23,39 @@ RUNS = 400
 _CHANCE = 0.02  # two standard errors of a share of 95 % of 400 runs
 
 
-@pytest.fixture(scope="module")
-def simulation() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("coverage_benchmark", ROOT / "benchmarks" / "coverage.py")
+def benchmark(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", ROOT / "benchmarks" / f"{name}.py")
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # a dataclass looks its module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def simulation() -> ModuleType:
+    return benchmark("coverage")
+
+
+@pytest.fixture(scope="module")
+def suites() -> ModuleType:
+    return benchmark("coverage_overall")
+
+
+SUITE = "3 tracks, 3 repeats"
+
+
+def test_overall_intervals_hold_the_truth(suites: ModuleType) -> None:
+    found = suites.coverage(MIN_LINEAR_GROUPS, "clear", SUITE, RUNS // 4)
+    assert all(share >= 0.93 - 2 * _CHANCE for share in found.values()), found
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("groups", [31, MIN_LINEAR_GROUPS])
+@pytest.mark.parametrize("suite", ["one track, 3 repeats", SUITE])
+def test_overall_figures_hold_what_they_say(suites: ModuleType, groups: int, suite: str) -> None:
+    found = suites.coverage(groups, "clear", suite, RUNS)
+    assert all(share >= 0.93 - 1.5 * _CHANCE for share in found.values()), found
+    split = suites.family_wise(groups, "clear", suite, RUNS // 2)
+    assert all(share <= 0.06 + 2 * _CHANCE for share in split.values()), split
 
 
 @pytest.mark.parametrize("groups", [5, 10, 31])

@@ -5,7 +5,7 @@ own elsewhere, a different one for each shuffle. Here every order of up to seven
 """
 
 import math
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import rsd_bench as rsd
 from rsd_bench.config import CA_POINTS
-from rsd_bench.metrics.lift import Ranking, twice_area
+from rsd_bench.metrics.lift import Ranking, twice_area, twice_best_area
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.metrics.threshold_curve import area_apsp_ca, sweep_curve
 
@@ -85,6 +85,19 @@ def test_no_order_beats_the_oracle_order(d):
     found = rsd.lift((d + 1) / 2, **scores)
     assert found.lift == max(areas) / (2 * n * n)
     assert found.skill == 1 if found.lift else math.isnan(found.skill)
+
+
+@pytest.mark.parametrize(("better", "worse"), [(4, 4), (3, 5), (6, 5), (1, 2), (12, 0)])
+def test_no_order_of_twelve_queries_beats_the_oracle_order(better, worse):
+    """Every order that differs: queries of equal d change places for nothing. Up to 34,650 of them."""
+    n, areas = 12, set()
+    for up in combinations(range(n), better):
+        for down in combinations(sorted(set(range(n)) - set(up)), worse):
+            d = np.zeros(n, np.int64)
+            d[list(up)], d[list(down)] = 1, -1
+            areas.add(int(twice_area(np.append(0, np.cumsum(d)), np.arange(n + 1))))
+    oracle = np.repeat([1, 0, -1], [better, n - better - worse, worse])
+    assert max(areas) == -min(areas) == area(oracle, oracle) == twice_best_area(better, n - better - worse, worse)
 
 
 @quick
@@ -162,7 +175,7 @@ def test_apsp_at_a_ca_is_given_at_three_shares_unless_told():
         ("p_edge", [0.5, 1.5, 0.5]),
         ("p_edge", [0.5, 0.5]),
         ("p_edge", None),
-        ("p_edge", [[0.5], [0.5], [0.5]]),
+        ("p_edge", [[[0.5]], [[0.5]], [[0.5]]]),
         ("small", [1, np.nan, 3]),
         ("small", [True, False, True]),
         ("small", []),
@@ -179,6 +192,12 @@ def test_a_wrong_value_is_refused_by_name(work, name, value):
     data = {"p_edge": [0.1, 0.5, 0.9], "small": [1, 8, 9], "large": [9, 9, 9], "mes": 6} | {name: value}
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         work(data.pop("p_edge"), **data)
+
+
+@pytest.mark.parametrize("work", [rsd.lift, rsd.apsp_at_ca])
+def test_several_repeats_have_several_curves(work):
+    with pytest.raises(ValueError, match=r"^p_edge\b"):
+        work([[0.1, 0.5], [0.9, 0.2]], small=[1, 8], large=[9, 9], mes=6)
 
 
 @pytest.mark.parametrize("ca", [-0.1, 1.1, np.nan, [0.5, None], "half", [], [[0.5]], None])

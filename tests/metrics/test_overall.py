@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rsd_bench as rsd
-from rsd_bench.config import MIN_LINEAR_GROUPS, N_BOOT_BANDS, N_BUNDLES, SCENARIOS
+from rsd_bench.config import MIN_LINEAR_GROUPS, N_BOOT_BANDS, N_BUNDLES
 from rsd_bench.metrics.bootstrap import rank_bands
 from rsd_bench.metrics.overall import Overall, SuiteTrack, overall
 from rsd_bench.metrics.rank_intervals import rank_intervals
@@ -21,7 +21,10 @@ from rsd_bench.metrics.routing import Outcomes, better_fixed, reference_scores
 from rsd_bench.metrics.tier_intervals import tier_intervals
 from rsd_bench.types import Scenario
 
-TWO = {name: SCENARIOS[name] for name in ("fast_response", "high_quality")}
+TWO = {
+    "fast_response": Scenario(name="fast_response", mes=6, alpha=0.8, beta=0.05, gamma=0.15),
+    "high_quality": Scenario(name="high_quality", mes=8, alpha=0.9, beta=0.05, gamma=0.05),
+}
 
 
 def a_track(seed: int, groups: int, repeats: int | None = 2, first: int = 0, n: int | None = None) -> SuiteTrack:
@@ -168,6 +171,23 @@ def test_a_track_whose_queries_leave_nothing_to_order_has_no_skill_and_takes_non
     assert dataclasses.astuple(beside.skill) == pytest.approx(dataclasses.astuple(alone.skill))
     nothing = overall({"b": solved}, scenarios=TWO)
     assert np.isnan(dataclasses.astuple(nothing.skill)).all() and nothing.gain.low <= nothing.gain.value
+
+
+def test_resamples_without_a_skill_are_left_out_of_every_router_alike() -> None:
+    """Bands refuse a resample that is no number: of a dozen queries some resamples leave nothing to order."""
+    worlds = []
+    for gains in (5, 1):  # so many of 12 groups are solved by one model only: 0.2 % and 35 % of resamples lack them
+        small = np.where(np.arange(12) < gains, 9.0, 0.0)
+        track = dataclasses.replace(a_track(16, 12, n=12, repeats=1), small=small, large=np.zeros(12))
+        other = dataclasses.replace(track, p_edge={name: 1 - p for name, p in track.p_edge.items()})
+        worlds.append([overall({"a": of}, scenarios=TWO) for of in (track, other)])
+    for routers in worlds:
+        samples = np.stack([of.samples["skill"] for of in routers], axis=1)
+        assert np.isfinite(samples).all()
+        assert rank_bands(np.array([of.skill.value for of in routers]), samples, 12).max() <= 2
+    often, seldom = worlds
+    assert 0 < len(often[0].samples["skill"]) <= N_BOOT_BANDS and np.isfinite(often[0].skill.low)
+    assert len(seldom[0].samples["skill"]) == 0 and np.isnan(seldom[0].skill.low)
 
 
 def test_more_groups_than_bundles_are_bundled_alike_in_every_track() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import rsd_bench as rsd
 from rsd_bench.config import CA_POINTS, CURVE_POINTS, MIN_LINEAR_GROUPS
-from rsd_bench.metrics.bootstrap import group_sums, resample_sums
+from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
 from rsd_bench.metrics.rank_intervals import RANK_RANGES, RankTerms, curve_figures, curve_sums
 
@@ -119,6 +119,30 @@ def test_a_monotone_transform_of_p_moves_no_interval(groups):
     p, data, codes = world(groups, 2, decimals=2)
     once, again = (rsd.rank_intervals(q, **data, groups=codes, n_boot=200) for q in (p, np.sqrt(p) / 2))
     assert once == again
+
+
+@pytest.mark.parametrize("groups", [31, MIN_LINEAR_GROUPS])
+def test_repeats_are_averaged_and_resampled_together(groups):
+    p, data, codes = world(groups, 5)
+    noise = np.random.default_rng(6).normal(0, 0.2, (2, len(p)))
+    both = [np.clip(p + of, 0, 1) for of in noise]
+    found = rsd.rank_intervals(np.column_stack(both), **data, groups=codes, n_boot=400)
+    brute = np.mean([[brute_force(of, data, codes, one) for one in draws(groups, 400)] for of in both], axis=0)
+    values = np.mean([brute_force(of, data, codes, np.ones(groups, int)) for of in both], axis=0)
+    for k, (name, within) in enumerate(RANK_RANGES.items()):
+        expected = interval(values[k], brute[:, k], groups, within)
+        assert found[name].value == pytest.approx(values[k])
+        near = 0.001 if groups < MIN_LINEAR_GROUPS else 0.05  # of the width, as of one repeat
+        assert found[name].high - found[name].low == pytest.approx(expected.high - expected.low, rel=near), name
+    twice = rsd.rank_intervals(np.column_stack([p, p]), **data, groups=codes, n_boot=N_BOOT)
+    for name, once in rsd.rank_intervals(p, **data, groups=codes, n_boot=N_BOOT).items():
+        assert twice[name].to_dict() == pytest.approx(once.to_dict())
+
+
+@pytest.mark.parametrize("p", [np.empty((3, 0)), np.full((2, 3), 0.5), np.full((3, 2, 1), 0.5), np.full((3, 2), 1.5)])
+def test_repeats_are_columns(p):
+    with pytest.raises(ValueError, match=r"^p_edge\b"):
+        rsd.rank_intervals(p, small=[1, 8, 9], large=[9, 9, 9], mes=6)
 
 
 def test_a_figure_that_is_none_says_so():

@@ -156,6 +156,30 @@ def test_resamples_are_those_of_a_plain_loop():
         assert found[name].to_dict() == pytest.approx(expected.to_dict(), abs=1e-9), name
 
 
+@pytest.mark.parametrize("cascade", [False, True])
+def test_repeats_are_averaged_and_resampled_together(cascade):
+    of = data()
+    each = [np.random.default_rng(seed).integers(0, 3, 240) for seed in (1, 2, 3)]
+    found = rsd.tier_intervals(**of | {"choice": np.column_stack(each)}, cascade=cascade)
+    single = [rsd.tier_intervals(**of | {"choice": choice}, cascade=cascade) for choice in each]
+    for name in TIER_RANGES:
+        assert found[name].value == pytest.approx(np.mean([one[name].value for one in single])), name
+        width, widest = (
+            of.high - of.low for of in (found[name], max((one[name] for one in single), key=lambda i: i.high - i.low))
+        )
+        assert 0 < width < widest, name  # deciding at random three times evens out; groups do not
+    alike = rsd.tier_intervals(**of | {"choice": np.column_stack([each[0]] * 2)}, cascade=cascade)
+    for name, once in single[0].items():
+        assert alike[name].to_dict() == pytest.approx(once.to_dict()), name
+
+
+def test_a_repeat_that_is_wrong_is_named():
+    with pytest.raises(ValueError, match=r"^choice, repeat 1\[0\]: 3 is not a tier"):
+        rsd.tier_intervals(**data(n=2) | {"choice": [[0, 3], [1, 2]]})
+    with pytest.raises(ValueError, match=r"^choice: has no repeat"):
+        rsd.tier_intervals(**data(n=2) | {"choice": np.empty((2, 0))})
+
+
 def test_gain_of_two_tiers_is_what_compare_gives():
     of = data(k=2)
     small, large = of["scores"].T
