@@ -23,7 +23,8 @@ def board_overall(accepted: Sequence[Scored]) -> BoardOverall | None:
     figures = [s.overall for s in entered if s.overall]
     values = np.array([of.skill.value for of in figures])
     samples, groups = np.array([s.samples.overall["skill"] for s in entered], np.float64).T, figures[0].groups
-    known = ~np.isnan(values).any() and not np.isnan(samples).any()
+    samples = samples[~np.isnan(samples).any(axis=1)]
+    known = len(samples) > 0 and not np.isnan(values).any()
     gap = detectable_gap(samples, groups) if known else None
     bands = rank_bands(values, samples, groups) if known else np.ones(len(values), np.int64)
     found = reasoned(bands, groups, gap)

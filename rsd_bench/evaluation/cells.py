@@ -30,11 +30,10 @@ class Decided:
     scenario: Scenario
     choices: tuple[IntArray, ...]
     router_latency: float
-    costs: FloatArray | None = None
 
     def columns(self) -> Iterator[NDArray[Any]]:
         """Per-query terms of every figure: `decided_columns`."""
-        return decided_columns(self.choices, self.tiers, self.scenario, self.router_latency, self.costs)
+        return decided_columns(self.choices, self.tiers, self.scenario, self.router_latency)
 
     def scores(self) -> Iterator[NDArray[Any]]:
         """TERMS alone."""

@@ -24,7 +24,8 @@ _READ: dict[str, pd.DataFrame] = {}  # tokens of the dataset that was scored las
 def tier_costs(benchmark: Benchmark, track: str, part: Part) -> FloatArray | None:
     """USD of each query of a part of a track on each tier, shape (n, K), at `shipped_prices`.
 
-    None where a model has no price, or an outcome no tokens: a cost that is not known is never 0.
+    NaN where an outcome has no tokens, None where a model has no price or no query tokens of all models: a cost that is
+    not known is never 0.
     """
     models = _models(benchmark, track, part)
     prices = shipped_prices()
@@ -37,7 +38,7 @@ def tier_costs(benchmark: Benchmark, track: str, part: Part) -> FloatArray | Non
         for model in np.unique(of):
             rows, price = of == model, prices.models[model]
             costs[rows, k] = price.of(*(asked[name].to_numpy(np.float64)[rows] for name in list(_TOKENS)[2:]))
-    return None if np.isnan(costs).any() else costs
+    return None if np.isnan(costs).any(axis=1).all() else costs
 
 
 @lru_cache

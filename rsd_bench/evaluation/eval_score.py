@@ -19,7 +19,7 @@ _JSON_KEYS = {"apsp_drop": f"apsp_drop_at_ca_{DROP_AT_CA:g}"}  # where a field's
 #: Figures that not every score has: lift and skill of two tiers only, USD where tokens and prices are known.
 _OPTIONAL = (
     *("lift", "skill", "captured", "over_escalated", "under_escalated", "saved_calls", "saved_usd"),
-    *("repeats", "auroc_tiers", "apsp_at_ca"),
+    *("saved_usd_queries", "repeats", "auroc_tiers", "apsp_at_ca"),
 )
 
 
@@ -89,7 +89,8 @@ class EvalScore(Published):
     kind: query, or cascade: the router saw a tier's answer before it went on. tau: None where it differs by repeat,
     fold or tier. gain: RCS minus that of `best_fixed`, paired; regret: to the RCS oracle of its kind; captured: the
     gain's share of what that oracle gains. over_escalated, under_escalated: shares sent beyond, kept below the
-    competent tier. saved_calls, saved_usd: per 1,000 queries, against all on the last tier.
+    competent tier. saved_calls, saved_usd: per 1,000 queries, against all on the last tier; USD over the
+    saved_usd_queries whose costs are known on every tier.
     auroc: of the first tier, NaN where the test part has one label only; auroc_tiers: of each tier but the last, where
     there are more than two. brier, ece: means over tiers. apsp_drop: at CA 0.8. references: scores by policy.
     """
@@ -120,6 +121,7 @@ class EvalScore(Published):
     under_escalated: Interval | None
     saved_calls: Interval | None
     saved_usd: Interval | None
+    saved_usd_queries: int | None
     brier: float
     ece: float
     edge_label_rate: float

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_bench.config import N_BOOT_BANDS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.evaluation.published import rounded
 from rsd_bench.evaluation.result import Overall, OverallScore
@@ -31,7 +32,8 @@ def overall_of(
     found = overall(tracks, scenarios=benchmark.scenarios.values(), n_boot=n_boot, seed=seed)
     by_scenario = {name: _score(of) for name, of in found.by_scenario.items()}
     whole = _score(found)
-    samples = {name: of.astype(np.float32) for name, of in found.samples.items()}
+    room = np.full(min(n_boot, N_BOOT_BANDS), np.nan, np.float32)  # resamples that lack a figure are NaN, at the end
+    samples = {name: np.concatenate([of, room[len(of) :]]).astype(np.float32) for name, of in found.samples.items()}
     return Overall(whole.skill, whole.gain, by_scenario, suite, found.groups), samples
 
 

@@ -24,7 +24,7 @@ from rsd_bench.metrics.lift import Ranking
 from rsd_bench.metrics.rank_intervals import RankTerms, linear_intervals, rank_figures
 from rsd_bench.metrics.routing import mixed
 from rsd_bench.metrics.threshold_curve import apsp_drop, area_apsp_ca
-from rsd_bench.metrics.tier_intervals import decided_intervals
+from rsd_bench.metrics.tier_intervals import decided_intervals, saved_usd_interval
 from rsd_bench.metrics.tier_policies import tier_curve
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, labels_of
 from rsd_bench.submission.submission import Decisions, Submission
@@ -58,7 +58,7 @@ def score_track(
         check_tiers_scenario(scenario, tiers)
         if id(said.p) not in rankings:  # scenarios that share their probabilities share the sort
             rankings[id(said.p)] = [[Ranking.of(p) for p in tier] for tier in np.moveaxis(said.p, -1, 0)]
-        decided = Decided(tiers, scenario, tuple(said.choice), submission.router_latency_s, costs)
+        decided = Decided(tiers, scenario, tuple(said.choice), submission.router_latency_s)
         ordered.append(_Ordered(part, decided, said, rankings[id(said.p)]))
     asked = [of.decided for of in ordered]
     whole = Layout.of(part, {None: np.ones(len(part), np.bool_)}, n_boot, seed)
@@ -75,6 +75,8 @@ def score_track(
     for i, (of, cell, parts) in enumerate(zip(ordered, cells, domains, strict=True)):
         ranks = [linear_intervals(each, *next(resampled), cell[None].groups) for each in terms[i]] if linear else None
         score = _score(of, track, submission.meta.declared.kind, cell[None], parts, ranks or of.figures(n_boot, seed))
+        if costs is not None:
+            score = replace(score, **_saved_usd(of, costs, n_boot, seed))
         yield score, {**cell, **parts}
 
 
@@ -150,7 +152,9 @@ def _score(
             groups=cell.groups,
             repeats=_repeats(said, cell),
             tau=one_tau(said),
-            **{"saved_usd": None} | figures,
+            **figures,
+            saved_usd=None,
+            saved_usd_queries=None,
             best_fixed=best_fixed_name(references, tiers.count),
             oracle_rcs=references["rcs-oracle"].rcs,
             regret=references["rcs-oracle"].rcs - float(cell.values["rcs"]),
@@ -172,6 +176,17 @@ def _score(
         )
     )
     return score
+
+
+def _saved_usd(of: _Ordered, costs: FloatArray, n_boot: int, seed: int) -> dict[str, Any]:
+    """USD saved on the queries whose costs are known on every tier, whichever of them answered."""
+    known, tiers = ~np.isnan(costs).any(axis=1), of.decided.tiers
+    choices = np.column_stack(of.decided.choices)[known]
+    groups = of.part.group_codes[known]
+    usd = saved_usd_interval(
+        choices, costs=costs[known], cascade=tiers.cascade, groups=groups, n_boot=n_boot, seed=seed
+    )
+    return {"saved_usd": rounded(usd), "saved_usd_queries": int(known.sum())}
 
 
 def _with_random(references: dict[str, RoutingScore], decided: Decided) -> dict[str, RoutingScore]:

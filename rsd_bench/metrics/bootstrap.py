@@ -58,7 +58,7 @@ def resampling_units(codes: IntArray, seed: int = 0) -> IntArray:
     return (np.random.default_rng((seed, n_groups)).permutation(n_groups) % N_BUNDLES)[codes]
 
 
-def draws(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
+def _draws(n_units: int, n_boot: int, seed: int) -> NDArray[np.uint16]:
     """How often each unit stands in each sample, shape (n_boot, n_units): drawn once, used by every router."""
     key = (n_units, n_boot, seed)
     if key not in _DRAWN:
@@ -93,7 +93,7 @@ def resample_sums(sums: FloatArray, n_boot: int = N_BOOT, seed: int = 0, first: 
     if len(sums) < MIN_GROUPS:
         return np.full((wanted, sums.shape[1]), np.nan)
     units = group_sums(sums, resampling_units(np.arange(len(sums)), seed)) if len(sums) > N_BUNDLES else sums
-    times = draws(len(units), n_boot, seed)
+    times = _draws(len(units), n_boot, seed)
     out = np.empty((wanted, sums.shape[1]))
     rows = max(1, _CHUNK_CELLS // len(units))
     with _ONE_THREAD:  # chunks are small: a second thread would only wait for the first
@@ -110,7 +110,7 @@ def resample_pairs(pairs: FloatArray, units: IntArray, n_units: int, n_boot: int
     """
     if n_units < MIN_GROUPS:
         return np.full(n_boot, np.nan)
-    times = draws(n_units, n_boot, seed)[:, units].astype(np.float64)
+    times = _draws(n_units, n_boot, seed)[:, units].astype(np.float64)
     with _ONE_THREAD:
         return np.asarray(((times @ pairs) * times).sum(axis=1))
 

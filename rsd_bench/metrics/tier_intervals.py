@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,6 +51,9 @@ def tier_intervals(
 ) -> dict[str, Interval]:
     """Every figure of a router's decisions with its 95 % interval over groups.
 
+    choice: the tier that answers, 0 ... K - 1, shape (n,), or (n, repeats) of a router that was trained several times:
+    then figures are means over the repeats, and a group is resampled with all of them.
+
     The metrics of `score_tiers`; gain over the best fixed policy; captured, the gain's share of what the RCS oracle
     gains; over- and under-escalated; calls of the last tier and, given costs, USD saved per 1,000 queries. A fixed
     policy goes straight to its tier, whatever kind the router is; the oracle is of the router's kind. Both decide as
@@ -59,15 +61,16 @@ def tier_intervals(
 
     choice: shape (n,), or (n, repeats) of a router that was trained several times: figures are means over repeats.
     costs: USD of a query on each tier, shape (n, K) or (K,). groups: shape (n,), ids of queries that are resampled
-    together; None makes each query its own. n_boot: resamples. seed: of the bootstrap. Other arguments as
-    `score_tiers`. captured is NaN where the oracle gains nothing, bounds are where that holds in more than 1 % of
-    resamples. Raises ValueError naming the argument. Source: rsd_bench metrics version 2.
+    together; None makes each query its own. Other arguments as `score_tiers`. captured is NaN where the oracle gains
+    nothing, bounds are where that holds in more than 1 % of resamples. Raises ValueError naming the argument.
+    Source: rsd_bench metrics version 2.
     """
     found = scenario_named(scenario)
     tiers = Tiers.of(scores, latencies, advantage, cascade)
     n = len(tiers)
-    check = partial(_tier_choice, count=tiers.count)
-    choices = arrays.repeated(choice, "choice", n, check)
+    choices = arrays.repeated(
+        choice, "choice", n, lambda values, name, rows: arrays.tier_choice(values, name, rows, tiers.count)
+    )
     router_latency = arrays.seconds(router_latency_s, "router_latency_s", n)
     spent = None if costs is None else arrays.tier_amounts(costs, "costs", n, tiers.count)
     codes = arrays.group_codes(groups, n)
@@ -78,10 +81,6 @@ def tier_intervals(
     sums = group_sums(decided_columns(choices, tiers, found, router_latency, spent), codes)
     values, samples = (decided_figures(of, found) for of in (sums.sum(axis=0), resample_sums(sums, n_boot, seed)))
     return decided_intervals(values, samples, len(sums))
-
-
-def _tier_choice(values: Any, name: str, n: int | None, count: int) -> IntArray:
-    return arrays.tier_choice(values, name, n, count)
 
 
 def decided_intervals(
@@ -110,7 +109,9 @@ def saved_usd_interval(
     Source: rsd_bench metrics version 2.
     """
     count = arrays.tier_count(costs, "costs")
-    repeats = arrays.repeated(choice, "choice", None, partial(_tier_choice, count=count))
+    repeats = arrays.repeated(
+        choice, "choice", None, lambda values, name, n: arrays.tier_choice(values, name, n, count)
+    )
     n = len(repeats[0])
     spent, cascade = arrays.tier_amounts(costs, "costs", n, count), arrays.flag(cascade, "cascade")
     codes = arrays.group_codes(groups, n)

@@ -286,8 +286,18 @@ def test_usd_are_saved_at_prices_of_a_day(monkeypatch: pytest.MonkeyPatch) -> No
             for c in submission.entries[THREE, "low_energy"].choice
         ]
         assert row.saved_usd and row.saved_usd.value == close(np.mean(expected))
+    assert row.saved_usd_queries == 120
     monkeypatch.setattr(costs, "_tokens", lambda of: frame.drop(("q7", "m1")))
+    row = at(score_submission(submission, benchmark(), n_boot=0), THREE, "low_energy")
+    known = np.arange(120) != 7
+    expected = [
+        rsd.saved_usd(c[known], costs=each, cascade=True) for c in submission.entries[THREE, "low_energy"].choice
+    ]
+    assert row.saved_usd and row.saved_usd.value == close(np.mean(expected)) and row.saved_usd_queries == 119
+    monkeypatch.setattr(costs, "_tokens", lambda of: frame.iloc[:0])
     assert score_submission(submission, benchmark(), n_boot=0).prices_day is None
+    monkeypatch.setattr(costs, "shipped_prices", lambda: Prices("2026-01-02", {}))
+    assert score_submission(submission, benchmark(), n_boot=0).scores[0].saved_usd is None
 
 
 def test_submissions_are_compared_on_the_repeats_that_they_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.dataset.tier_outcomes import TierFigures
 from rsd_bench.dataset.tracks import FOLD, Track
 from rsd_bench.metrics.tiers import labels_of
+from rsd_bench.submission.new_submission import write_files
 from rsd_bench.submission.submission import DatasetVersion, Decisions, Declaration, Metadata, RouterLatency, Submission
 
 THREE = "three-tiers"
@@ -103,6 +104,21 @@ def suite_submission(
 
 def _by_repeat(repeats: Sequence[int]) -> np.ndarray:
     return np.array([0.4 + 0.05 * repeat for repeat in repeats])[:, None, None]
+
+
+def written(folder: Path, benchmark: Benchmark, seed: int) -> None:
+    """A submission of five repeats to every track of the suite, as files."""
+    tracks = [track.name for track in benchmark.manifest.tracks if track.suite]
+    said = suite_submission(
+        benchmark, folder.name, repeats=range(REPEATS), tracks=tracks, skill=0.3 + seed / 20, seed=seed, tau=0.5
+    )
+    frames = []
+    for track in tracks:
+        p, ids = said.entries[track, next(iter(benchmark.scenarios))].p, benchmark.part(track, "test").query_ids
+        columns = {"track": track, "query_id": np.tile(ids, REPEATS), "scenario": "*"}
+        frames.append(pd.DataFrame(columns | {"repeat": np.repeat(range(REPEATS), len(ids)), "p_edge": p.ravel()}))
+    folder.mkdir(parents=True)
+    write_files(folder, said.meta.to_dict(), pd.concat(frames, ignore_index=True))
 
 
 def folder_of(root: Path, submission: Submission) -> Path:
