@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsd_bench.config import ROUTER_LATENCY_S
-from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.tiers import first_hit
 from rsd_bench.version import SUBMISSION_SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from rsd_bench.metrics.arrays import FloatArray, IntArray
 
 SUBMISSION = "submission.json"
 README = "README.md"
@@ -131,6 +132,8 @@ class Decisions:
     @cached_property
     def choice(self) -> IntArray:
         """The tier that answers, 0 ... K - 1, shape (R, n): the first whose p reaches its tau, else the last."""
+        from rsd_bench.metrics.tiers import first_hit  # numpy is wanted only here: results name what stands above
+
         n_repeats, n, _ = self.p.shape
         return first_hit((self.p >= self.tau).reshape(n_repeats * n, -1)).reshape(n_repeats, n)
 
