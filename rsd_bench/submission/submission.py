@@ -132,7 +132,7 @@ class Decisions:
     @cached_property
     def choice(self) -> IntArray:
         """The tier that answers, 0 ... K - 1, shape (R, n): the first whose p reaches its tau, else the last."""
-        from rsd_bench.metrics.tiers import first_hit  # numpy, which `--help` does not wait for
+        from rsd_bench.metrics.tiers import first_hit  # numpy is wanted only here: results name what stands above
 
         n_repeats, n, _ = self.p.shape
         return first_hit((self.p >= self.tau).reshape(n_repeats * n, -1)).reshape(n_repeats, n)
