@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RSD = $(VENV)/bin/rsd-bench
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SITE = NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
 
 .PHONY: demo test check docs board store rsd-av edition cards submissions results chromium screenshots clean
 
@@ -21,7 +22,6 @@ check: $(VENV)/.dev
 	$(SITE)
 
 # The site of docs/ in build/site, with no network.
-SITE = NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
 docs: $(VENV)/.docs
 	$(SITE)
 

@@ -20,6 +20,7 @@ CARRIED = {
     "CHANGELOG.md": "changelog.md",
     "dataset_cards/rsd-open.md": "card.md",
     "rsd_bench/editions/rsd-open-lite/assets/score-histogram.svg": "card-score-histogram.svg",
+    "benchmarks/README.md": "benchmarks.md",
     "leaderboard/index.html": "leaderboard/index.html",
 }
 _LINK = re.compile(r"(?P<image>!?)\[(?P<words>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from conftest import ROOT
@@ -85,6 +86,22 @@ def test_a_browser_asks_no_other_server(site: Path) -> None:
     assert asked == set()
     styles = "".join(path.read_text("utf-8") for path in site.rglob("*.css"))
     assert re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^)]*", styles) == []
+
+
+def test_links_between_pages_lead_to_pages(site: Path) -> None:
+    """Also those of pages that lie elsewhere in the repository, and none to a file that the site does not have."""
+    followed = 0
+    for page in site.rglob("*.html"):
+        if BOARD in page.parts or page.name == "404.html":
+            continue
+        for link in re.findall(r"<a\b[^>]*?\bhref=\"([^\"#?]+)", page.read_text("utf-8")):
+            if not re.match(r"\w+:", link):
+                assert (page.parent / unquote(link)).exists(), f"{page.name}: {link}"
+                followed += 1
+    assert followed > 300
+    overview = (site / "overview.html").read_text("utf-8")
+    assert 'href="metrics.html"' in overview and 'href="leaderboard/index.html"' in overview
+    assert "CITATION.cff" in overview and 'href="CITATION.cff"' not in overview
 
 
 def test_blocks_lists_and_marks_are_shown_as_on_a_code_host(site: Path) -> None:
