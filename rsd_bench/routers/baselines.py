@@ -161,10 +161,15 @@ class GainKernel(GridThreshold):
         """The ridge of lowest squared error on the validation rows."""
         self._inputs = {name: Inputs.fit(train.features, (name,)) for name in BLOCKS}
         self._seen, self._train = train.features, self._scaled(train.features)
+        from scipy import linalg
+
         gain, held_out = (routing_gain(part.outcomes, part.scenario) for part in (train, validation))
         self._mean = float(gain.mean())
         kernel, cross = self._kernel(self._train), self._kernel(self._scaled(validation.features))
-        fits = [np.linalg.solve(kernel + r * np.eye(len(kernel)), gain - self._mean) for r in self.RIDGES]
+        fits = [
+            linalg.solve(kernel + r * np.eye(len(kernel)), gain - self._mean, assume_a="pos", overwrite_a=True)
+            for r in self.RIDGES
+        ]
         errors = [float(np.mean((cross @ weights + self._mean - held_out) ** 2)) for weights in fits]
         self._weights = fits[int(np.argmin(errors))]
         return self

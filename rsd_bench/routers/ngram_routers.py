@@ -1,7 +1,7 @@
 """Routers that read the words of a question: most of what can be known of a query before it is answered stands there.
 
 `ngram-gain` regresses what each tier solves, [s_k >= MES], on weighted n-grams and decides by expected gain;
-`ngram+encoders` adds the kernels of encoder vectors; `ngram-logistic` classifies the label. The gain routers learn from
+`ngram+statistics` adds the kernel of the statistics, `ngram+encoders` those of encoder vectors; `ngram-logistic` classifies the label. The gain routers learn from
 training and validation rows alike: their one hyper-parameter is chosen on folds inside of them, and no tau is.
 """
 
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from scipy import sparse
 
 from rsd_bench.features.blocks import Features
 from rsd_bench.features.ngrams import bucket_of, count_ngrams, ngrams_of
@@ -26,13 +25,13 @@ from rsd_bench.routers.saved_state import State, joined
 
 
 class NgramGain:
-    """Kernel ridge of what each tier solves; the kernel is twice the cosine of weighted n-grams, and `encoders`' own.
+    """Kernel ridge of what each tier solves; the kernel is twice the cosine of weighted n-grams, and those of `blocks`.
 
     seed: which groups share a fold when the ridge is chosen.
     """
 
-    def __init__(self, seed: int = 0, encoders: tuple[str, ...] = ()) -> None:
-        self._seed, self._blocks = seed, encoders
+    def __init__(self, seed: int = 0, blocks: tuple[str, ...] = ()) -> None:
+        self._seed, self._blocks = seed, blocks
 
     def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """From the rows of both."""
@@ -42,29 +41,22 @@ class NgramGain:
             return self._fit(train.join(validation))
 
     def _fit(self, data: TrainingData) -> Self:
-        from rsd_bench.routers.ridge import choose_ridge, fit_ridge  # scipy's solvers: not wanted to decide
+        from rsd_bench.routers.ridge import Rows, choose_ridge, fit_ridge  # scipy's solvers: not wanted to decide
 
         self._rule = GainRule.of(data.tiers, data.scenario)
         self._words = NgramWeights.fit(data.features.ngrams)
         self._kernels = [LandmarkKernel.fit(data.features, name, self._seed) for name in self._blocks]
-        x = self._rows(data.features)
+        words = self._words(data.features.ngrams)
+        mapped = [kernel.map(data.features) / np.sqrt(2) for kernel in self._kernels]
+        x = Rows(words, np.hstack(mapped)) if mapped else Rows.of(words)  # its kernel is the sum of all kernels
         solved = (data.tiers.scores >= data.scenario.mes).astype(np.float64)
         self._mean = solved.mean(axis=0)
         ridge = choose_ridge(x, solved, data.groups, _against_last, self._seed)
         weights = fit_ridge(x, solved - self._mean, ridge)
-        words = len(self._words.buckets)
-        self._weights, rest = weights[:words], weights[words:]
+        self._weights, rest = np.split(weights, [len(self._words.buckets)])
         parts = np.split(rest, np.cumsum([kernel.size for kernel in self._kernels])[:-1]) if self._kernels else []
         self._dense = [kernel.folded(part) for kernel, part in zip(self._kernels, parts, strict=True)]
         return self
-
-    def _rows(self, features: Features) -> Any:
-        """What the ridge learns from, CSR: its kernel, twice the product, is the sum of all kernels."""
-        words = self._words(features.ngrams)
-        if not self._kernels:
-            return words
-        dense = [sparse.csr_array(kernel.map(features) / np.sqrt(2)) for kernel in self._kernels]
-        return sparse.hstack([words, *dense], format="csr")
 
     def state(self) -> State:
         parts = {"rule": self._rule.state(), "words": self._words.state()}

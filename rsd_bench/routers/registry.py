@@ -52,10 +52,10 @@ def _reference(seed: int) -> Router:
     return ReferenceBaseline(seed=seed)
 
 
-def _ngram_gain(seed: int, encoders: tuple[str, ...] = ()) -> Router:
+def _ngram_gain(seed: int, blocks: tuple[str, ...] = ()) -> Router:
     from rsd_bench.routers.ngram_routers import NgramGain  # scipy is wanted only here
 
-    return NgramGain(seed, encoders)
+    return NgramGain(seed, blocks)
 
 
 def _ngram_logistic(seed: int) -> Router:
@@ -89,6 +89,12 @@ ROUTERS: dict[str, Entry] = {
             _cross_fitted(lambda seed: baselines.GainKernel()),
         ),
         Entry("ngram-gain", "Routing gain from the words", _ngram_gain, (NGRAMS,)),
+        Entry(
+            "ngram+statistics",
+            "Routing gain from the words and statistics",
+            lambda seed: _ngram_gain(seed, ("statistics",)),
+            (NGRAMS, "statistics"),
+        ),
         Entry(
             "ngram+encoders",
             "Routing gain from the words and encoder vectors",

@@ -148,7 +148,9 @@ def test_both_solvers_agree(strength: float) -> None:
     data = tiered_data(500, 3)
     x = NgramWeights.fit(data.features.ngrams)(data.features.ngrams)
     y = (data.tiers.scores >= 6).astype(np.float64)
-    exact, found = (solve(x, y - y.mean(0), strength) for solve in (ridge.fit_exactly, ridge.fit_iteratively))
+    exact, found = (
+        solve(ridge.Rows.of(x), y - y.mean(0), strength) for solve in (ridge.fit_exactly, ridge.fit_iteratively)
+    )
     assert np.abs(exact - found).max() < 1e-6 * np.abs(exact).max()
     kernel = 2 * (x @ x.T).toarray()
     dual = np.linalg.solve(kernel + strength * np.eye(500), y - y.mean(0))
@@ -170,7 +172,7 @@ def test_the_ridge_follows_the_noise() -> None:
         data = worded_data(600, noise=noise)
         x = NgramWeights.fit(data.features.ngrams)(data.features.ngrams)
         y = (data.tiers.scores >= 6).astype(np.float64)
-        chosen.append(ridge.choose_ridge(x, y, data.groups, lambda y: y[:, :1] - y[:, 1:]))
+        chosen.append(ridge.choose_ridge(ridge.Rows.of(x), y, data.groups, lambda y: y[:, :1] - y[:, 1:]))
     assert chosen[0] < chosen[1] and set(chosen) <= set(ridge.RIDGES)
 
 
