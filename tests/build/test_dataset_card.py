@@ -257,10 +257,11 @@ def test_what_a_source_calls_itself_is_text_in_the_card(folder: Path, monkeypatc
         domains={f"{HOSTILE} {i}": counts for i, counts in enumerate(counted.domains.values())},
         edge_rates={f"{HOSTILE} {i}": rates for i, rates in enumerate(counted.edge_rates.values())},
         histograms={HOSTILE: next(iter(counted.histograms.values()))},
+        pairs={HOSTILE: replace(counted.pairs["toy"], models=(HOSTILE, HOSTILE))},
         judges=tuple(replace(judge, source=HOSTILE, name=HOSTILE) for judge in counted.judges),
         statuses={f"{HOSTILE} {i}": n for i, n in enumerate(counted.statuses.values())},
     )
-    monkeypatch.setattr(dataset_card, "dataset_figures", lambda folder: figures)
+    monkeypatch.setattr(dataset_card, "dataset_figures", lambda *_: figures)
     odd = replace(
         manifest,
         title=HOSTILE,

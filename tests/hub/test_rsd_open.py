@@ -1,5 +1,5 @@
-"""rsd-open itself: what the licence of MLLM-Bench forbids to re-host is not in what a push sends, not a sentence
-and not an image; and a push of 2,986 queries is quick and small in memory.
+"""rsd-open itself: what licences forbid to re-host is not in what a push sends, not a sentence and not an image; and a
+push of 3,851 queries is quick and small in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pytest
 from hub_client import Client, environment
 from hub_server import LoopbackHub
 
-CLOSED = "mllm_bench"
+CLOSED = ("kitchen_json", "logicvista", "mllm_bench")
+OPEN_PICTURES = 1_503 + 1_200 + 90 + 76 + 149
 MEASURE = """
 import sys
 from pathlib import Path
@@ -30,12 +31,13 @@ finally:  # ru_maxrss would start at the size of the test process that forked th
 
 
 def sentences(records: Path) -> set[str]:
-    """Questions, reference answers and answers of the closed source, long enough to be somebody's words."""
+    """Questions, reference answers and answers of the closed sources, long enough to be somebody's words."""
     found = set()
-    for name in ("queries", "responses"):
-        for line in (records / CLOSED / f"{name}.jsonl").open(encoding="utf-8"):
-            row = json.loads(line)
-            found |= {row.get(key) for key in ("question", "reference_answer", "response")}
+    for source in CLOSED:
+        for name in ("queries", "responses"):
+            for line in (records / source / f"{name}.jsonl").open(encoding="utf-8"):
+                row = json.loads(line)
+                found |= {row.get(key) for key in ("question", "reference_answer", "response")}
     return {text.strip() for text in found if isinstance(text, str) and len(text) > 30}
 
 
@@ -71,12 +73,14 @@ def test_rsd_open_is_published_without_what_is_closed(
     pushed: tuple[float, int], hub: LoopbackHub, client: Client, records: Path, rsd_open: Path
 ) -> None:
     seconds, peak = pushed
-    sent = hub.files("org/rsd-open", "v1.0.0")
+    sent = hub.files("org/rsd-open", "v2.0.0")
     assert sum(map(len, sent.values())) > 100e6
     closed = sentences(records)
     assert len(closed) > 5_000
-    forbidden = {hashlib.sha256(p.read_bytes()).hexdigest() for p in (records / CLOSED / "images").iterdir()}
-    assert len(forbidden) > 200
+    forbidden = {
+        hashlib.sha256(p.read_bytes()).hexdigest() for source in CLOSED for p in (records / source / "images").iterdir()
+    }
+    assert len(forbidden) > 700
     held: set[str] = set()
     pictures: list[str] = []
     for path, data in sent.items():
@@ -89,20 +93,21 @@ def test_rsd_open_is_published_without_what_is_closed(
             pictures += [hashlib.sha256(image["bytes"]).hexdigest() for image in column.to_pylist() if image]
     assert not held & closed
     assert not forbidden & set(pictures)
-    assert len(pictures) == 1_503 + 1_200
-    ids = {text for text in held if text.startswith(f"{CLOSED}/")}
-    assert len(ids) == 283
+    assert len(pictures) == OPEN_PICTURES
+    queries = (records / source / "queries.jsonl" for source in CLOSED)
+    ids = {json.loads(line)["query_id"] for path in queries for line in path.open(encoding="utf-8")}
+    assert len(ids & held) == 105 + 445 + 283
     assert peak < 1_000, f"{peak} MiB"
     assert seconds < 15 * 4, f"{seconds:.1f} s (bound 15 s on a quiet machine)"
 
     code = """
 import time, rsd_bench as rsd
 started = time.monotonic()
-parts = rsd.load("org/rsd-open@v1.0.0", mes=6)
+parts = rsd.load("org/rsd-open@v2.0.0", mes=6)
 out = [time.monotonic() - started, parts.num_rows]
 """
     seconds, rows = client.python(code)
-    assert rows == {"train": 1791, "validation": 582, "test": 613}
+    assert rows == {"train": 2286, "validation": 747, "test": 818}
     assert seconds < 5 * 4, f"{seconds:.1f} s (bound 5 s on a quiet machine)"
     again = client.push(rsd_open / "full", repo="org/rsd-open")
     assert (again["already_published"], again["public"]["send"]) == (True, [])
