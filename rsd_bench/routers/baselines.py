@@ -208,4 +208,4 @@ class GainKernel(GridThreshold):
 
     def predict_p_edge(self, features: Features) -> FloatArray:
         """1/2 + predicted routing gain, shape (n,)."""
-        return np.clip(0.5 + self._kernel(self._scaled(features)) @ self._weights + self._mean, 0, 1)
+        return np.asarray(np.clip(0.5 + self._kernel(self._scaled(features)) @ self._weights + self._mean, 0, 1))
