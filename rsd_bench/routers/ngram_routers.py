@@ -2,8 +2,8 @@
 
 `ngram-gain` regresses what each tier solves, [s_k >= MES], on weighted n-grams and decides by expected gain;
 `ngram+statistics` adds the kernel of the statistics, `ngram+encoders` those of encoder vectors; `ngram-logistic`
-classifies the label. The gain routers learn from training and validation rows alike: their one hyper-parameter is chosen
-on folds inside of them, and no tau is.
+classifies the label. The gain routers learn from training and validation rows alike: their one hyper-parameter is
+chosen on folds inside of them, and no tau is.
 """
 
 from __future__ import annotations
