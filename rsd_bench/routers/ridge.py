@@ -1,10 +1,10 @@
-"""Ridge regression on rows x with the kernel 2 x x': exact where the kernel fits, by conjugate gradients beyond.
+"""Ridge regression on rows x with the kernel 2 x x': by conjugate gradients, or through the kernel itself.
 
 Both give the weights w of x in (2 x x' + ridge I) a = y, w = 2 x' a, which are those that minimise
 |x w - y|^2 + ridge / 2 |w|^2. So whichever way they were found, what is kept and what predicts is w.
 
-The ridge is chosen by gradients too where rows are sparse, which is the quicker way; dense columns make them slow, and
-then kernels of a sample of rows decide.
+Gradients are the quicker way where rows are sparse, whatever their number. Dense columns make them slow: such rows are
+solved exactly, up to EXACT_ROWS, and kernels of a sample of them choose the ridge.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Rows:
 
 def fit_ridge(x: Rows, y: FloatArray, ridge: float) -> FloatArray:
     """Weights, shape (d + m, k), of n rows and centred targets y, shape (n, k)."""
-    return fit_exactly(x, y, ridge) if len(x) <= EXACT_ROWS else fit_iteratively(x, y, ridge)
+    exactly = x.dense.shape[1] and len(x) <= EXACT_ROWS
+    return fit_exactly(x, y, ridge) if exactly else fit_iteratively(x, y, ridge)
 
 
 def fit_exactly(x: Rows, y: FloatArray, ridge: float) -> FloatArray:
