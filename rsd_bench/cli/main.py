@@ -87,12 +87,12 @@ def demo(
     from rsd_bench.cli.demo import run_demo
 
     made = run_demo(out)
-    dataset, pair = made.board.dataset, made.board.dataset.pair
-    say(f"{dataset.name} {dataset.version}: {pair.small} (edge) or {pair.large} (cloud)")
-    say(f"latency basis: {', '.join(made.board.latency_basis)} (modelled, not measured)\n")
+    dataset, manifest = made.board.dataset, made.benchmark.manifest
+    say(f"{dataset.name} {dataset.version}: {dataset.queries:,} queries of {len(manifest.sources)} sources")
+    say(f"latency basis: {', '.join(made.board.latency_basis)} (a profile is modelled, not measured)\n")
+    say("share of queries that are satisfied, by Minimal Expectation Score (MES)")
+    say(f"{made.satisfied}\n")
     say(to_text(made.board))
-    for name in made.left_out:
-        say(f"\nleft out     {name}: needs torch (pip install {_EXTRAS['torch']})")
     say(f"\nsubmissions  {made.submissions}")
     say(f"leaderboard  {made.leaderboard / 'index.html'} (open it in a browser; also .md, .csv, .json, results/)")
 
