@@ -169,9 +169,9 @@ def test_latencies_are_seconds_of_every_tier(value):
 
 def test_equal_latencies_save_nothing_and_slower_cheap_tiers_cost():
     same = score([0, 0, 0, 0], latencies=[2, 2, 2])
-    assert same.ail == 2 and same.rcs == pytest.approx(0.75 * 0.5 + 0.05)
+    assert same.ail == 2 and same.rcs == pytest.approx(0.85 * 0.5 + 0.03)
     slow = score([0, 0, 0, 0], latencies=[4, 2, 2])
-    assert slow.rcs == pytest.approx(0.75 * 0.5 + 0.05 - 0.2)
+    assert slow.rcs == pytest.approx(0.85 * 0.5 + 0.03 - 0.12)
 
 
 @pytest.mark.parametrize("value", [2, [2] * 4, np.full(4, 2.0), pd.Series([2, 2, 2, 2])])
