@@ -13,7 +13,7 @@ from rsd_bench.cli.output import print_json, say, table
 from rsd_bench.cli.router import DataArgument, FeatureStore, open_all
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Tables and pictures; the page is DIR.md.")]
-Seeds = Annotated[int, typer.Option(min=1, help="Seeds that are averaged.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Deals of the folds that are averaged, and seeds of the router.")]
 ScenarioName = Annotated[str, typer.Option(help="One of the dataset's own, or a preset where it has none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 _OUT = Path("results")
@@ -50,7 +50,7 @@ def baselines(
     out: Out = _OUT,
     as_json: AsJson = False,
 ) -> None:
-    """Routers side by side in every scenario: cross-validated and on the fixed test."""
+    """Routers side by side in every scenario, cross-validated over all queries."""
     from rsd_bench.routers.registry import ROUTERS, router_entry
     from rsd_bench.studies.compare_baselines import compare_baselines, draw_baselines
     from rsd_bench.studies.decision_cache import DecisionCache
@@ -153,7 +153,7 @@ Dataset = Annotated[str | None, typer.Option("--data", metavar="DIR|REPO", help=
 
 
 def tracks(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json: AsJson = False) -> None:
-    """Submissions across domains: leave-one-domain-out and named pairs of domains."""
+    """Submissions on every track: across domains, between other models, of more than two tiers."""
     from rsd_bench.dataset.benchmark import open_benchmark
     from rsd_bench.dataset.open import dataset_folder
     from rsd_bench.studies.board_studies import draw_tracks, score_folders, tracks_table

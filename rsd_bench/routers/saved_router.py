@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rsd_bench.config import TAU_ALL_CLOUD, scenario_named, scenarios_of
+from rsd_bench.config import SPLITS, TAU_ALL_CLOUD, scenario_named, scenarios_of
 from rsd_bench.features.blocks import Features, FeatureSpec
 from rsd_bench.folders import new_folder
 from rsd_bench.inert_text import markdown_code, markdown_text
@@ -80,7 +80,7 @@ def train_router(
 
     encoders: kind -> the folder that the features' encoder was found at. InputError for an unknown track or scenario.
     """
-    from rsd_bench.routers.track_training import track_data  # pandas: not wanted to load a router
+    from rsd_bench.routers.track_training import training_data  # pandas: not wanted to load a router
 
     if track not in benchmark.tracks:
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
@@ -88,19 +88,19 @@ def train_router(
     wanted = list(known.values()) if scenario is None else [scenario_named(scenario, known)]
     deciders = {}
     for one in wanted:
-        data = track_data(benchmark, features, track, one)
+        train, validation = (training_data(benchmark, features, track, split, one) for split in SPLITS[:2])
         router: Any = entry.make(seed)
         if entry.own:
             router.require("save", "load")  # before it learns for hours
-        router.fit(data.train, data.validation)
-        deciders[one.name] = Decider(router, one, router.threshold(data.validation))
+        router.fit(train, validation)
+        deciders[one.name] = Decider(router, one, router.threshold(validation))
     trained_on = {
         "dataset": f"{benchmark.manifest.name} {benchmark.manifest.version}",
         "manifests": list(benchmark.accepted_manifests),
         "pair": asdict(benchmark.manifest.pair),
         "track": track,
-        "train_queries": len(data.train),
-        "validation_queries": len(data.validation),
+        "train_queries": len(train),
+        "validation_queries": len(validation),
         "seed": seed,
     }
     saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on)

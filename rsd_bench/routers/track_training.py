@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import SPLITS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.parts import Lesson
 from rsd_bench.features.feature_table import Features
@@ -35,37 +33,6 @@ class TrainedPredictions:
     repeats: tuple[int, ...]
     p: FloatArray
     thresholds: FloatArray
-
-
-@dataclass(frozen=True)
-class TrackData:
-    """The parts of a track under one scenario: rows to learn from, rows to choose by, rows that are decided."""
-
-    train: TrainingData
-    validation: TrainingData
-    test: TrainingData
-
-    @cached_property
-    def joined(self) -> TrainingData:
-        """Every query of the track, parts in this order."""
-        return self.train.join(self.validation).join(self.test)
-
-
-def track_data(benchmark: Benchmark, features: Features, track: str, scenario: Scenario) -> TrackData:
-    """The dataset's own split of a track, whatever its protocol; each query plays one part. KeyError for no track.
-
-    `features` has one row a query of the dataset.
-    """
-    return TrackData(*(data_at(benchmark, features, track, rows, scenario) for rows in split_rows(benchmark, track)))
-
-
-def split_rows(benchmark: Benchmark, track: str) -> list[IntArray]:
-    """Which queries `track_data` takes for train, validation and test: positions in Benchmark.queries."""
-    if not benchmark.track(track).cross_fitted:
-        return [benchmark.rows(track, split) for split in SPLITS]
-    every = benchmark.rows(track, "test")
-    split = benchmark.queries["split"].to_numpy(object)[every]
-    return [every[split == name] for name in SPLITS]
 
 
 def training_data(benchmark: Benchmark, features: Features, track: str, split: str, scenario: Scenario) -> TrainingData:

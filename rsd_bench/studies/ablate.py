@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.routers.interface import Router
 from rsd_bench.routers.registry import Entry, Make
-from rsd_bench.routers.track_training import track_data
-from rsd_bench.studies.compare_baselines import DIGITS, PROTOCOLS, figures, run
+from rsd_bench.studies.compare_baselines import DIGITS, figures, run, seeds_note
+from rsd_bench.studies.cross_validation import every_query
 from rsd_bench.studies.decision_cache import DecisionCache
 from rsd_bench.studies.study_table import Table, dataset_of
 
@@ -23,16 +22,15 @@ def ablate(
     seeds: int,
     command: str,
     cache: DecisionCache,
-    protocol: str = PROTOCOLS[1],
 ) -> Table:
     """Four rows a scenario: full, and without image, text, statistics."""
     variants = {"all": BLOCKS} | {f"no {name}": tuple(b for b in BLOCKS if b != name) for name in BLOCKS}
     rows = []
     for scenario in benchmark.scenarios.values():
-        data = track_data(benchmark, features, IN_DOMAIN, scenario)
+        data = every_query(benchmark, features, scenario)
         for label, blocks in tqdm(variants.items(), desc=f"ablate {scenario.name}", unit="variant", disable=None):
             entry = Entry(f"reference: {label}", label, _reference(blocks))
-            summary = run(data, entry, seeds, protocol, cache)
+            summary = run(data, entry, seeds, cache)
             rows.append((scenario.name, label, *figures(summary)))
     return Table(
         name="ablate",
@@ -40,9 +38,9 @@ def ablate(
         command=command,
         reading="The paper reports that removing image features hurts most. Read the rows with their intervals.",
         columns=COLUMNS,
-        digits=DIGITS[1:],
+        digits=DIGITS,
         rows=tuple(rows),
-        notes=(f"{protocol}, mean of {seeds} seeds; [low, high] is the 95 % interval of the paired gain over groups.",),
+        notes=(seeds_note(seeds),),
         dataset=dataset_of(benchmark),
     )
 

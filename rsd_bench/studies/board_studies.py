@@ -1,4 +1,4 @@
-"""Tables read off a scored board: threshold curves and cross-domain tracks of the submissions that are on it."""
+"""Tables read off scored submissions: their threshold curves, and their gain on every track."""
 
 from __future__ import annotations
 
@@ -47,37 +47,37 @@ def tracks_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Benchmark
     ]
     return Table(
         name="tracks",
-        title="Across domains",
+        title="On every track",
         command=command,
-        reading="leave-X-out trains without a domain and tests on it alone. tau comes from the training domains, where "
-        "another fixed policy may be the best one.",
+        reading="leave-X-out trains without a domain and tests on it alone: tau comes from the training domains, where "
+        "another fixed policy may be the best one. A--B routes between those two models.",
         columns=TRACK_COLUMNS,
         digits=(None, None, None, 0, 2, 2, 2, 3, 3, None),
         rows=tuple(rows),
-        notes=("Router latency as declared by each submission. One seed.",),
+        notes=("Router latency as declared by each submission; means over the repeats that it enters.",),
         dataset=dataset_of(benchmark),
     )
 
 
 def thresholds_table(scores: Mapping[str, Sequence[EvalScore]], benchmark: Benchmark, command: str) -> Table:
-    """Scores over the tau grid, in-domain; `chosen` marks the grid point nearest to the tau fixed before the test."""
+    """Scores over the tau grid, in-domain, and with a star as submitted: by thresholds that were fixed before the test.
+
+    tau of that row is None where the submission has several, by repeat or fold.
+    """
     rows: list[tuple[Any, ...]] = []
     for slug, listed in scores.items():
         for score in listed:
             if score.track != IN_DOMAIN:
                 continue
-            nearest = None  # where tau differs by fold, no point of the grid was chosen
-            if (tau := score.tau) is not None:
-                nearest = min(score.sweep, key=lambda point: abs(point.tau - tau))
-            rows += [
-                (slug, score.scenario, p.tau, p.apsp, p.ca, p.ail, p.rcs, "*" if p is nearest else "")
-                for p in score.sweep
-            ]
+            rows += [(slug, score.scenario, p.tau, p.apsp, p.ca, p.ail, p.rcs, "") for p in score.sweep]
+            own = (score.apsp.value, score.ca.value, score.ail.value, score.rcs.value)
+            rows.append((slug, score.scenario, score.tau, *own, "*"))
     return Table(
         name="thresholds",
         title="Against the threshold",
         command=command,
-        reading="RCS over tau on the test; a star marks the tau that was fixed before it.",
+        reading="RCS over one tau for all queries. A star marks what was submitted: by a tau that was fixed before "
+        "the test, or by one for each fold, which stands as a dashed line.",
         columns=THRESHOLD_COLUMNS,
         digits=(None, None, 2, 3, 3, 2, 4, None),
         rows=tuple(rows),
@@ -91,7 +91,8 @@ def draw_tracks(table: Table, path: Path) -> None:
     from rsd_bench.figures import new_figure, save
 
     routers, tracks, scenarios = (list(dict.fromkeys(table.column(name))) for name in ("router", "track", "scenario"))
-    figure, axes = new_figure(1, len(scenarios), width=10.0, height=1.6 + 0.3 * len(tracks))
+    width = 3.0 + 0.24 * len(scenarios) * len(routers)
+    figure, axes = new_figure(1, len(scenarios), width=width, height=1.6 + 0.3 * len(tracks))
     for axis, scenario in zip(np.atleast_1d(axes), scenarios, strict=True):
         cells = {(row["router"], row["track"]): row["gain"] for row in table.where(scenario=scenario)}
         grid = np.array([[cells.get((router, track), np.nan) for router in routers] for track in tracks])
@@ -108,16 +109,20 @@ def draw_tracks(table: Table, path: Path) -> None:
 
 
 def draw_thresholds(table: Table, path: Path) -> None:
-    """RCS against tau, one panel a scenario, one line a router."""
+    """RCS against tau, one panel a scenario, one line a router; what was submitted as a point, or dashed."""
     from rsd_bench.figures import LINES, new_figure, save
 
     scenarios = list(dict.fromkeys(table.column("scenario")))
     figure, axes = new_figure(1, len(scenarios), width=9.0)
     for axis, scenario in zip(np.atleast_1d(axes), scenarios, strict=True):
         for router, colour in zip(dict.fromkeys(table.column("router")), LINES, strict=False):
-            rows = table.where(router=router, scenario=scenario)
+            rows = table.where(router=router, scenario=scenario, chosen="")
             axis.plot([r["tau"] for r in rows], [r["RCS"] for r in rows], color=colour, linewidth=1.2, label=router)
-            axis.plot(*zip(*[(r["tau"], r["RCS"]) for r in rows if r["chosen"]], strict=True), "o", color=colour, ms=4)
+            for own in table.where(router=router, scenario=scenario, chosen="*"):
+                if own["tau"] is None:
+                    axis.axhline(own["RCS"], color=colour, linewidth=0.8, linestyle="--")
+                else:
+                    axis.plot(own["tau"], own["RCS"], "o", color=colour, ms=4)
         axis.set(title=scenario, xlabel="tau")
     first = np.atleast_1d(axes)[0]
     first.set_ylabel("RCS")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from rsd_bench.config import FOLDS, IN_DOMAIN, scenario_named
+from rsd_bench.config import FOLDS, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.check_figures import open_outcomes
 from rsd_bench.dataset.splits import fold_of
@@ -24,8 +24,7 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.thresholds import grid_tau
-from rsd_bench.routers.track_training import split_rows, track_data
-from rsd_bench.studies.cross_validation import Decided, summarise
+from rsd_bench.studies.cross_validation import Decided, every_query, summarise
 from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("what", "source", "queries", "training queries", "gain", "low", "high", "AUROC")
@@ -36,8 +35,8 @@ LEARNED, VARIANTS, OTHERS = "learned router", "labels of other variants", "answe
 
 def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: str, seeds: int, command: str) -> Table:
     """Learning curve of a router over all sources, then the ceilings of each source that has them."""
-    every = track_data(benchmark, features, IN_DOMAIN, scenario_named(scenario, benchmark.scenarios)).joined
-    ids, sources = _order(benchmark, "query_id"), _order(benchmark, "source")
+    every = every_query(benchmark, features, scenario_named(scenario, benchmark.scenarios))
+    ids, sources = (benchmark.queries[column].to_numpy(object) for column in ("query_id", "source"))
     rows: list[tuple[Any, ...]] = []
     for share in tqdm(SHARES, desc="learning curve", unit="size", disable=None):
         runs = [_subsampled(entry, every, share, seed) for seed in range(seeds)]
@@ -49,7 +48,7 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
         known = _other_variants(data)
         if known is not None:
             rows.append(_row(VARIANTS, source, None, data, [_hindsight(data, known)]))
-        guess = _other_models(benchmark, data, ids[part])
+        guess = _other_models(benchmark, data, ids[part], source)
         if guess is not None:
             rows.append(_row(OTHERS, source, None, data, [_hindsight(data, guess)]))
     return Table(
@@ -67,12 +66,6 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
         ),
         dataset=dataset_of(benchmark),
     )
-
-
-def _order(benchmark: Benchmark, column: str) -> Any:
-    """A column in the order of `TrackData.joined`."""
-    rows = np.concatenate(split_rows(benchmark, IN_DOMAIN))
-    return benchmark.queries[column].to_numpy(object)[rows]
 
 
 def _row(what: str, source: str, used: float | None, data: TrainingData, runs: list[Decided]) -> tuple[Any, ...]:
@@ -112,17 +105,23 @@ def _other_variants(data: TrainingData) -> FloatArray | None:
     return mean.fillna(frame["label"].mean()).to_numpy(np.float64)
 
 
-def _other_models(benchmark: Benchmark, data: TrainingData, ids: Any) -> FloatArray | None:
-    """Cross-fitted P(edge competent) from the scores of all models but the pair; None where there are under three."""
+def _other_models(benchmark: Benchmark, data: TrainingData, ids: Any, source: str) -> FloatArray | None:
+    """Cross-fitted P(edge competent) from the scores of all models but the source's pair.
+
+    None where there are under three, or a fold leaves queries of one label only to learn from.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    pair = {benchmark.manifest.pair.small, benchmark.manifest.pair.large}
+    own = benchmark.manifest.pair_of(source)
+    pair = {own.small, own.large}
     wide = open_outcomes(benchmark.folder).pivot(index="query_id", columns="model", values="score").reindex(ids)
     wide = wide[[model for model in wide.columns if model not in pair]].dropna(axis=1)
     if wide.shape[1] < 3:
         return None
     scores, labels = wide.to_numpy(np.float64) / 10, data.labels
     fold, p = fold_of(data.groups.tolist(), FOLDS, 0), np.zeros(len(data))
+    if any(len(np.unique(labels[fold != k])) < 2 for k in range(FOLDS)):
+        return None
     for k in range(FOLDS):
         model = LogisticRegression(C=0.1, max_iter=1_000).fit(scores[fold != k], labels[fold != k])
         p[fold == k] = model.predict_proba(scores[fold == k])[:, 1]

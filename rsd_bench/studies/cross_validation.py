@@ -1,8 +1,9 @@
-"""Grouped cross-validation of a router over every query of a dataset.
+"""Grouped cross-validation of a router over every query of a dataset, whatever its own protocol is.
 
-Folds are hashes of group ids. A fold is tested once; the next one is the validation part, the rest trains: 60/20/20, as
-in the fixed splits. Queries decided in all folds are scored together, over several seeds (of the folds and of the
-router), and compared with the best fixed policy of the same queries, which is chosen in hindsight.
+Folds are hashes of group ids: seed r deals those of repeat r of a cross-fitted track, and is the router's seed there,
+so that a study decides as a submission does. A fold is tested once; the next one is the validation part, the rest
+trains. Queries decided in all folds are scored together, over several seeds, and compared with the best fixed policy of
+the same queries, which is chosen in hindsight.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsd_bench.config import FOLDS, N_BOOT, ROUTER_LATENCY_S
+from rsd_bench.config import FOLDS, IN_DOMAIN, N_BOOT, ROUTER_LATENCY_S
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.splits import fold_of, turns
+from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums, interval, resample_sums
 from rsd_bench.metrics.calibration import auroc
@@ -21,7 +24,8 @@ from rsd_bench.metrics.latency import check_latency
 from rsd_bench.metrics.routing import best_fixed, metrics_of, terms
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import Make
-from rsd_bench.types import Interval
+from rsd_bench.routers.track_training import data_at
+from rsd_bench.types import Interval, Scenario
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class Summary:
     ca: float
     apsp: float
     best_fixed: str
+
+
+def every_query(benchmark: Benchmark, features: Features, scenario: Scenario) -> TrainingData:
+    """All queries with the outcomes of their own pair, in the order of Benchmark.queries."""
+    return data_at(benchmark, features, IN_DOMAIN, np.arange(len(benchmark.queries)), scenario)
 
 
 def decide_out_of_fold(make: Make, data: TrainingData, seed: int) -> Decided:

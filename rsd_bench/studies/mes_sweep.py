@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S, scenario_named
+from rsd_bench.config import ROUTER_LATENCY_S, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import metrics_of, reference_scores, terms
 from rsd_bench.routers.registry import Entry
-from rsd_bench.routers.track_training import track_data
-from rsd_bench.studies.compare_baselines import decide_test
+from rsd_bench.studies.cross_validation import decide_out_of_fold, every_query
 from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("MES", "edge label rate", "CA", "APSP", "APSP all-edge", "APSP all-cloud", "APSP oracle", "gain", "zone")
@@ -37,20 +36,20 @@ def sweep_mes(
     rows, asked = [], scenario_named(scenario, benchmark.scenarios)
     for mes in tqdm(levels, desc="MES", unit="level", disable=None):
         at = replace(asked, name=f"{scenario} at MES {mes}", mes=float(mes))
-        data = track_data(benchmark, features, IN_DOMAIN, at)
-        runs = [decide_test(entry.make, data, seed) for seed in range(seeds)]
+        data = every_query(benchmark, features, at)
+        runs = [decide_out_of_fold(entry.make, data, seed) for seed in range(seeds)]
         sums = np.mean(
-            [terms(r.route.astype(np.bool_), data.test.outcomes, at.mes, ROUTER_LATENCY_S).sum(axis=0) for r in runs],
+            [terms(r.route.astype(np.bool_), data.outcomes, at.mes, ROUTER_LATENCY_S).sum(axis=0) for r in runs],
             axis=0,
         )
         score = metrics_of(sums, at)
-        fixed = reference_scores(data.test.outcomes, at)
+        fixed = reference_scores(data.outcomes, at)
         best = max(fixed["all-edge"].rcs, fixed["all-cloud"].rcs)
         apsp, cloud = float(score["apsp"]), fixed["all-cloud"].apsp
         zone = "safe" if apsp >= SAFE_SHARE * cloud else "high risk"
         edge, oracle = fixed["all-edge"].apsp, fixed["rcs-oracle"].apsp
         gain = 100 * (float(score["rcs"]) - best)
-        rows.append((mes, float(data.test.labels.mean()), float(score["ca"]), apsp, edge, cloud, oracle, gain, zone))
+        rows.append((mes, float(data.labels.mean()), float(score["ca"]), apsp, edge, cloud, oracle, gain, zone))
     return Table(
         name="sweep",
         title="The demand: CA and APSP against MES",
@@ -60,7 +59,7 @@ def sweep_mes(
         columns=COLUMNS,
         digits=DIGITS,
         rows=tuple(rows),
-        notes=(f"Fixed test, mean of {seeds} seeds.",),
+        notes=(f"Cross-validation, {seeds} seed(s).",),
         dataset=dataset_of(benchmark),
     )
 

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from folded import folded, folded_dataset  # noqa: F401 (fixtures)
 
-from rsd_bench.config import FOLDS, SPLITS
+from rsd_bench.config import FOLDS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.routers.baselines import DomainConstant
 from rsd_bench.routers.interface import TrainingData
-from rsd_bench.routers.registry import Entry, router_entry
+from rsd_bench.routers.registry import ROUTERS, Entry, router_entry
+from rsd_bench.routers.saved_router import train_router
 from rsd_bench.routers.submit_router import submit_trained
-from rsd_bench.routers.track_training import data_at, split_rows, taken_tracks, track_data, train_and_predict
+from rsd_bench.routers.track_training import data_at, taken_tracks, train_and_predict, training_data
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.types import InputError
 
@@ -147,19 +148,27 @@ def test_a_router_of_two_tiers_leaves_others_out_unless_they_are_asked_for(
         train_and_predict(folded, features, lambda seed: Numbered(seed, []), 0, ["moon"])
 
 
-def test_each_query_plays_one_part_in_the_own_split_of_a_cross_fitted_track(
+def test_a_router_to_be_deployed_learns_from_all_queries_of_a_cross_fitted_track(
+    tmp_path: Path,
     folded: Benchmark,
     features: Any,
 ) -> None:
-    # studies joined train, validation and test, of which the last now is every query: each counted twice
-    rows = split_rows(folded, "in-domain")
-    assert [set(folded.queries["split"].iloc[of]) for of in rows] == [{split} for split in SPLITS]
-    data = track_data(folded, features, "in-domain", folded.scenarios["low_energy"])
-    assert len(data.joined) == len(folded.queries)
-    tiers = data_at(folded, features, "three-tiers", rows[0], folded.scenarios["low_energy"])
+    # the checkpoint of every router but `reference` left out those whose split is test, which no one decides by it
+    saved = train_router(
+        tmp_path / "all", ROUTERS["domain-constant"], folded, features, scenario="low_energy", track="in-domain"
+    )
+    counts = [saved.trained_on[f"{split}_queries"] for split in ("train", "validation")]
+    assert counts == [len(folded.rows("in-domain", split)) for split in ("train", "validation")]
+    assert sum(counts) == len(folded.queries)
+
+
+def test_rows_of_tiers_are_taken_and_joined(folded: Benchmark, features: Any) -> None:
+    scenario = folded.scenarios["low_energy"]
+    tiers = data_at(folded, features, "three-tiers", folded.rows("three-tiers", "train"), scenario)
     taken = tiers.take(np.arange(3)).join(tiers.take(np.arange(5, 9)))
     assert np.array_equal(taken.tiers.scores, tiers.tiers.scores[[0, 1, 2, 5, 6, 7, 8]])
-    assert np.array_equal(data.test.tiers.scores[:, 0], data.test.outcomes.small)
+    pair = training_data(folded, features, "in-domain", "test", scenario)
+    assert np.array_equal(pair.tiers.scores[:, 0], pair.outcomes.small)
 
 
 OWN = """

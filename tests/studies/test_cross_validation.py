@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from lite_routers import FAST, Parts, lite, parts  # noqa: F401 (fixtures)
 
-from rsd_bench.config import ROUTER_LATENCY_S
+from rsd_bench.config import IN_DOMAIN, ROUTER_LATENCY_S
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import routing_score
 from rsd_bench.routers.baselines import DomainConstant
 from rsd_bench.routers.interface import TrainingData
-from rsd_bench.routers.registry import router_entry
-from rsd_bench.studies.cross_validation import Decided, decide_out_of_fold, summarise
+from rsd_bench.routers.registry import ROUTERS, router_entry
+from rsd_bench.routers.track_training import train_and_predict
+from rsd_bench.studies.cross_validation import Decided, decide_out_of_fold, every_query, summarise
 from rsd_bench.studies.decision_cache import DecisionCache
 
 
@@ -46,6 +47,18 @@ def test_cross_validation_decides_each_query_by_a_router_that_never_saw_its_grou
         routing_score(np.full(len(every), edge), every.outcomes, FAST).rcs for edge in (True, False)
     )
     assert again.gain.value == pytest.approx(gain) and again.gain.low - 1e-9 <= gain <= again.gain.high + 1e-9
+
+
+def test_a_study_decides_as_a_submission_does(lite: tuple[Benchmark, Features]) -> None:
+    make, (benchmark, _) = ROUTERS["domain-constant"].make, lite
+    every = every_query(*lite, FAST)
+    assert every.groups.tolist() == benchmark.part(IN_DOMAIN, "test").groups.tolist()
+    submitted = train_and_predict(*lite, make, 0, [IN_DOMAIN], repeats=2)[IN_DOMAIN, FAST.name]
+    for repeat in submitted.repeats:
+        studied = decide_out_of_fold(make, every, seed=repeat)
+        tau = submitted.thresholds[repeat, benchmark.folds(IN_DOMAIN, repeat), 0]
+        assert np.array_equal(studied.p_edge, submitted.p[repeat, :, 0])
+        assert np.array_equal(studied.route.astype(bool), submitted.p[repeat, :, 0] >= tau)
 
 
 def test_a_users_file_is_never_taken_for_a_router_of_the_package(
