@@ -32,6 +32,7 @@ from rsd_bench.cli import (
     submit,
 )
 from rsd_bench.cli.output import fail, print_json, say
+from rsd_bench.config import PROFILE_BASIS
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
@@ -89,10 +90,9 @@ def demo(
     made = run_demo(out)
     dataset, pair = made.board.dataset, made.board.dataset.pair
     say(f"{dataset.name} {dataset.version}: {pair.small} (edge) or {pair.large} (cloud)")
-    say(f"latency basis: {', '.join(made.board.latency_basis)} (modelled, not measured)\n")
+    bases = (f"{basis} (modelled)" if basis.startswith(PROFILE_BASIS) else basis for basis in made.board.latency_basis)
+    say(f"latency basis: {', '.join(bases)}\n")
     say(to_text(made.board))
-    for name in made.left_out:
-        say(f"\nleft out     {name}: needs torch (pip install {_EXTRAS['torch']})")
     say(f"\nsubmissions  {made.submissions}")
     say(f"leaderboard  {made.leaderboard / 'index.html'} (open it in a browser; also .md, .csv, .json, results/)")
 
