@@ -2,12 +2,14 @@
 
 Two routers are alike on a track where some threshold on the probabilities of the one gives the decisions of the other,
 as submitted, on at least 99.5 % of the contested queries. So another tau, p + 1e-12, p^2 with tau^2 or a flipped query
-make no other router; nor do more tracks, or fewer. A router's queries are contested in the measure in which it divides
-them, 4 CA (1 - CA) of all: each where it sends half of them to either model, none where it sends all to one. Were all
-counted, routers that send nearly everything to one model would seem copies of one another; were those counted on which
-the routers of a board disagree, whoever comes or goes would change what is said of two others.
+make no other router; nor do more tracks, or fewer. Where tau may differ by fold, each fold is given its own threshold.
 
-Measured on the eleven routers of rsd-open: the two most alike, one logistic regression fitted in two ways, are so on
+A router's queries are contested in the measure in which it divides them, 4 CA (1 - CA) of all: each where it sends half
+of them to either model, none where it sends all to one. Were all counted, routers that send nearly everything to one
+model would seem copies of one another; were those counted on which the routers of a board disagree, whoever comes or
+goes would change what is said of two others.
+
+Measured on the eleven routers of rsd-open 1: the two most alike, one logistic regression fitted in two ways, are so on
 97 % of the contested queries of a track, and on 94 % in-domain.
 """
 
@@ -20,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.arrays import BoolArray, FloatArray, IntArray
-from rsd_bench.submission.submission import Decisions
+from rsd_bench.submission.submission import Submission
 
 _ALIKE = 0.995  # of the contested queries of a track, over all scenarios
 _LEAST_CONTESTED = 100.0  # queries below which only equal probabilities are told: fewer may be alike by chance
@@ -34,15 +37,15 @@ class Ranking:
 
     order: twice the mean rank of each p from the lowest up, so that equal ones are equal; shape (n,), or (n (K - 1),)
     of K tiers, each of which is asked for by itself. cut: a query goes to the small model where its order is at least
-    that. Of several repeats the first stands for all.
+    that.
     """
 
     order: NDArray[np.uint32]
     cut: int
 
     @classmethod
-    def of_decisions(cls, said: Decisions) -> Ranking:
-        p, tau = said.p[0].ravel(), said.tau[0].ravel()
+    def of_tiers(cls, p: FloatArray, tau: FloatArray) -> Ranking:
+        p, tau = p.ravel(), tau.ravel()
         return cls.of(p, float(tau[0])) if (tau == tau[0]).all() else cls.of(p - tau, 0.0)  # p >= tau, to the bit
 
     @classmethod
@@ -54,7 +57,20 @@ class Ranking:
         return cls(order, int(kept.min()) if len(kept) else 2 * len(order) + 1)
 
 
-Rankings = Mapping[tuple[str, str], Ranking]
+Table = tuple[str, str, int, int]  # track, scenario, repeat, fold: queries for which a router may have one tau
+Rankings = Mapping[Table, Ranking]
+
+
+def rankings_of(submission: Submission, benchmark: Benchmark) -> Rankings:
+    """A ranking for each fold of the first repeat that is entered, which stands for all."""
+    found: dict[Table, Ranking] = {}
+    for (track, scenario), said in submission.entries.items():
+        (repeat, *_), p, tau = said.repeats, said.p[0], said.tau[0]
+        folds = benchmark.folds(track, repeat) if benchmark.track(track).cross_fitted else np.zeros(len(p), np.int8)
+        for fold in np.unique(folds):
+            own = folds == fold
+            found[track, scenario, repeat, int(fold)] = Ranking.of_tiers(p[own], tau[own])
+    return found
 
 
 def alike(
@@ -62,41 +78,40 @@ def alike(
 ) -> dict[str, dict[str, float]]:
     """slug -> slug of each that is alike on some track -> share of the contested queries decided alike there.
 
-    By (track, scenario): rankings, and digests of the probabilities. Of several tracks the share is the highest.
+    digests: of the probabilities, by (track, scenario). Of several tracks the share is the highest.
     """
-    by_track: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for slug, entries in rankings.items():
-        for track, scenario in entries:
-            by_track[track][scenario].append(slug)
+    by_track: dict[str, dict[Table, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for slug, tables in rankings.items():
+        for table in tables:
+            by_track[table[0]][table].append(slug)
     found: dict[str, dict[str, float]] = defaultdict(dict)
-    for track, scenarios in by_track.items():
-        for a, b, share in _alike_on(track, scenarios, rankings, digests):
+    for entered in by_track.values():
+        for a, b, share in _alike_on(entered, rankings, digests):
             for one, other in ((a, b), (b, a)):
                 found[one][other] = max(share, found[one].get(other, 0.0))
     return dict(found)
 
 
 def _alike_on(
-    track: str,
-    scenarios: Mapping[str, Sequence[str]],
+    of_track: Mapping[Table, Sequence[str]],
     rankings: Mapping[str, Rankings],
     digests: Mapping[str, Mapping[tuple[str, str], str]],
 ) -> Iterator[tuple[str, str, float]]:
     """Pairs that are alike on a track, the decisions of the first by a threshold on the second, or equal."""
-    slugs = sorted({slug for entered in scenarios.values() for slug in entered})
+    slugs = sorted({slug for entered in of_track.values() for slug in entered})
     at = {slug: i for i, slug in enumerate(slugs)}
     size = (len(slugs), len(slugs))
     contested, least, shared, same, divided = (np.zeros(size) for _ in range(5))
     tables = []
-    for scenario, entered in scenarios.items():
-        key, rows = (track, scenario), np.array([at[slug] for slug in entered])
+    for key, entered in of_track.items():
+        rows = np.array([at[slug] for slug in entered])
         orders = np.array([rankings[slug][key].order for slug in entered])
         edge = orders >= np.array([rankings[slug][key].cut for slug in entered])[:, None]
         of, block = _contested(edge), np.ix_(rows, rows)
         contested[block] += of[:, None]
         least[block] += _fewest_apart(edge, orders)
         shared[block] += 1
-        equal = np.unique([digests[slug][key] for slug in entered], return_inverse=True)[1]
+        equal = np.unique([digests[slug][key[:2]] for slug in entered], return_inverse=True)[1]
         same[block] += equal[:, None] == equal
         divided[block] += (orders != orders[:, :1]).any(axis=1)[:, None]
         tables.append((rows, orders, edge))

@@ -25,7 +25,7 @@ import orjson
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from rsd_bench.board.copies import Ranking, Rankings
+from rsd_bench.board.copies import Ranking, Rankings, rankings_of
 from rsd_bench.board.curves import pack_curve
 from rsd_bench.board.json_lines import to_json
 from rsd_bench.board.leaderboard import BoardSubmission
@@ -64,7 +64,7 @@ class Entry:
 class Scored:
     """What the board keeps of a submission.
 
-    entries, rankings: by (track, scenario); overall: over the dataset's suite, None where not all of it is entered.
+    entries: by (track, scenario); overall: over the dataset's suite, None where not all of it is entered.
     """
 
     submission: BoardSubmission
@@ -175,7 +175,7 @@ def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: 
     )
     to_json(json_data(listed))  # text that no file can hold is refused here, not when the board is written
     entries = {(score.track, score.scenario): _entry(submission, score, benchmark) for score in result.scores}
-    rankings = {key: Ranking.of_decisions(said) for key, said in submission.entries.items()}
+    rankings = rankings_of(submission, benchmark)
     return Scored(listed, entries, to_json(result.to_dict()), samples, rankings, result.overall)
 
 
@@ -250,7 +250,7 @@ def _load(cached: Path, key: str) -> Scored | None:
         cuts = [(*cut, np.array(points)) for *cut, points in kept["cuts"]]
         keys = [(track, scenario, domain) for track, scenario, domain, _ in cuts]
         *samples, of_suite = _parted(rows, [*(len(points) for *_, points in cuts), len(kept["overall_samples"])])
-        ranked = _parted(orders, [length for _, length in kept["rankings"]])
+        ranked = _parted(orders, [length for *_, length in kept["rankings"]])
         return Scored(
             submission=BoardSubmission.from_dict(kept["submission"]),
             entries=entries,
@@ -261,7 +261,8 @@ def _load(cached: Path, key: str) -> Scored | None:
                 overall=dict(zip(kept["overall_samples"], of_suite, strict=True)),
             ),
             rankings={
-                at: Ranking(order, cut) for at, order, (cut, _) in zip(entries, ranked, kept["rankings"], strict=True)
+                (track, scenario, repeat, fold): Ranking(order, cut)
+                for order, (track, scenario, repeat, fold, cut, _) in zip(ranked, kept["rankings"], strict=True)
             },
             overall=kept["overall"] and Overall.from_dict(kept["overall"]),
         )
@@ -277,19 +278,20 @@ def _parted(rows: NDArray[Any], lengths: Sequence[int]) -> list[NDArray[Any]]:
 
 
 def _keep(cached: Path, key: str, scored: Scored) -> None:
-    samples, rankings = scored.samples, [scored.rankings[at] for at in scored.entries]
+    samples = scored.samples
     kept = {
         "submission": json_data(scored.submission),
         "entries": json_data(list(scored.entries.values())),
         "cuts": [[*cut, samples.points[cut].tolist()] for cut in samples.rcs],
         "overall": json_data(scored.overall),
         "overall_samples": list(samples.overall),
-        "rankings": [[ranking.cut, len(ranking.order)] for ranking in rankings],
+        "rankings": [[*at, ranking.cut, len(ranking.order)] for at, ranking in scored.rankings.items()],
         "result_sha256": hashlib.sha256(scored.result_json).hexdigest(),
     }
     cached.mkdir(parents=True, exist_ok=True)
     rows = np.concatenate([*samples.rcs.values(), *(of[None] for of in samples.overall.values())])
-    for of, array in {"": rows, ".orders": np.concatenate([ranking.order for ranking in rankings])}.items():
+    orders = np.concatenate([ranking.order for ranking in scored.rankings.values()])
+    for of, array in {"": rows, ".orders": orders}.items():
         partial = cached / f".{key}.{os.getpid()}.npy"
         np.save(partial, array)
         partial.replace(cached / f"{key}{of}.npy")

@@ -89,7 +89,8 @@ def demo(
     made = run_demo(out)
     dataset, manifest = made.board.dataset, made.benchmark.manifest
     say(f"{dataset.name} {dataset.version}: {dataset.queries:,} queries of {len(manifest.sources)} sources")
-    say(f"latency basis: {', '.join(made.board.latency_basis)} (a profile is modelled, not measured)\n")
+    bases = (f"{basis} (modelled)" if basis.startswith(PROFILE_BASIS) else basis for basis in made.board.latency_basis)
+    say(f"latency basis: {', '.join(bases)}\n")
     say("share of queries that are satisfied, by Minimal Expectation Score (MES)")
     say(f"{made.satisfied}\n")
     say(to_text(made.board))

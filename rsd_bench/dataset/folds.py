@@ -33,7 +33,7 @@ def folds(
     A submission says of each test query what a router says that learned from the train rows of its pair; rows to choose
     by (hyper-parameters, tau) are taken from the train rows, whole groups of them.
     data: a dataset folder, a Hub id (`org/name`, `org/name@revision`) or nothing for the embedded rsd-open lite.
-    track: a cross-fitted one. repeat: which deal of the folds, from 0. mes, scenario: add `label`, as for `load`.
+    track: a cross-fitted one. repeat: which deal of folds, from 0. mes (0 to 10), scenario: add `label`, as for `load`.
     The columns are those of `load`. A track with tiers has score_1 ... score_K and latency_1 ... latency_K (seconds)
     besides, the cheapest model first, and with mes or scenario label_1 ... label_{K-1} in place of `label`.
     Raises ValueError naming the argument, InputError (a ValueError) for a dataset that cannot be read.

@@ -54,10 +54,10 @@ class SuiteTrack:
     """What a router said on one track of a suite, and what its two models answered.
 
     small, large: judge scores in [0, 10], shape (n,). small_latency, large_latency, router_latency_s: seconds, shape
-    (n,) or one number; latencies of the models left out mean the `paper-bounds` profile. groups: ids, shape (n,); equal
-    ids are the same group in every track. p_edge (in [0, 1]) and route_small (1 where the small model answers) by the
-    scenario's name: shape (n,), or (n, repeats) of a router that was trained several times. cascade: the router saw the
-    small model's answer before it decided.
+    (n,) or one number; latencies of the models left out mean the `paper-bounds` profile. groups: ids of groups, shape
+    (n,); equal ids are the same group in every track. p_edge (in [0, 1]) and route_small (1 where the small model
+    answers) by the scenario's name: shape (n,), or (n, repeats) of a router that was trained several times. cascade:
+    the router saw the small model's answer before it decided.
     """
 
     small: Any
@@ -89,7 +89,9 @@ class OverallFigures:
 class Overall(OverallFigures):
     """Figures of all tracks and scenarios, and of each scenario over all tracks.
 
-    groups: of the track that has the fewest, whose spread is known least; bands of overall figures take it too.
+    skill, gain, samples: as in OverallFigures; by_scenario: these of each scenario, by its name. tracks: their names,
+    sorted. groups: groups of queries in the track that has the fewest, whose spread is known least; bands of overall
+    figures take it too.
     """
 
     by_scenario: Mapping[str, OverallFigures]
@@ -107,7 +109,8 @@ def overall(
     """Overall skill and gain of a router over the tracks of a suite, jointly resampled.
 
     tracks: by name. scenarios: as `evaluate` takes them; every track has p_edge and route_small for each of them.
-    n_boot: 0 leaves the intervals out (NaN) and the samples empty. Where no order of a track's queries gains anything
+    n_boot: resamples of groups; 0 leaves the intervals out (NaN) and the samples empty. seed: of their draw, a whole
+    number from 0. Where no order of a track's queries gains anything
     it has no skill, and skill is the mean over the others (NaN where none has one), in each resample too.
     Raises ValueError naming track and argument. Source: rsd_bench metrics version 2.
     """

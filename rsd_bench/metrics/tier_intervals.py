@@ -51,18 +51,17 @@ def tier_intervals(
 ) -> dict[str, Interval]:
     """Every figure of a router's decisions with its 95 % interval over groups.
 
-    choice: the tier that answers, 0 ... K - 1, shape (n,), or (n, repeats) of a router that was trained several times:
-    then figures are means over the repeats, and a group is resampled with all of them.
-
     The metrics of `score_tiers`; gain over the best fixed policy; captured, the gain's share of what the RCS oracle
     gains; over- and under-escalated; calls of the last tier and, given costs, USD saved per 1,000 queries. A fixed
     policy goes straight to its tier, whatever kind the router is; the oracle is of the router's kind. Both decide as
     they do on all queries, and are scored anew in each resample.
 
-    choice: shape (n,), or (n, repeats) of a router that was trained several times: figures are means over repeats.
+    choice: the tier that answers, 0 ... K - 1, shape (n,), or (n, repeats) of a router that was trained several times:
+    then figures are means over the repeats, and a group is resampled with all of them.
     costs: USD of a query on each tier, shape (n, K) or (K,). groups: shape (n,), ids of queries that are resampled
-    together; None makes each query its own. Other arguments as `score_tiers`. captured is NaN where the oracle gains
-    nothing, bounds are where that holds in more than 1 % of resamples. Raises ValueError naming the argument.
+    together; None makes each query its own. n_boot: resamples, at least 1; seed: of their draw, a whole number from 0.
+    Other arguments as `score_tiers`. captured is NaN where the oracle gains nothing, bounds are where that holds in
+    more than 1 % of resamples. Raises ValueError naming the argument.
     Source: rsd_bench metrics version 2.
     """
     found = scenario_named(scenario)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from sound_submissions import make, probabilities
 
 from rsd_bench.board.board_diff import diff_boards
 from rsd_bench.board.build_board import build_board
-from rsd_bench.board.copies import Ranking, _apart, _fewest_apart, alike
+from rsd_bench.board.copies import Ranking, Rankings, _apart, _fewest_apart, alike, rankings_of
 from rsd_bench.board.flags import copy_flag, decision_flags, share_captured, table_flags
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
@@ -33,8 +33,10 @@ from rsd_bench.metrics.routing import rcs_oracle
 from rsd_bench.submission.check_submission import open_submission
 from rsd_bench.submission.submission import Decisions, Submission
 
-COMMITTED = sorted(path.stem for path in (ROOT / "leaderboard" / "results").glob("*.json"))
-Change = Callable[[FloatArray, float], tuple[FloatArray, float]]
+BOARD = ROOT
+COMMITTED = sorted(path.stem for path in (BOARD / "leaderboard" / "results").glob("*.json"))
+PLAIN = "statistics-logistic"  # its tau differs from fold to fold
+Change = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @cache
@@ -44,40 +46,54 @@ def lite() -> Benchmark:
 
 @cache
 def committed(slug: str) -> Submission:
-    return open_submission(ROOT / "submissions" / slug, lite())
+    return open_submission(BOARD / "submissions" / slug, lite())
 
 
-def rankings_of(submission: Submission, change: Change = lambda p, tau: (p, tau)) -> dict[tuple[str, str], Ranking]:
-    return {
-        key: Ranking.of(*change(said.p[0, :, 0], float(said.tau[0, 0, 0]))) for key, said in submission.entries.items()
-    }
+def ranked(slug: str, change: Change = lambda p, tau: (p, tau)) -> Rankings:
+    """The rankings of a committed router whose p and tau, shape (n,) of two tiers, were changed."""
+    submission = committed(slug)
+    entries = {}
+    for key, said in submission.entries.items():
+        if said.p.shape[2] == 1:
+            p, tau = change(said.p[0, :, 0], said.tau[0, :, 0])
+            entries[key] = Decisions(said.repeats[:1], p[None, :, None], tau[None, :, None])
+    return rankings_of(Submission(submission.meta, entries), lite())
 
 
-def copies(*of: dict[tuple[str, str], Ranking]) -> dict[str, dict[str, float]]:
-    """`alike` for routers named a, b, ...; no two have probabilities equal to the last bit."""
-    slugs = dict(zip("abcdefgh", of, strict=False))
-    return alike(slugs, {slug: dict.fromkeys(rankings, slug) for slug, rankings in slugs.items()})
+def told_apart(slugs: Mapping[str, Rankings]) -> dict[str, dict[tuple[str, str], str]]:
+    """Digests that say that no two routers have probabilities equal to the last bit."""
+    return {slug: {table[:2]: slug for table in rankings} for slug, rankings in slugs.items()}
 
 
-def one_flipped(p: FloatArray, tau: float) -> tuple[FloatArray, float]:
+def copies(*of: Rankings) -> dict[str, dict[str, float]]:
+    """`alike` for routers named a, b, ... with probabilities of their own."""
+    slugs = {f"r{i}": rankings for i, rankings in enumerate(of)}
+    return alike(slugs, told_apart(slugs))
+
+
+def one_flipped(p: FloatArray, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     changed = p.copy()
     changed[len(p) // 3] = 1 - changed[len(p) // 3]
     return changed, tau
 
 
-def shuffled_within(p: FloatArray, tau: float) -> tuple[FloatArray, float]:
+def squared(p: FloatArray, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return p**2, np.where(tau <= 1, tau**2, tau)
+
+
+def shuffled_within(p: FloatArray, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Other probabilities altogether, the same decisions."""
     rng = np.random.default_rng(0)
-    return np.where(p >= tau, rng.uniform(0.6, 1, len(p)), rng.uniform(0, 0.5, len(p))), 0.55
+    return np.where(p >= tau, rng.uniform(0.6, 1, len(p)), rng.uniform(0, 0.5, len(p))), np.full_like(tau, 0.55)
 
 
 DISGUISES: dict[str, Change] = {
     "a hair above": lambda p, tau: (np.minimum(p + 1e-12, 1), tau),
-    "squared": lambda p, tau: (p**2, tau**2 if tau <= 1 else tau),
-    "another tau": lambda p, tau: (p, 0.3),
-    "squared, another tau": lambda p, tau: (p**2, 0.3),
+    "squared": squared,
+    "another tau": lambda p, tau: (p, np.full_like(tau, 0.6)),
+    "squared, another tau": lambda p, tau: (p**2, np.full_like(tau, 0.4)),
     "one flipped query": one_flipped,
-    "one flipped query, another tau": lambda p, tau: (one_flipped(p, tau)[0], 0.4),
+    "one flipped query, another tau": lambda p, tau: (one_flipped(p, tau)[0], np.full_like(tau, 0.65)),
     "shuffled on either side of tau": shuffled_within,
     "noise below the last digit": lambda p, tau: (
         np.clip(p + np.random.default_rng(1).normal(0, 1e-9, len(p)), 0, 1),
@@ -89,20 +105,21 @@ DISGUISES: dict[str, Change] = {
 @pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize("only", [None, "in-domain"])
 def test_a_copy_is_known_by_its_decisions(disguise: str, only: str | None) -> None:
-    plain, changed = rankings_of(committed("logistic")), rankings_of(committed("logistic"), DISGUISES[disguise])
+    changed = ranked(PLAIN, DISGUISES[disguise])
     if only:
         changed = {key: ranking for key, ranking in changed.items() if key[0] == only}
-    others = [rankings_of(committed(slug)) for slug in ("mlp", "knn", "logistic-cross-fitted", "domain-constant")]
-    found = copies(plain, changed, *others)
-    assert set(found) == {"a", "b"} and set(found["a"]) == {"b"}
-    assert 0.995 <= found["a"]["b"] <= 1
+    others = [ranked(slug) for slug in COMMITTED if slug != PLAIN]
+    found = copies(ranked(PLAIN), changed, *others)
+    assert set(found) == {"r0", "r1"} and set(found["r0"]) == {"r1"}
+    assert 0.995 <= found["r0"]["r1"] <= 1
 
 
 def test_routers_of_the_board_are_no_copies_of_one_another() -> None:
-    assert len(COMMITTED) == 11
-    slugs = {slug: rankings_of(committed(slug)) for slug in COMMITTED}
-    assert alike(slugs, {slug: dict.fromkeys(of, slug) for slug, of in slugs.items()}) == {}
-    board = json.loads((ROOT / "leaderboard" / "leaderboard.json").read_text())
+    folders = sorted(path.parent.name for path in (BOARD / "submissions").glob("[!_]*/submission.json"))
+    assert folders == COMMITTED and len(COMMITTED) > 2
+    slugs = {slug: rankings_of(committed(slug), lite()) for slug in COMMITTED}
+    assert alike(slugs, told_apart(slugs)) == {}
+    board = json.loads((BOARD / "leaderboard" / "leaderboard.json").read_text())
     flags = [*(row["flags"] for row in board["submissions"])]
     flags += [row["flags"] for table in board["tables"] for row in table["rows"]]
     assert not [flag for of in flags for flag in of if "?" in flag]
@@ -111,17 +128,17 @@ def test_routers_of_the_board_are_no_copies_of_one_another() -> None:
 def test_routers_that_send_nearly_all_to_one_model_are_no_copies() -> None:
     # they agree on 99 % of the queries, and on nothing that either of them decided
     rng = np.random.default_rng(0)
-    few = [{("t", s): Ranking.of(rng.random(2000), 0.995) for s in SCENARIOS} for _ in range(6)]
+    few = [{("t", s, 0, 0): Ranking.of(rng.random(2000), 0.995) for s in SCENARIOS} for _ in range(6)]
     assert copies(*few) == {}
-    constant = {("t", s): Ranking.of(np.full(2000, 0.5), 0.5) for s in SCENARIOS}
-    other = {("t", s): Ranking.of(np.full(2000, 0.5), 0.7) for s in SCENARIOS}
-    same = {"a": dict.fromkeys(constant, "x"), "b": dict.fromkeys(other, "x")}
+    constant = {("t", s, 0, 0): Ranking.of(np.full(2000, 0.5), 0.5) for s in SCENARIOS}
+    other = {("t", s, 0, 0): Ranking.of(np.full(2000, 0.5), 0.7) for s in SCENARIOS}
+    same = {slug: {("t", s): "x" for s in SCENARIOS} for slug in "ab"}
     assert alike({"a": constant, "b": other}, same) == {}, "constants are flagged as such"
 
 
 def test_equal_probabilities_are_told_where_too_few_queries_are_contested() -> None:
     p = np.linspace(0, 1, 30)
-    rankings = {"a": {("t", "x"): Ranking.of(p, 0.5)}, "b": {("t", "x"): Ranking.of(p, 0.9)}}
+    rankings = {"a": {("t", "x", 0, 0): Ranking.of(p, 0.5)}, "b": {("t", "x", 0, 0): Ranking.of(p, 0.9)}}
     assert alike(rankings, {"a": {("t", "x"): "same"}, "b": {("t", "x"): "same"}}) == {"a": {"b": 1.0}, "b": {"a": 1.0}}
     assert alike(rankings, {"a": {("t", "x"): "one"}, "b": {("t", "x"): "other"}}) == {}
 
@@ -131,9 +148,9 @@ def test_the_best_threshold_is_that_of_trying_all(levels: int) -> None:
     rng = np.random.default_rng(levels)
     p = np.round(rng.random((5, 40)) * levels) / levels
     taus = rng.random(5)
-    ranked = [Ranking.of(row, tau) for row, tau in zip(p, taus, strict=True)]
-    orders = np.array([ranking.order for ranking in ranked])
-    edge = np.array([ranking.order >= ranking.cut for ranking in ranked])
+    rankings = [Ranking.of(row, tau) for row, tau in zip(p, taus, strict=True)]
+    orders = np.array([ranking.order for ranking in rankings])
+    edge = np.array([ranking.order >= ranking.cut for ranking in rankings])
     assert (edge == (p >= taus[:, None])).all()
     apart = _apart([(np.arange(5), orders, edge)], np.ones((5, 5), np.bool_))
     for a in range(5):
@@ -145,12 +162,9 @@ def test_the_best_threshold_is_that_of_trying_all(levels: int) -> None:
 
 
 def test_two_hundred_routers_are_compared_in_seconds() -> None:
-    rng, parts = np.random.default_rng(0), {track: len(lite().part(track, "test")) for track in lite().tracks}
-    routers = {
-        f"r{i}": {(t, s): Ranking.of(rng.random(n), 0.6) for t, n in parts.items() for s in SCENARIOS}
-        for i in range(200)
-    }
-    digests = {slug: dict.fromkeys(of, slug) for slug, of in routers.items()}
+    rng, sizes = np.random.default_rng(0), {table: len(of.order) for table, of in ranked(PLAIN).items()}
+    routers = {f"r{i}": {table: Ranking.of(rng.random(n), 0.6) for table, n in sizes.items()} for i in range(200)}
+    digests = told_apart(routers)
     spent = []
     for _ in range(3):  # the best: what else the machine does can only slow it down
         start = time.monotonic()
@@ -175,7 +189,7 @@ def test_many_copies_are_named_in_a_line() -> None:
 def published(track: str, scenario: str) -> dict[str, EvalScore]:
     """The scores of the committed board."""
     results = [
-        Result.from_dict(json.loads((ROOT / "leaderboard" / "results" / f"{s}.json").read_text())) for s in COMMITTED
+        Result.from_dict(json.loads((BOARD / "leaderboard" / "results" / f"{s}.json").read_text())) for s in COMMITTED
     ]
     return {r.slug: next(s for s in r.scores if (s.track, s.scenario) == (track, scenario)) for r in results}
 
@@ -187,7 +201,7 @@ def flipped_oracle(share: float) -> dict[str, EvalScore]:
     for name, scenario in SCENARIOS.items():
         decided = rcs_oracle(part.outcomes, scenario) ^ (rng.random(len(part)) < share)
         p_edge["in-domain", name] = np.where(decided, rng.uniform(0.5, 1, len(part)), rng.uniform(0, 0.5, len(part)))
-    meta = replace(committed("logistic").meta, slug="fake")
+    meta = replace(committed(PLAIN).meta, slug="fake")
     declared = replace(meta.declared, tau=dict.fromkeys(SCENARIOS, 0.5))
     half = np.full((1, len(part), 1), 0.5)
     entries = {key: Decisions((0,), p[None, :, None], half) for key, p in p_edge.items()}
@@ -218,7 +232,7 @@ def test_those_who_copied_the_answers_are_no_measure_for_one_another() -> None:
 
 
 def test_where_honest_routers_go_far_nothing_is_asked() -> None:
-    base = published("in-domain", "fast_response")["logistic"]
+    base = published("in-domain", "fast_response")[PLAIN]
 
     def reaching(share: float, sure: bool = True) -> EvalScore:
         fixed = base.rcs.value - base.gain.value

@@ -15,6 +15,7 @@ import pytest
 from conftest import LITE, ROOT, Records
 
 from rsd_bench import folders
+from rsd_bench.dataset.benchmark import read_queries
 from rsd_bench.dataset.manifest import file_entries
 
 #: As on Windows: modules and functions of Unix that are not there.
@@ -49,9 +50,13 @@ def test_every_module_imports_without_unix() -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_a_submission_is_checked_and_scored_without_unix() -> None:
-    for command in (("submit", "check"), ("eval",)):
-        run = without_unix(COMMAND, *command, "submissions/statistics-logistic")
+def test_a_submission_is_made_checked_and_scored_without_unix(tmp_path: Path) -> None:
+    table, folder = tmp_path / "p.csv", tmp_path / "half"
+    names = read_queries(LITE).part("in-domain", "test").query_ids
+    table.write_text("query_id,p_edge\n" + "".join(f"{name},0.5\n" for name in names))
+    new = ("submit", "new", "half", "--from", table, "--author", "me", "--submissions", tmp_path)
+    for command in (new, ("submit", "check", folder), ("eval", folder, "--n-boot", 20)):
+        run = without_unix(COMMAND, *command)
         assert run.returncode == 0, run.stderr
 
 
