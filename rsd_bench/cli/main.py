@@ -32,6 +32,7 @@ from rsd_bench.cli import (
     submit,
 )
 from rsd_bench.cli.output import fail, print_json, say
+from rsd_bench.config import PROFILE_BASIS
 from rsd_bench.types import InputError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
