@@ -136,7 +136,7 @@ def test_every_command_refuses_it_in_one_line(
         ("compare", mine, mine, "--data", folder),
         ("board", "build", "--submissions", mine.parent, "--data", folder, "--out", board),
         ("submit", "check", mine, "--data", folder),
-        ("router", "train", folder, "--out", tmp_path / "router"),
+        ("router", "train", "--data", folder, "--out", tmp_path / "router"),
         ("router", "submit", "knn", "--data", folder, "--out", tmp_path / "submission"),
     ):
         run = call_cli(*command)

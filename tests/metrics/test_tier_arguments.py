@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import rsd_bench as rsd
+from rsd_bench.config import SCENARIOS
 
 SCORES = [[2.0, 8.0, 9.0], [7.0, 7.0, 3.0], [1.0, 2.0, 2.0], [9.0, 5.0, 9.0]]
 P = [[0.2, 0.9], [0.8, 0.1], [0.5, 0.5], [0.0, 1.0]]
@@ -168,10 +169,11 @@ def test_latencies_are_seconds_of_every_tier(value):
 
 
 def test_equal_latencies_save_nothing_and_slower_cheap_tiers_cost():
+    weights = SCENARIOS[DATA["scenario"]]
     same = score([0, 0, 0, 0], latencies=[2, 2, 2])
-    assert same.ail == 2 and same.rcs == pytest.approx(0.85 * 0.5 + 0.03)
+    assert same.ail == 2 and same.rcs == pytest.approx(0.5 * weights.alpha + weights.beta)
     slow = score([0, 0, 0, 0], latencies=[4, 2, 2])
-    assert slow.rcs == pytest.approx(0.85 * 0.5 + 0.03 - 0.12)
+    assert slow.rcs == pytest.approx(same.rcs - weights.gamma)
 
 
 @pytest.mark.parametrize("value", [2, [2] * 4, np.full(4, 2.0), pd.Series([2, 2, 2, 2])])
