@@ -16,7 +16,7 @@ from rsd_bench.schemas import validator
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo")
-    run = run_cli("demo", "--out", "out", cwd=folder)
+    run = run_cli("demo", "--out", "out", cwd=folder, timeout=600)
     assert run.returncode == 0, run.stderr
     return folder / "out", run.stdout
 
@@ -44,12 +44,12 @@ def test_demo_ranks_routers_that_beat_every_fixed_policy(demo: tuple[Path, str])
 def test_demo_can_run_again_in_the_same_folder(demo: tuple[Path, str]) -> None:
     folder, _ = demo
     before = (folder / "submissions" / "statistics-logistic" / "predictions.parquet").read_bytes()
-    assert run_cli("demo", "--out", folder).returncode == 0
+    assert run_cli("demo", "--out", folder, timeout=600).returncode == 0
     assert (folder / "submissions" / "statistics-logistic" / "predictions.parquet").read_bytes() == before
 
 
 def test_committed_board_is_up_to_date() -> None:
-    run = run_cli("board", "build", "--check", cwd=ROOT)
+    run = run_cli("board", "build", "--check", cwd=ROOT, timeout=600)
     assert run.returncode == 0, run.stderr
 
 
