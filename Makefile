@@ -67,8 +67,7 @@ rsd-av: $(VENV)/.core
 	$(RSD) data build recipes/rsd-av.toml --store build/store-av --out build/rsd-av
 
 # Train routers on every track and write their submissions: router:repeats; in the name of a folder "+" is "-".
-SUBMITTED = ngram-gain:5 ngram+statistics:2 ngram+encoders:1 ngram-logistic:1 gain-kernel:1 logistic:1 text-logistic:1 \
-	statistics-logistic:1 knn:1 boosted-trees:1 domain-constant:5
+SUBMITTED = ngram-gain:5 ngram+statistics:2 ngram-logistic:1 gain-kernel:1 statistics-logistic:1 domain-constant:5
 submissions: $(VENV)/.core
 	for entry in $(SUBMITTED); do \
 	  name=$${entry%:*}; \
