@@ -95,11 +95,16 @@ def _hindsight(data: TrainingData, p: FloatArray) -> Decided:
 
 
 def _other_variants(data: TrainingData) -> FloatArray | None:
-    """Mean label of the other queries of the group; None where most groups have one query."""
+    """Mean label of the other queries of the group.
+
+    None where most queries have no other, or one and the same pair of scores: it is their group's then, and no ceiling.
+    """
     frame = pd.DataFrame({"group": data.groups, "label": data.labels.astype(float)})
     by = frame.groupby("group")["label"]
     others = by.transform("count") - 1
-    if (others > 0).mean() < 0.5:
+    pair = pd.DataFrame({"group": data.groups, "small": data.outcomes.small, "large": data.outcomes.large})
+    scores = pair.groupby("group")[["small", "large"]].transform("nunique").max(axis=1)
+    if ((others > 0) & (scores > 1)).mean() < 0.5:
         return None
     mean = (by.transform("sum") - frame["label"]) / others.where(others > 0)
     return mean.fillna(frame["label"].mean()).to_numpy(np.float64)
