@@ -29,6 +29,7 @@ from rsd_bench.studies.study_table import Table, dataset_of
 
 COLUMNS = ("what", "source", "queries", "training queries", "gain", "low", "high", "AUROC")
 DIGITS = (None, None, 0, 0, 2, 2, 2, 3)
+_OWN_SCORES = 0.25  # share of queries whose group has more than one pair of scores, from which scores are their own
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 LEARNED, VARIANTS, OTHERS = "learned router", "labels of other variants", "answers of other models"
 
@@ -45,7 +46,7 @@ def ceiling(benchmark: Benchmark, features: Features, entry: Entry, scenario: st
     for source in sorted(set(sources)):
         part = np.flatnonzero(sources == source)
         data = every.take(part)
-        known = _other_variants(data)
+        known = other_variants(data)
         if known is not None:
             rows.append(_row(VARIANTS, source, None, data, [_hindsight(data, known)]))
         guess = _other_models(benchmark, data, ids[part], source)
@@ -94,12 +95,17 @@ def _hindsight(data: TrainingData, p: FloatArray) -> Decided:
     return Decided(p, (p >= grid_tau(p, data)).astype(np.float64))
 
 
-def _other_variants(data: TrainingData) -> FloatArray | None:
-    """Mean label of the other queries of the group; None where most groups have one query."""
+def other_variants(data: TrainingData) -> FloatArray | None:
+    """Mean label of the other queries of the group.
+
+    None where most queries have no other, or scores are those of the group, as means over variants: no ceiling then.
+    """
     frame = pd.DataFrame({"group": data.groups, "label": data.labels.astype(float)})
     by = frame.groupby("group")["label"]
     others = by.transform("count") - 1
-    if (others > 0).mean() < 0.5:
+    pair = pd.DataFrame({"group": data.groups, "small": data.outcomes.small, "large": data.outcomes.large})
+    scores = pair.groupby("group")[["small", "large"]].transform("nunique").max(axis=1)
+    if (others > 0).mean() < 0.5 or (scores[others > 0] > 1).mean() < _OWN_SCORES:
         return None
     mean = (by.transform("sum") - frame["label"]) / others.where(others > 0)
     return mean.fillna(frame["label"].mean()).to_numpy(np.float64)

@@ -55,7 +55,7 @@ def sweep_mes(
         title="The demand: CA and APSP against MES",
         command=command,
         reading=f"`{entry.name}`, weights of `{scenario}`. Safe: APSP is at least {SAFE_SHARE:.0%} of what all-cloud "
-        "delivers. Where most scores are 0 or 10, as here, MES moves only the queries with graded scores.",
+        "delivers. Where scores are 0 or 10, MES moves nothing.",
         columns=COLUMNS,
         digits=DIGITS,
         rows=tuple(rows),

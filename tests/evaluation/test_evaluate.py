@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, run_cli
+from conftest import run_cli
 from sound_submissions import make, probabilities
 
 import rsd_bench as rsd
@@ -67,10 +67,14 @@ def submissions(tmp_path: Path, toy_benchmark: Benchmark) -> Path:
     ("name", "value"),
     [("submission_dir", None), ("data", 5), ("n_boot", "x"), ("n_boot", 1.5), ("n_boot", -1), ("seed", -1)],
 )
-def test_evaluate_names_the_argument(name: str, value: object) -> None:
+def test_evaluate_names_the_argument(
+    tmp_path: Path, toy_dataset: Path, toy_benchmark: Benchmark, name: str, value: object
+) -> None:
     """A TypeError of pathlib or numpy said nothing about the call."""
+    sound = {"submission_dir": make(tmp_path / "mine", toy_benchmark), "data": toy_dataset, "n_boot": 10}
+    assert rsd.evaluate(**sound).scores
     with pytest.raises(ValueError, match=rf"^{name}: "):
-        rsd.evaluate(**({"submission_dir": ROOT / "submissions" / "knn"} | {name: value}))
+        rsd.evaluate(**(sound | {name: value}))
 
 
 def test_result_equals_the_public_functions(tmp_path: Path, toy_dataset: Path, toy_benchmark: Benchmark) -> None:

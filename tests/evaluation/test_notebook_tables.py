@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from sound_submissions import make, probabilities
 
 import rsd_bench as rsd
 from rsd_bench.config import MAX_SHOWN_ROWS
+from rsd_bench.dataset.benchmark import Benchmark
 
 
 class Table(HTMLParser):
@@ -38,8 +40,10 @@ class Table(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def result() -> rsd.Result:
-    return rsd.evaluate(ROOT / "submissions" / "logistic", n_boot=50)
+def result(tmp_path_factory: pytest.TempPathFactory, toy_dataset: Path, toy_benchmark: Benchmark) -> rsd.Result:
+    frame = probabilities(toy_benchmark, toy_benchmark.tracks)
+    folder = make(tmp_path_factory.mktemp("scored") / "mine", toy_benchmark, frame)
+    return rsd.evaluate(folder, toy_dataset, n_boot=50)
 
 
 def test_a_result_is_a_row_a_track_and_scenario(result: rsd.Result) -> None:

@@ -6,22 +6,26 @@ Guards against a picture whose marks are not the figures of the result, and one 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from conftest import ROOT
+from sound_submissions import make, probabilities
 
 import rsd_bench as rsd
 from rsd_bench.config import MAX_SHOWN_ROWS
+from rsd_bench.dataset.benchmark import Benchmark
 
 NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
-def result() -> rsd.Result:
-    return rsd.evaluate(ROOT / "submissions" / "logistic", n_boot=50)
+def result(tmp_path_factory: pytest.TempPathFactory, toy_dataset: Path, toy_benchmark: Benchmark) -> rsd.Result:
+    frame = probabilities(toy_benchmark, toy_benchmark.tracks)
+    folder = make(tmp_path_factory.mktemp("scored") / "mine", toy_benchmark, frame)
+    return rsd.evaluate(folder, toy_dataset, n_boot=50)
 
 
 @pytest.fixture(scope="module")

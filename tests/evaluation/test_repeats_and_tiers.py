@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from sound_submissions import make
 from suites import THREE, suite_benchmark, suite_submission
 
 import rsd_bench as rsd
@@ -329,12 +331,11 @@ def test_submissions_are_compared_on_the_repeats_that_they_share(monkeypatch: py
         compare_submissions(ROOT, ROOT, benchmark(), THREE)
 
 
-def test_private_outcomes_score_fixed_tests_of_routers_that_see_the_query_only() -> None:
+def test_private_outcomes_score_fixed_tests_of_routers_that_see_the_query_only(
+    tmp_path: Path, toy_benchmark: Benchmark
+) -> None:
     with pytest.raises(InputError, match="in-domain is cross-fitted of 2 tiers"):
         score_private(scored()[0], benchmark(), ROOT / "nowhere", author="somebody")
-    lite = open_benchmark(dataset_folder())
-    submission = open_submission(ROOT / "submissions" / "knn", lite)
-    meta = replace(submission.meta, declared=replace(submission.meta.declared, kind="cascade"))
-    submission = replace(submission, meta=meta)
-    with pytest.raises(InputError, match="knn: is a cascade"):
-        score_private(submission, lite, ROOT / "nowhere", author="somebody")
+    submission = open_submission(make(tmp_path / "mine", toy_benchmark, kind="cascade"), toy_benchmark)
+    with pytest.raises(InputError, match="mine: is a cascade"):
+        score_private(submission, toy_benchmark, ROOT / "nowhere", author="somebody")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from rsd_bench.routers.baselines import DomainConstant
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.registry import ROUTERS, router_entry
 from rsd_bench.routers.track_training import train_and_predict
+from rsd_bench.studies.ceiling import other_variants
 from rsd_bench.studies.cross_validation import Decided, decide_out_of_fold, every_query, summarise
 from rsd_bench.studies.decision_cache import DecisionCache
 
@@ -70,3 +72,13 @@ def test_a_users_file_is_never_taken_for_a_router_of_the_package(
     cache = DecisionCache(tmp_path, *lite)
     made = [cache.get((entry.name, k), lambda: Decided(np.zeros(2), np.zeros(2, np.bool_))) for k in (0, 0)]
     assert made[0] is not made[1] and not list(tmp_path.glob(".cache/*"))
+
+
+def test_a_score_of_the_group_is_no_label_of_other_variants(parts: Parts) -> None:
+    # dynamath has one score a seed question, the mean over its variants: the ceiling was the label itself, AUROC 0.998
+    groups = np.repeat(np.arange(150).astype(str).astype(object), 2)
+    data = replace(parts[0], groups=groups)
+    known = other_variants(data)
+    assert known is not None and np.array_equal(known[::2], data.labels[1::2])
+    assert other_variants(replace(data, outcomes=data.outcomes.take(np.repeat(np.arange(0, 300, 2), 2)))) is None
+    assert other_variants(replace(data, groups=np.arange(300).astype(str).astype(object))) is None
