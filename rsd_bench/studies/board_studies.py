@@ -103,7 +103,8 @@ def draw_tracks(table: Table, path: Path) -> None:
         axis.grid(False)
         for (y, x), value in np.ndenumerate(grid):
             if np.isfinite(value):
-                axis.text(x, y, f"{value:+.1f}", ha="center", va="center", fontsize=5.5)
+                ink = "white" if abs(value) > 4 else "black"
+                axis.text(x, y, f"{value:+.1f}", ha="center", va="center", fontsize=5.5, color=ink)
     figure.colorbar(image, ax=axes, label="RCS gain, points", shrink=0.8)
     save(figure, path)
 

@@ -15,7 +15,7 @@ from lite_routers import FAST, QUICK, Parts, lite, parts  # noqa: F401 (fixtures
 
 import rsd_bench as rsd
 from rsd_bench.dataset.benchmark import Benchmark
-from rsd_bench.features.feature_table import Features
+from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.routing import Outcomes, routing_gain, routing_score
 from rsd_bench.routers.baselines import DomainConstant, GainKernel
 from rsd_bench.routers.cross_fit import CrossFitted
@@ -61,12 +61,12 @@ def test_cross_fitting_predicts_no_group_it_learned_from(parts: Parts) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ROUTERS if not name.startswith(("reference", "ngram"))])
 def test_every_baseline_learns_what_is_plain(lite: tuple[Benchmark, Features], name: str) -> None:
-    """The label stands in every block and in the domain: any router must find it, any tau must use it."""
+    """The label stands in every dense block and in the domain: any router must find it, any tau must use it."""
     train, validation = (training_data(*lite, "in-domain", split, FAST) for split in ("train", "validation"))
     told = []
     for part in (train.take(np.arange(400)), validation.take(np.arange(200))):
-        blocks = {key: block.copy() for key, block in part.features.blocks.items()}
-        for block in blocks.values():
+        blocks = {**part.features.blocks, **{name: part.features.blocks[name].copy() for name in BLOCKS}}
+        for block in (blocks[name] for name in BLOCKS):
             block[:, ::2] += 3.0 * block.std(axis=0)[::2] * part.labels[:, None]
         domains = np.where(part.labels == 1, "easy", "hard").astype(object)
         told.append(replace(part, features=Features(blocks, domains, part.features.spec)))
