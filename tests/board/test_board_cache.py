@@ -25,7 +25,7 @@ from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.metrics.routing import routing_score
 from rsd_bench.submission.check_submission import open_submission
-from rsd_bench.types import InputError
+from rsd_bench.types import InputError, Scenario
 
 BOOT = 60
 
@@ -220,12 +220,15 @@ def test_sensitivity_by_hand() -> None:
     frames = [DomainFrame("d", 10, (0.0, 10.0), 10.0)]
     statistics = {"careful": [[0, 10.0, 10, 8]], "bold": [[10, 1.0, 10, 5]]}
     fixed = {"all-edge": [[10, 1.0, 10, 4]], "all-cloud": [[0, 10.0, 10, 7]]}
-    found = sensitivity(frames, statistics, fixed, SCENARIOS["fast_response"])
+    hasty = Scenario(name="hasty", mes=6, alpha=0.6, beta=0.1, gamma=0.3)
+    found = sensitivity(frames, statistics, fixed, hasty)
     # careful leads where 0.3 alpha > beta + 0.9 gamma; at alpha = 0 bold only ties with all-edge, which then leads
     share = sum(0.3 * a > b + 0.9 * c + 1e-9 for a, b, c in simplex()) / len(simplex())
     tied = sum(a == 0 for a, _, _ in simplex()) / len(simplex())
     assert found.simplex == pytest.approx({"(all-edge)": tied, "careful": share, "bold": 1 - share - tied})
     assert found.mes == MesRange("bold", None, 10.0)
+    patient = replace(hasty, alpha=0.9, beta=0.05, gamma=0.05)  # at MES 0 whatever answers solves all
+    assert sensitivity(frames, statistics, fixed, patient).mes == MesRange("careful", 0.0, 10.0)
 
 
 def test_levels_of_many_scores_are_a_grid(toy_benchmark: Benchmark) -> None:

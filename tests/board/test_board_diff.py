@@ -26,6 +26,7 @@ from rsd_bench.board.build_board import build_board, write_board
 from rsd_bench.config import INTERVAL
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.types import InputError, Problem
+from rsd_bench.version import METRICS_VERSION
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_a_number_that_moved_for_no_reason_does_not_reproduce(board: dict[str, A
     ("change", "reason"),
     [
         (lambda b: b["dataset"].update(manifest_sha256="0" * 64), "data"),
-        (lambda b: b.update(metrics_version=2), "metric"),
+        (lambda b: b.update(metrics_version=METRICS_VERSION + 1), "metric"),
         (lambda b: decided(b, "router-1"), "submission"),
         # other words of a submission and other draws of the bootstrap move no score
         (lambda b: b["submissions"][1].update(sha256="0" * 64), "code"),
@@ -318,7 +319,7 @@ def test_a_pull_request_is_held_against_the_board_of_its_base(tmp_path: Path, bo
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     base = commit(board)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    for rebuilt, code in ((nudged(board), 1), (nudged(board) | {"metrics_version": 2}, 0)):
+    for rebuilt, code in ((nudged(board), 1), (nudged(board) | {"metrics_version": METRICS_VERSION + 1}, 0)):
         commit(rebuilt)
         shutil.copytree(tmp_path / "leaderboard", tmp_path / "rebuilt", dirs_exist_ok=True)
         command = ["bash", "-e", "-c", steps[0]["run"]]

@@ -19,7 +19,7 @@ from rsd_bench.board.page import to_html
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.metrics.label import label
+from rsd_bench.metrics.tiers import labels_of
 from rsd_bench.submission.new_submission import write_files
 
 FLAGS = [
@@ -51,9 +51,11 @@ def synthetic(folder: Path, benchmark: Benchmark, seed: int, **meta: Any) -> Non
     skill = rng.uniform(0, 1.2)
     for track in benchmark.tracks:
         part = benchmark.part(track, "test")
-        truth = label(part.outcomes.small, part.outcomes.large, 6)
-        p = 1 / (1 + np.exp(-skill * (truth - 0.5) * 2 - rng.normal(0, 1, len(part))))
-        frames.append(pd.DataFrame({"track": track, "query_id": part.query_ids, "scenario": "*", "p_edge": p}))
+        truth = labels_of(part.tiers.scores, 6)
+        p = 1 / (1 + np.exp(-skill * (truth - 0.5) * 2 - rng.normal(0, 1, truth.shape)))
+        columns = ["p_edge"] if part.count == 2 else [f"p_{k}" for k in range(1, part.count)]
+        said = dict(zip(columns, p.T, strict=True))
+        frames.append(pd.DataFrame({"track": track, "query_id": part.query_ids, "scenario": "*"} | said))
     manifest = benchmark.manifest
     dataset = {"name": manifest.name, "version": manifest.version, "manifest_sha256": benchmark.manifest_sha256}
     folder.mkdir(parents=True)
