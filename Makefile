@@ -75,16 +75,16 @@ submissions: $(VENV)/.core
 	done
 	$(RSD) board build
 
-# The tables and pictures of docs/results.md. Decisions are kept in docs/results/.cache: an interrupted run goes on.
-RESULTS = --out docs/results
+# The tables and pictures of docs/results.md, two studies at a time. Decisions are kept in docs/results/.cache: a run of
+# baselines or ablate that was interrupted goes on.
+STUDIES = baselines ablate sweep pairs ceiling tracks thresholds
+GIVEN_tracks = $(filter-out submissions/_%,$(sort $(wildcard submissions/*)))
+GIVEN_thresholds = $(addprefix submissions/,ngram-gain gain-kernel logistic text-logistic)
 results: $(VENV)/.core
-	$(RSD) router baselines $(RESULTS)
-	$(RSD) router ablate $(RESULTS)
-	$(RSD) router sweep $(RESULTS)
-	$(RSD) router pairs $(RESULTS)
-	$(RSD) router ceiling $(RESULTS)
-	$(RSD) router tracks $(filter-out submissions/_%,$(sort $(wildcard submissions/*))) $(RESULTS)
-	$(RSD) router thresholds $(addprefix submissions/,ngram-gain gain-kernel logistic text-logistic) $(RESULTS)
+	$(MAKE) --jobs 2 $(addprefix study-,$(STUDIES))
+
+study-%: $(VENV)/.core
+	$(RSD) router $* $(GIVEN_$*) --out docs/results
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

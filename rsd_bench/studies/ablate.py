@@ -29,7 +29,8 @@ def ablate(
     for scenario in benchmark.scenarios.values():
         data = every_query(benchmark, features, scenario)
         for label, blocks in tqdm(variants.items(), desc=f"ablate {scenario.name}", unit="variant", disable=None):
-            entry = Entry(f"reference: {label}", label, _reference(blocks))
+            name = "reference" if blocks == BLOCKS else f"reference: {label}"  # with all it is that of the baselines
+            entry = Entry(name, label, _reference(blocks))
             summary = run(data, entry, seeds, cache)
             rows.append((scenario.name, label, *figures(summary)))
     return Table(

@@ -56,7 +56,7 @@ def test_a_router_of_ones_own(lite: tuple[Benchmark, Features], tmp_path: Path) 
         ("def threshold(self, validation): return 2", "threshold gives 2"),
         ("def fit(self, train, validation): 1 / 0", "fit fails: ZeroDivisionError"),
         ("def predict_p_edge(self, features): return np.full(3, 0.5)", "of shape"),
-        ("def predict_p_edge(self, features): return ['x'] * len(features)", "not 613 numbers"),
+        ("def predict_p_edge(self, features): return ['x'] * len(features)", "not {asked} numbers"),
         ("def predict_p_edge(self, features): return np.full(len(features), np.nan)", "outside"),
         ("def predict_p_edge(self, features): return np.full(len(features), 1.5)", "outside"),
     ],
@@ -75,7 +75,8 @@ def test_what_a_router_of_ones_own_does_wrong_is_said_of_its_file(
         f"    {method}\n"
         "def make_router(seed): return Wrong()\n"
     )
-    with pytest.raises(InputError, match=message) as caught:
+    asked = len(next(lite[0].lessons("in-domain")).test)
+    with pytest.raises(InputError, match=message.format(asked=asked)) as caught:
         submit_trained(tmp_path / "wrong", router_entry(str(file)), *lite, tracks=["in-domain"])
     assert caught.value.problems[0].where == str(file)
     assert not (tmp_path / "wrong").exists()

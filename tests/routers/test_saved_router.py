@@ -311,10 +311,16 @@ def test_the_commands_train_predict_and_push(toy_dataset: Path, store: Path, tmp
     assert done.returncode == 0, done.stdout + done.stderr
     done = call_cli("router", "push", tmp_path / "r", "org/words", "--json")
     assert json.loads(done.stdout)["files"] == ["README.md", "config.json", "weights.npz"]
+    words = tmp_path / "words"
+    done = call_cli(
+        "features", "encode", toy_dataset, "--image-encoder", "none", "--text-encoder", "none", "--out", words
+    )
+    assert done.returncode == 0, done.stderr
+    blind = ("--data", toy_dataset, "--features", words, "--out", tmp_path / "y")
     for arguments, said in (
         (("train", toy_dataset), "--data"),
         (("train", "ngram-gain", "--epochs", 3), "are of `reference` alone"),
-        (("train", "ngram-gain", "--out", tmp_path / "y"), "features: have no n-grams -> encode"),
+        (("train", "image-logistic", *blind), "features: have no image vectors -> encode"),
         (("bench", tmp_path / "r"), "is not timed by this command"),
     ):
         done = call_cli("router", *arguments)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from folded import folded, folded_dataset  # noqa: F401 (fixtures)
+from lite_routers import lite  # noqa: F401 (fixture)
 
 from rsd_bench.config import FOLDS
 from rsd_bench.dataset.benchmark import Benchmark
@@ -149,17 +150,13 @@ def test_a_router_of_two_tiers_leaves_others_out_unless_they_are_asked_for(
 
 
 def test_a_router_to_be_deployed_learns_from_all_queries_of_a_cross_fitted_track(
-    tmp_path: Path,
-    folded: Benchmark,
-    features: Any,
+    tmp_path: Path, lite: tuple[Benchmark, Features]
 ) -> None:
     # the checkpoint of every router but `reference` left out those whose split is test, which no one decides by it
-    saved = train_router(
-        tmp_path / "all", ROUTERS["domain-constant"], folded, features, scenario="low_energy", track="in-domain"
-    )
+    saved = train_router(tmp_path / "all", ROUTERS["domain-constant"], *lite, scenario="low_energy", track="in-domain")
     counts = [saved.trained_on[f"{split}_queries"] for split in ("train", "validation")]
-    assert counts == [len(folded.rows("in-domain", split)) for split in ("train", "validation")]
-    assert sum(counts) == len(folded.queries)
+    assert counts == [len(lite[0].rows("in-domain", split)) for split in ("train", "validation")]
+    assert sum(counts) == len(lite[0].queries)
 
 
 def test_rows_of_tiers_are_taken_and_joined(folded: Benchmark, features: Any) -> None:
