@@ -37,7 +37,7 @@
     from = origin;
     set({ router: slug });
     byId("detail").querySelector("button")?.focus({ preventScroll: true });
-    byId("detail").scrollIntoView({ block: "nearest" });
+    for (const id of ["detail", "detail-title"]) byId(id).scrollIntoView({ block: "nearest" }); // its head, where not all fits
   }
   function close() {
     const slug = state.router;

@@ -224,7 +224,7 @@ def test_a_slow_router_of_an_odd_name_is_drawn_as_it_is(chromium: Any, tmp_path:
     # its curve was cut off at twice the latency of all-cloud: RCS 0.192 beside -0.071 in the ranking; and the slug
     # "constructor" counted as a fixed policy in who leads, its line without a colour
     benchmark = open_benchmark(dataset_folder())
-    slow = {"router_latency": {"seconds": 20.0, "hardware": "an abacus"}}
+    slow = {"router_latency": {"seconds": 50.0, "hardware": "an abacus"}}
     synthetic(tmp_path / "submissions" / "constructor", benchmark, 3)
     synthetic(tmp_path / "submissions" / "slow", benchmark, 2, **slow)
     board = collect_board(tmp_path / "submissions", benchmark, n_boot=50)
@@ -314,7 +314,8 @@ def fifty_times(board: Leaderboard) -> Leaderboard:
         simplex = {k if k[0] == "(" else "router-0-0": v for k, v in table.sensitivity.simplex.items()}
         leads = Sensitivity(simplex, replace(table.sensitivity.mes, winner="router-0-0"))
         tables.append(replace(table, rows=many(table.rows), sensitivity=leads))
-    return replace(board, submissions=many(board.submissions), tables=tuple(tables))
+    overall = replace(board.overall, rows=many(board.overall.rows))
+    return replace(board, submissions=many(board.submissions), overall=overall, tables=tuple(tables))
 
 
 def test_two_hundred_submissions_fit_and_paint_within_a_second(visit: Any, built: Any, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def below_the_bar(page: Any, at: str) -> bool:
 
 
 def test_an_empty_board_says_so(visit: Any, altered: Any) -> None:
-    page = visit(path=altered(lambda board: replace(board, tables=(), submissions=(), refused=()))).page
+    page = visit(path=altered(lambda board: replace(board, tables=(), overall=None, submissions=(), refused=()))).page
     assert text(page, ".verdict b") == "No router yet"
     assert text(page, "#caption") == "No router entered yet."
     assert page.locator("#bar").is_hidden() and page.locator("#plane").is_hidden()

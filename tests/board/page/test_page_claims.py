@@ -18,6 +18,7 @@ from boards import TABLE, altered, built, chromium, table_of, text, visit, with_
 from playwright.sync_api import expect
 
 from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard, Refused
+from rsd_bench.config import SCENARIOS
 from rsd_bench.evaluation.result import RouterLatency
 from rsd_bench.types import Problem
 
@@ -34,7 +35,7 @@ def with_gains(low: float, high: float) -> Callable[[Leaderboard], Leaderboard]:
 def test_gain_is_over_the_best_fixed_policy_of_what_is_shown(visit: Any) -> None:
     wrong = visit().page.evaluate(
         """board.data.tables.flatMap((t) => ["", ...t.frames.map((f) => f.domain)].flatMap((domain) => {
-        const [edge, cloud] = board.policies(t.track, t.scenario, domain), best = Math.max(edge.rcs, cloud.rcs);
+        const best = Math.max(...board.fixedOf(board.policies(t.track, t.scenario, domain)).map((p) => p.rcs));
         return board.rows(t.track, t.scenario, domain).filter((r) => Math.abs(r.gain - (r.rcs - best)) > 1e-12)
           .map((r) => [t.track, t.scenario, domain, r.slug]); }))"""
     )
@@ -46,7 +47,8 @@ def test_random_regret_and_mean_score_are_those_of_python(visit: Any, built: Any
     for table in built.board.tables:
         rows = page.evaluate("([t, s]) => board.rows(t, s, '')", [table.track, table.scenario])
         for found, score in zip(rows, (row.score for row in table.rows), strict=True):
-            assert found["random"] == pytest.approx(score.references["random"].rcs, abs=2e-9)
+            random = score.references["random"].rcs if len(table.fixed) == 2 else None
+            assert found["random"] == (random and pytest.approx(random, abs=2e-9))
             assert found["regret"] == pytest.approx(score.regret, abs=2e-9)
             assert found["mean"] == pytest.approx(score.mean_score.value, abs=6e-5)
 
@@ -135,7 +137,7 @@ def test_detail_compares_with_chance_and_names_the_worst_domain(visit: Any, buil
 
 
 def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) -> None:
-    tied = with_home_rows(lambda row, table: replace(row, statistics=table.fixed["all-edge"]))
+    tied = with_home_rows(lambda row, table: replace(row, statistics=table.fixed[row.score.best_fixed]))
     page = visit(path=altered(tied)).page
     leads = page.evaluate("board.simplex(board.table('in-domain', 'fast_response'), 6).map((p) => p[3])")
     assert set(leads) <= {"(all-edge)", "(all-cloud)"}
@@ -144,21 +146,22 @@ def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) ->
 
 
 def test_sliders_show_both_what_is_set_and_what_counts(visit: Any) -> None:
-    page = visit().page
-    assert text(page, "#out-alpha") == "0.75"
+    page, alpha = visit().page, SCENARIOS["fast_response"].alpha
+    assert text(page, "#out-alpha") == f"{alpha:.2f}"
     page.get_by_label("β: kept on the edge").fill("1")
     page.get_by_label("γ: time saved").fill("1")
-    assert text(page, "#out-alpha") == "0.75 → 0.27"
-    assert page.locator("#if-alpha").get_attribute("aria-valuetext") == "0.27"
+    counts = f"{alpha / (alpha + 2):.2f}"
+    assert text(page, "#out-alpha") == f"{alpha:.2f} → {counts}"
+    assert page.locator("#if-alpha").get_attribute("aria-valuetext") == counts
     assert text(page, "#if-refused").startswith("A scenario with these weights would be refused")
-    expect(page).to_have_url(re.compile("if=6%2C0.75%2C1%2C1"))
+    expect(page).to_have_url(re.compile(f"if=6%2C{alpha}%2C1%2C1"))
     page.reload()
-    assert text(page, "#out-alpha") == "0.75 → 0.27"
+    assert text(page, "#out-alpha") == f"{alpha:.2f} → {counts}"
     for key in ("alpha", "beta", "gamma"):
         page.locator(f"#if-{key}").fill("0")
     assert text(page, "#out-gamma") == "0.00 → 0.33"
     page.get_by_role("button", name="Back to the scenario").click()
-    assert text(page, "#out-alpha") == "0.75" and text(page, "#if-refused") == ""
+    assert text(page, "#out-alpha") == f"{alpha:.2f}" and text(page, "#if-refused") == ""
     page.locator("#s-high_quality").check(force=True)
     assert text(page, "#out-mes") == "8.0"
 
@@ -194,13 +197,19 @@ def test_words_of_the_page(visit: Any, altered: Any) -> None:
 
     page = visit("#router=router-0", path=altered(unstated)).page
     assert "declared, hardware not stated" in text(page, "#detail")
-    assert "modelled latency: 0.8 s small, 6.4 s large" in text(page, "#about")
+    assert "latency profile:paper-bounds, reported" in text(page, "#about")
     assert not re.search(r"all (edge|cloud)\b", text(page, "main"))
     assert {"MES", "APSP", "CA", "AIL", "RCS", "AUROC"} <= set(page.locator("#notes dt").all_text_contents())
     links = page.locator("#notes a").evaluate_all("links => links.map((a) => a.getAttribute('href'))")
     assert links == ["leaderboard.csv", "leaderboard.json", "leaderboard.md"]
     named = page.locator(f"{TABLE} th.name bdi").all_text_contents()
     assert {"Router 1 (router-1)", "Router 1 (router-1-again)", "Router 2"} <= set(named)
+
+
+def test_modelled_latencies_are_told_in_seconds(visit: Any, altered: Any) -> None:
+    page = visit(path=altered(lambda board: replace(board, latency_basis=("profile:paper-bounds",)))).page
+    edge, cloud = page.evaluate("board.policies('in-domain', 'fast_response', '').slice(0, 2).map((p) => p.ail)")
+    assert f"modelled latency: {edge:.2f} s small, {cloud:.2f} s large" in text(page, "#about")
 
 
 def test_caption_counts_groups_and_warns_of_few_queries(visit: Any, built: Any) -> None:

@@ -55,7 +55,9 @@ def renamed(board: Leaderboard, track: Renamed, scenario: Renamed, domain: Renam
     noise = board.noise and {scenario(name): ceiling for name, ceiling in board.noise.items()}
     submissions = tuple(replace(s, slug=slug(s.slug)) for s in board.submissions)
     tables = tuple(map(table_of, board.tables))
-    return replace(board, scenarios=scenarios, noise=noise, submissions=submissions, tables=tables)
+    rows = tuple(replace(row, slug=slug(row.slug)) for row in board.overall.rows)
+    overall = replace(board.overall, tracks=tuple(map(track, board.overall.tracks)), rows=rows)
+    return replace(board, scenarios=scenarios, noise=noise, submissions=submissions, overall=overall, tables=tables)
 
 
 #: All that the views of a page show: figures only, names and labels left out, and how many marks are drawn.
