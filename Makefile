@@ -79,7 +79,7 @@ submissions: $(VENV)/.core
 # baselines or ablate that was interrupted goes on.
 STUDIES = baselines ablate sweep pairs ceiling tracks thresholds
 GIVEN_tracks = $(filter-out submissions/_%,$(sort $(wildcard submissions/*)))
-GIVEN_thresholds = $(addprefix submissions/,ngram-gain gain-kernel logistic text-logistic)
+GIVEN_thresholds = $(addprefix submissions/,ngram-gain gain-kernel ngram-logistic)
 results: $(VENV)/.core
 	$(MAKE) --jobs 2 $(addprefix study-,$(STUDIES))
 
