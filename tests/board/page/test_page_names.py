@@ -24,8 +24,9 @@ Renamed = Callable[[str], str]
 
 
 def renaming(texts: list[str], shift: int) -> Renamed:
-    """Each of the texts becomes a name that objects have; `shift` turns which one is which."""
-    new = {text: NAMES[(at + shift) % len(NAMES)] for at, text in enumerate(texts)}
+    """Each of the texts becomes a name that objects have, what is left one of its own; `shift` turns which is which."""
+    new = {text: NAMES[(at + shift) % len(NAMES)] + "-again" * (at // len(NAMES)) for at, text in enumerate(texts)}
+    assert len({*new.values()}) == len(new)
     return lambda text: new.get(text, text)
 
 
