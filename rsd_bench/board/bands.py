@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsd_bench.config import MIN_RANKED_GROUPS
+from rsd_bench.evaluation.compare_submissions import shared_repeats
 from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.metrics.bootstrap import bands_within, rank_bands, simultaneous_margins
 from rsd_bench.metrics.detectable import detectable_gap
@@ -56,7 +57,7 @@ def ranked(standings: Sequence[Standing], groups: int) -> Bands:
         samples = np.array([of.on(of.repeats)[1] for of in standings]).T
         bands = rank_bands(np.array([of.value for of in standings]), samples, groups)
         return reasoned(bands, groups, detectable_gap(samples, groups))
-    families = list(dict.fromkeys(_shared(a, b) for a in sets for b in sets if _shared(a, b)))
+    families = list(dict.fromkeys(found for a in sets for b in sets if (found := shared_repeats([a, b]))))
     size = (len(standings), len(standings))
     differences, margins, gaps = np.zeros(size), np.full(size, np.inf), {}
     for family in families:
@@ -67,7 +68,7 @@ def ranked(standings: Sequence[Standing], groups: int) -> Bands:
         gaps[family] = len(members), detectable_gap(samples, groups)
         for i, a in enumerate(members):
             for j, b in enumerate(members):
-                if _shared(standings[a].repeats, standings[b].repeats) == family:
+                if shared_repeats([standings[a].repeats, standings[b].repeats]) == family:
                     differences[a, b], margins[a, b] = points[i] - points[j], apart[i, j]
     bands = bands_within(np.array([of.value for of in standings]), differences, margins)
     _, gap = max(gaps.values(), key=lambda of: of[0], default=(0, None))
@@ -82,7 +83,3 @@ def reasoned(bands: IntArray, groups: int, gap: float | None) -> Bands:
     if len(bands) > 1 and bands.max() == 1:
         return Bands(together, "no two routers can be told apart", gap)
     return Bands(bands, None, gap)
-
-
-def _shared(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(a) & set(b)))

@@ -79,7 +79,7 @@ def build_index(recipe: Recipe, store: Path) -> Index:
     queries = _with_latency(queries, recipe)
     long = pd.concat([outcomes[name] for name in names if name in used], ignore_index=True)
     wanted = dict.fromkeys(track.tiers for track in recipe.tracks if track.tiers)
-    tiers = {of: tier_figures(queries, long, of, recipe.profile) for of in wanted}
+    tiers = tier_figures(queries, long, wanted, recipe.profile)
     return Index(
         recipe=recipe,
         sources={name: info for name, info in infos.items() if name in used},

@@ -16,7 +16,16 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+from rsd_bench.cli import panels
+
+#: Of a command that loads a router: where one of its encoders lies, if not where it was found when it was trained.
+EncoderPlace = Annotated[
+    str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
+]
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
+from rsd_bench.cli.option_groups import EncoderPlace
 from rsd_bench.cli.output import AsJson, Data, DryRun, Scenarios, only_shows, print_json, say, table
 from rsd_bench.types import InputError
 
@@ -305,12 +306,8 @@ def bench(
         str | None,
         typer.Option("--data", metavar="DIR", help="Full edition whose queries are routed; default: head only."),
     ] = None,
-    image_encoder: Annotated[
-        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
-    ] = None,
-    text_encoder: Annotated[
-        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
-    ] = None,
+    image_encoder: EncoderPlace = None,
+    text_encoder: EncoderPlace = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Threads of torch; default: its own choice.", rich_help_panel=panels.TIMING),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_bench.cli import panels
+from rsd_bench.cli.option_groups import EncoderPlace
 from rsd_bench.cli.output import AsJson, print_json, say, table
 
 
@@ -15,12 +15,8 @@ def drift(
     checkpoint: Annotated[str, typer.Argument(metavar="DIR|REPO", help="The router.")],
     store: Annotated[Path, typer.Option(metavar="STORE", help="What a server keeps, and what was known before it.")],
     scenario: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the router's first.")] = None,
-    image_encoder: Annotated[
-        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
-    ] = None,
-    text_encoder: Annotated[
-        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
-    ] = None,
+    image_encoder: EncoderPlace = None,
+    text_encoder: EncoderPlace = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the traffic of a store with its other sources, and p(edge) with what judges said of it."""

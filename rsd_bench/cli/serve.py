@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.option_groups import grouped
+from rsd_bench.cli.option_groups import EncoderPlace, grouped
 from rsd_bench.cli.output import say
 from rsd_bench.types import InputError
 
@@ -139,12 +139,8 @@ def serve(
     access: AccessOptions,
     bounds: BoundOptions,
     log: LogOptions,
-    image_encoder: Annotated[
-        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
-    ] = None,
-    text_encoder: Annotated[
-        str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
-    ] = None,
+    image_encoder: EncoderPlace = None,
+    text_encoder: EncoderPlace = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML of these options, with _ for -; options win.")
     ] = None,

@@ -69,7 +69,7 @@ def read_tiers(folder: Path, pairs: Rows, manifest: Manifest) -> dict[tuple[str,
         return {}
     outcomes = read_outcomes(folder)
     require(outcomes_problems(outcomes, pairs, manifest))
-    return {of: tier_figures(pairs.frame, outcomes.frame, of, manifest.profile) for of in manifest.tiers}
+    return tier_figures(pairs.frame, outcomes.frame, manifest.tiers, manifest.profile)
 
 
 def open_outcomes(folder: Path) -> pd.DataFrame:

@@ -44,7 +44,8 @@ def with_pair(
     own = {source: asdict(manifest.pair_of(source)) for source in manifest.sources}
     if all(model in (None, pair[tier]) for pair in own.values() for tier, model in asked.items()):
         return parts
-    scores, aliases = _scores_of(folder), load_aliases()
+    long = open_outcomes(folder)
+    scores, aliases = _scores_of(long), load_aliases()
     known = {tier: {pair[tier] for pair in own.values()} for tier in _TIERS}
     chosen: dict[str, str | None] = {}
     for tier, name in zip(_TIERS, names, strict=True):
@@ -60,9 +61,9 @@ def with_pair(
     if len(same) == len(models):
         both = ", ".join(dict.fromkeys(names))
         raise ValueError(f"{both}: both are {next(iter(same.values()))!r}; name two models")
-    outcomes, left_out = _pair_outcomes(
-        folder, {source: pair for source, pair in models.items() if source not in same}, manifest.profile
-    )
+    pairs = read_table(folder, "pairs", ["query_id", "source"]).to_pandas().set_index("query_id")["source"]
+    asked_of = {source: pair for source, pair in models.items() if source not in same}
+    outcomes, left_out = _pair_outcomes(long, pairs, asked_of, manifest.profile)
     if names == _TIERS and len(outcomes) and left_out:  # a track says itself which queries it has
         counts = ", ".join(f"{n} of {source}" for source, n in left_out.items())
         named = " or ".join(dict.fromkeys(model for pair in models.values() for model in pair.values()))
@@ -77,14 +78,13 @@ def with_pair(
 
 
 def _pair_outcomes(
-    folder: Path, models: Mapping[str, Mapping[str, str]], profile: LatencyProfile
+    long: pd.DataFrame, pairs: Any, models: Mapping[str, Mapping[str, str]], profile: LatencyProfile
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Per query with a score of both models of its source: small_..., large_... columns and latency basis, by query_id.
 
-    And the number of queries left out of each source. models: small and large by source; other sources are left out.
+    And the number of queries left out of each source. long: outcomes of all models. pairs: the source of each query, by
+    query_id. models: small and large by source; other sources are left out.
     """
-    long = open_outcomes(folder)
-    pairs = read_table(folder, "pairs", ["query_id", "source"]).to_pandas().set_index("query_id")["source"]
     found, lacking = [], pd.Series(0, pairs.value_counts().sort_index().index)
     for source, ids in pairs.groupby(pairs).groups.items():
         if source not in models:
@@ -105,9 +105,8 @@ def _pair_outcomes(
     return pd.concat(found), {str(source): int(n) for source, n in lacking[lacking > 0].items()}
 
 
-def _scores_of(folder: Path) -> dict[str, int]:
+def _scores_of(long: pd.DataFrame) -> dict[str, int]:
     """Scored answers by model."""
-    long = open_outcomes(folder)
     return {str(model): int(n) for model, n in long.groupby("model", sort=True)["score"].count().items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,20 +39,29 @@ def tier_outcomes(tier: str, model: str, outcomes: pd.DataFrame) -> TierOutcomes
 
 
 def tier_figures(
-    queries: pd.DataFrame, outcomes: pd.DataFrame, tiers: Sequence[str], profile: LatencyProfile
-) -> TierFigures:
-    """Figures of the models `tiers`, in order of cost, for `queries` (query_id, source), whose order they keep.
+    queries: pd.DataFrame, outcomes: pd.DataFrame, wanted: Iterable[tuple[str, ...]], profile: LatencyProfile
+) -> dict[tuple[str, ...], TierFigures]:
+    """Figures of `queries` (query_id, source), whose order they keep, for each wanted list of models in order of cost.
 
     outcomes: long, with query_id, model, score, latency_s, latency_basis and output_tokens. A latency is clocked where
     a source clocked every tier on every query that takes part, else it is that of the profile (`metrics.latency`).
     """
-    ids = pd.Index(queries["query_id"])
-    sides = [outcomes[outcomes["model"] == model].set_index("query_id").reindex(ids) for model in tiers]
-    scores = np.column_stack([side["score"].to_numpy(np.float64, na_value=np.nan) for side in sides])
-    found = TierFigures(scores, np.full(scores.shape, np.nan), np.full(len(ids), None, object))
+    lists = list(wanted)
+    ids, sources = pd.Index(queries["query_id"]), queries["source"].to_numpy(object)
+    sides = {
+        model: outcomes[outcomes["model"] == model].set_index("query_id").reindex(ids)
+        for model in dict.fromkeys(model for tiers in lists for model in tiers)
+    }
+    return {tiers: _figures({model: sides[model] for model in tiers}, sources, profile) for tiers in lists}
+
+
+def _figures(sides: Mapping[str, pd.DataFrame], sources: NDArray[Any], profile: LatencyProfile) -> TierFigures:
+    """sides: outcomes of each model, one row a query, in order of cost."""
+    scores = np.column_stack([side["score"].to_numpy(np.float64, na_value=np.nan) for side in sides.values()])
+    found = TierFigures(scores, np.full(scores.shape, np.nan), np.full(len(sources), None, object))
     rows = np.flatnonzero(found.scored)
     if len(rows):
-        clocked = [tier_outcomes(model, model, side.iloc[rows]) for model, side in zip(tiers, sides, strict=True)]
-        sources = queries["source"].to_numpy(object)[rows]
-        found.latencies[rows], found.basis[rows] = tier_latency(ids[rows].to_numpy(object), sources, clocked, profile)
+        clocked = [tier_outcomes(model, model, side.iloc[rows]) for model, side in sides.items()]
+        ids = next(iter(sides.values())).index[rows].to_numpy(object)
+        found.latencies[rows], found.basis[rows] = tier_latency(ids, sources[rows], clocked, profile)
     return found

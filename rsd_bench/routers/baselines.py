@@ -16,6 +16,7 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.metrics.routing import routing_gain
 from rsd_bench.routers.classifier_state import classifier_of, classifier_state
 from rsd_bench.routers.interface import Inputs, Router, TrainingData
+from rsd_bench.routers.landmarks import gaussian
 from rsd_bench.routers.saved_state import State, joined
 from rsd_bench.routers.thresholds import grid_tau
 
@@ -201,9 +202,7 @@ class GainKernel(GridThreshold):
     def _kernel(self, scaled: dict[str, FloatArray]) -> FloatArray:
         total = np.zeros((len(scaled[BLOCKS[0]]), len(self._train[BLOCKS[0]])))
         for name, block in scaled.items():
-            train = self._train[name]
-            squared = (block**2).sum(1)[:, None] + (train**2).sum(1)[None] - 2 * block @ train.T
-            total += np.exp(-np.maximum(squared, 0) / (2 * block.shape[1]))
+            total += gaussian(block, self._train[name])
         return total
 
     def predict_p_edge(self, features: Features) -> FloatArray:

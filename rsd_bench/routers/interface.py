@@ -69,16 +69,6 @@ class TrainingData:
         return TrainingData(self.features.join(other.features), outcomes, groups, self.scenario, several)
 
 
-class Saved(Protocol):
-    """A router that can be saved: `state` gives what `restore`, given the same settings of the registry, takes."""
-
-    def state(self) -> State: ...
-
-    def restore(self, state: State) -> Self:
-        """Become the router of this state. ValueError where it is none."""
-        ...
-
-
 class Router(Protocol):
     """fit on training rows, choose hyper-parameters on validation rows, then predict."""
 

@@ -36,7 +36,7 @@ class LandmarkKernel:
         there = np.flatnonzero(train.present[name])
         rows = np.sort(np.random.default_rng(seed).permutation(there)[:count])
         landmarks = _scaled(scaler, train.take(rows), name)
-        values, vectors = np.linalg.eigh(_gaussian(landmarks, landmarks))
+        values, vectors = np.linalg.eigh(gaussian(landmarks, landmarks))
         kept = values > _LEAST * values.max(initial=0)
         return cls(name, scaler, landmarks, vectors[:, kept] / np.sqrt(values[kept]))
 
@@ -60,7 +60,7 @@ class LandmarkKernel:
 
     def between(self, features: Features) -> FloatArray:
         """The kernel of queries with the landmarks, shape (n, m)."""
-        found = _gaussian(_scaled(self.scaler, features, self.name), self.landmarks)
+        found = gaussian(_scaled(self.scaler, features, self.name), self.landmarks)
         return np.where(features.present[self.name][:, None], found, 0.0)
 
     def map(self, features: Features) -> FloatArray:
@@ -76,6 +76,7 @@ def _scaled(scaler: Scaler, features: Features, name: str) -> FloatArray:
     return scaler(features.matrix((name,)), features.known((name,)))
 
 
-def _gaussian(one: FloatArray, other: FloatArray) -> FloatArray:
+def gaussian(one: FloatArray, other: FloatArray) -> FloatArray:
+    """exp(-|x - y|^2 / 2d) of each row x of `one`, (n, d), and y of `other`, (m, d); shape (n, m)."""
     squared = (one**2).sum(1)[:, None] + (other**2).sum(1)[None] - 2 * one @ other.T
     return np.asarray(np.exp(-np.maximum(squared, 0) / (2 * one.shape[1])))

@@ -24,6 +24,7 @@ from rsd_bench.features.blocks import Features, FeatureSpec
 from rsd_bench.folders import new_folder
 from rsd_bench.inert_text import markdown_code, markdown_text
 from rsd_bench.metrics.arrays import FloatArray
+from rsd_bench.routers.model_card import framed
 from rsd_bench.routers.registry import ROUTERS, Entry, router_entry
 from rsd_bench.routers.saved_state import CONFIG, WEIGHTS, State, read_arrays, read_settings, write_state
 from rsd_bench.types import InputError, Scenario
@@ -223,37 +224,14 @@ def _entry(config: Mapping[str, Any], folder: Path, trust: bool) -> Entry:
 
 
 def _card(saved: SavedRouter, entry: Entry) -> str:
-    """README.md with the Hub's YAML header."""
+    """README.md."""
     pair = saved.trained_on["pair"]
     small, large, dataset = (markdown_text(str(x)) for x in (pair["small"], pair["large"], saved.trained_on["dataset"]))
-    rows = "\n".join(
-        f"| {markdown_code(name)} | {of.scenario.described} | {of.tau:g} |" for name, of in saved.deciders.items()
-    )
+    rows = (f"| {markdown_code(name)} | {of.scenario.described} | {of.tau:g} |" for name, of in saved.deciders.items())
     reads = ", ".join(saved.blocks) or "nothing of the query"
-    return f"""---
-library_name: rsd-bench
-license: apache-2.0
-tags:
-- model-routing
-- vision-language-model
----
-
-# {markdown_text(entry.title)}: {small} or {large}
-
+    about = f"""\
 Which of two models answers a query: `{saved.name}` of rsd_bench, trained on {dataset}, track
 {markdown_text(str(saved.trained_on["track"]))} ({saved.trained_on["train_queries"]} training,
-{saved.trained_on["validation_queries"]} validation queries). It reads: {reads}.
-
-```python
-import rsd_bench as rsd
-
-router = rsd.load_router("this repository")
-print(router.route("photo.jpg", "How many chairs are there?").model)  # edge or cloud
-```
-
-| scenario | asks | tau |
-|---|---|---:|
-{rows}
-
-It knows one pair of models and one set of sources. For another pair, train another.
-"""
+{saved.trained_on["validation_queries"]} validation queries). It reads: {reads}."""
+    table = "\n".join(["| scenario | asks | tau |", "|---|---|---:|", *rows])
+    return framed(f"{markdown_text(entry.title)}: {small} or {large}", about, table)

@@ -36,7 +36,6 @@ from rsd_bench.version import __version__
 PREFIX = "served-"  # of the sources that are traffic
 _PROMPT = "serve@1"
 _DAY_S = 86_400
-_MARKED = 500  # ids in one statement
 
 
 @dataclass

@@ -85,13 +85,6 @@ def choose_thresholds(
     return tau
 
 
-def _entered(predictions: pd.DataFrame, track: str, benchmark: Benchmark) -> list[int]:
-    """The repeats that are submitted; what is none, the check of the submission tells."""
-    of = predictions[predictions["track"] == track]
-    named = set(of[REPEAT].fillna(0)) if REPEAT in of else {0}
-    return [repeat for repeat in range(benchmark.repeats(track)) if repeat in named]
-
-
 def _labelled(
     table: pd.DataFrame, track: str, repeats: list[int], benchmark: Benchmark, source: Path
 ) -> tuple[_Labelled, list[Problem]]:

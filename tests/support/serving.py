@@ -24,6 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
+from loop_server import LoopServer
 
 from rsd_bench.serve.app import make_app
 from rsd_bench.serve.deciding import Router, loaded
@@ -49,8 +50,10 @@ class Fixed:
         return SimpleNamespace(model="edge" if p > 0.5 else "cloud", p_edge=p, tau=0.5, expected_gain=p - 0.5)
 
 
-class FakeTier:
+class FakeTier(LoopServer):
     """An OpenAI-compatible endpoint of one model. `seen`: bodies and headers; `cancelled`: callers that went away."""
+
+    _backlog = 2048
 
     def __init__(self, model: str, behaviour: str = "ok", delay: float = 0.0) -> None:
         self.model, self.behaviour, self.delay = model, behaviour, delay
@@ -163,27 +166,6 @@ class FakeTier:
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return None
-
-    def __enter__(self) -> FakeTier:
-        self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2048))
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    async def _end(self) -> None:
-        self._server.close()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
 
 
 def _http(status: int, body: bytes, kind: str = "application/json", *more: str) -> bytes:

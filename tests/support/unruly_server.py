@@ -11,10 +11,11 @@ import json
 import re
 import socket
 import struct
-import threading
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
+
+from loop_server import LoopServer
 
 _ids = count()
 
@@ -65,7 +66,7 @@ class Connection:
 Script = Callable[[Connection, str], Awaitable[None]]
 
 
-class Unruly:
+class Unruly(LoopServer):
     """The server. whole: requests are read whole before the script runs; else only their head is."""
 
     def __init__(self, script: Script, whole: bool = True) -> None:
@@ -88,26 +89,9 @@ class Unruly:
         finally:
             writer.close()
 
-    def __enter__(self) -> Unruly:
-        self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    async def _end(self) -> None:
-        self._server.close()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
 
 
 async def read_question(reader: asyncio.StreamReader, size: int) -> str:
