@@ -142,6 +142,22 @@ def toy_benchmark(toy_dataset: Path) -> Benchmark:
     return open_benchmark(toy_dataset)
 
 
+#: Code that makes torch not found, as where it is not installed. None in sys.modules would be another thing: libraries
+#: that look there for a module some other code may have imported find one with no attribute.
+WITHOUT_TORCH = """
+import sys
+class _Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+    def find_spec(self, name, path=None, target=None):
+        hidden = name.partition(".")[0] in ("torch", "transformers")
+        return None if hidden else self.finder.find_spec(name, path, target)
+sys.meta_path[:] = map(_Without, sys.meta_path)
+"""
+
+
 def run_cli(*arguments: object, cwd: Path | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run `python -m rsd_bench ...` as a user would."""
     command = [sys.executable, "-m", "rsd_bench", *map(str, arguments)]

@@ -58,79 +58,68 @@ OUTCOME_COLUMNS = ("small_score", "large_score", *LATENCY, *LABELS)  # of pairs:
 ROWS_PER_GROUP = {"pairs": 100, "outcomes": 10_000, "judgments": 10_000, "splits": 10_000}
 
 
+_COLUMNS = {  # column -> kind, as `features` makes it
+    "pairs": {
+        **dict.fromkeys(("query_id", "group_id", "source", "source_domain", "domain"), "string"),
+        "image": "image",
+        **dict.fromkeys(("question", "reference_answer", "small_model", "large_model"), "string"),
+        **dict.fromkeys(("small_score", "large_score", "small_latency_s", "large_latency_s"), "float64"),
+        "latency_basis": "string",
+        "statistics": "statistics",
+        **dict.fromkeys(("licence", "image_sha256"), "string"),
+        **dict.fromkeys(LABELS, "label"),
+        "modality": "string",
+        **dict.fromkeys(("images", "audio", "video"), "media"),
+    },
+    "outcomes": {
+        **dict.fromkeys(("query_id", "model", "status", "response"), "string"),
+        "score": "float64",
+        "judge": "string",
+        "n_judgments": "int32",
+        **dict.fromkeys(("score_std", "latency_s"), "float64"),
+        "latency_basis": "string",
+        **dict.fromkeys(("input_tokens", "output_tokens"), "int64"),
+        "energy_j": "float64",
+        "energy_basis": "string",
+        **dict.fromkeys(("first_token_s", "cost_usd"), "float64"),
+    },
+    "judgments": {
+        **dict.fromkeys(("query_id", "model", "judge", "repeat"), "string"),
+        "score": "float64",
+        "verdict": "string",
+    },
+}
+_TRACKS_MAY_NOT = frozenset({"split", IN_DOMAIN, *_COLUMNS["pairs"]})
+
+
 @lru_cache
 def features(table: str) -> Any:
     """The `datasets.Features` of a table with every column there can be; its arrow schema carries them in the files."""
     from datasets import Audio, ClassLabel, Features, Image, List, Value, Video
 
-    text, number, whole = Value("string"), Value("float64"), Value("int64")
-    statistics = {
-        **dict.fromkeys(TEXT_NUMBERS, number),
-        "question_type": text,
-        "multiple_choice": Value("bool"),
-        **dict.fromkeys(IMAGE_NUMBERS, number),
-    }
-    columns: dict[str, dict[str, Any]] = {
-        "pairs": {
-            "query_id": text,
-            "group_id": text,
-            "source": text,
-            "source_domain": text,
-            "domain": text,
-            "image": Image(),
-            "question": text,
-            "reference_answer": text,
-            "small_model": text,
-            "large_model": text,
-            "small_score": number,
-            "large_score": number,
-            "small_latency_s": number,
-            "large_latency_s": number,
-            "latency_basis": text,
-            "statistics": statistics,
-            "licence": text,
-            "image_sha256": text,
-            **{name: ClassLabel(names=list(LABEL_NAMES)) for name in LABELS},
-            "modality": text,
-            "images": List(Image()),
-            "audio": List(Audio(decode=False)),  # decoding needs more than this package installs
-            "video": List(Video(decode=False)),
-        },
-        "outcomes": {
-            "query_id": text,
-            "model": text,
-            "status": text,
-            "response": text,
-            "score": number,
-            "judge": text,
-            "n_judgments": Value("int32"),
-            "score_std": number,
-            "latency_s": number,
-            "latency_basis": text,
-            "input_tokens": whole,
-            "output_tokens": whole,
-            "energy_j": number,
-            "energy_basis": text,
-            "first_token_s": number,
-            "cost_usd": number,
-        },
-        "judgments": {
-            "query_id": text,
-            "model": text,
-            "judge": text,
-            "repeat": text,
-            "score": number,
-            "verdict": text,
+    number, media = Value("float64"), {"images": Image(), "audio": Audio(decode=False), "video": Video(decode=False)}
+    kinds: dict[str, Any] = {  # decoding sound and video needs more than this package installs
+        "image": Image(),
+        "label": ClassLabel(names=list(LABEL_NAMES)),
+        "statistics": {
+            **dict.fromkeys(TEXT_NUMBERS, number),
+            "question_type": Value("string"),
+            "multiple_choice": Value("bool"),
+            **dict.fromkeys(IMAGE_NUMBERS, number),
         },
     }
-    return Features(columns[table])
+    return Features(
+        {
+            name: List(media[name]) if kind == "media" else kinds.get(kind) or Value(kind)
+            for name, kind in _COLUMNS[table].items()
+        }
+    )
 
 
 def is_track_name(name: object) -> bool:
     """Whether a track may be called so: its column stands beside those of `pairs` when a dataset is scored."""
-    taken = {"split", IN_DOMAIN, *features("pairs")}
     plain = isinstance(name, str) and TRACK_NAME.fullmatch(name) is not None
-    return plain and name not in taken and not FOLD_NAME.fullmatch(str(name))
+    return plain and name not in _TRACKS_MAY_NOT and not FOLD_NAME.fullmatch(str(name))
 
 
 def arrow_schema(table: str, lite: bool = False, optional: Iterable[str] = ()) -> pa.Schema:

@@ -68,7 +68,8 @@ def _notes(result: Result, score: EvalScore) -> str:
     return (
         f"RCS{f' at {asked.described}' if asked else ''}, "
         f"rsd_bench metrics version {result.metrics_version}, 95 % interval "
-        f"[{score.rcs.low:.4f}, {score.rcs.high:.4f}] over {score.groups} groups, tau {score.tau:g}, "
+        f"[{score.rcs.low:.4f}, {score.rcs.high:.4f}] over {score.groups} groups, "
+        f"{'tau chosen per fold' if score.tau is None else f'tau {score.tau:g}'}, "
         f"latency basis {', '.join(result.latency_basis)}, "
         f"data {data.name} {data.version} (manifest {data.manifest_sha256[:12]})"
     )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run_cli
+from conftest import ROOT, WITHOUT_TORCH, run_cli
 
 from rsd_bench.schemas import validator
 
@@ -74,6 +74,6 @@ def test_errors_are_one_line_and_never_a_traceback(tmp_path: Path) -> None:
 def test_demo_trains_where_torch_is_not_installed(tmp_path: Path) -> None:
     """An installed wheel has no torch of its own: the demo ended in "this command needs torch"."""
     train = f"_train(Path({str(tmp_path / 'statistics-logistic')!r}), 'statistics-logistic')"
-    code = f"import sys; sys.modules['torch'] = None; from rsd_bench.cli.demo import Path, _train; {train}"
+    code = f"{WITHOUT_TORCH}\nfrom rsd_bench.cli.demo import Path, _train; {train}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr

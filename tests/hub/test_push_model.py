@@ -44,10 +44,11 @@ def test_a_router_is_pushed_and_loads_from_there(hub: LoopbackHub, tmp_path: Pat
     options = {"scenario": "low_energy", "track": "chart-to-photo", "settings": settings, "progress": False}
     train_checkpoint(tmp_path / "router", benchmark, features, **options)
     arguments = ("router", "push", tmp_path / "router", "org/my-router")
-    results = ("--slug", "reference", "--dataset", "org/rsd-open", "--board", ROOT / "leaderboard")
+    results = ("--slug", "ngram-gain", "--dataset", "org/rsd-open", "--board", ROOT / "leaderboard")
     with Client(hub, tmp_path / "home") as own:  # torch would stay in the memory that other tests measure
         assert own.json(*arguments)["dry_run"] is True and hub.log == []
         told = own.json(*arguments, *results, "--no-dry-run")
+        assert told.get("commit"), told
         code = """
 import rsd_bench as rsd
 router = rsd.ReferenceRouter.from_pretrained("org/my-router")

@@ -23,7 +23,7 @@ from rsd_bench.metrics.tiers import Tiers, decide_tiers
 from rsd_bench.routers import ridge
 from rsd_bench.routers.gain_rule import GainRule
 from rsd_bench.routers.interface import TrainingData
-from rsd_bench.routers.landmarks import LandmarkKernel, _gaussian
+from rsd_bench.routers.landmarks import LandmarkKernel, gaussian
 from rsd_bench.routers.ngram_routers import NgramGain, NgramLogistic
 from rsd_bench.routers.ngram_weights import NgramWeights
 from rsd_bench.routers.registry import ROUTERS
@@ -180,7 +180,7 @@ def test_landmarks_give_the_kernel_where_each_row_is_one(lite: tuple[Benchmark, 
     train = lite[1].take(np.arange(120))
     kernel = LandmarkKernel.fit(train, "text", 0)
     mapped, scaled = kernel.map(train), kernel.scaler(train.matrix(("text",)), train.known(("text",)))
-    np.testing.assert_allclose(mapped @ mapped.T, _gaussian(scaled, scaled), atol=1e-7)
+    np.testing.assert_allclose(mapped @ mapped.T, gaussian(scaled, scaled), atol=1e-7)
     weights = np.random.default_rng(0).normal(size=(kernel.size, 2))
     other = lite[1].take(np.arange(120, 160))
     np.testing.assert_allclose(

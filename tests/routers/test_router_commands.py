@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import call_cli
+from conftest import WITHOUT_TORCH, call_cli
 
 pytest.importorskip("torch")
 
@@ -39,7 +39,7 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
 def test_without_torch_what_needs_none_works_and_the_rest_says_so(
     tmp_path: Path, command: list[str], works: bool
 ) -> None:
-    script = "import sys; sys.modules['torch'] = None; from rsd_bench.cli.main import main; main()"
+    script = f"{WITHOUT_TORCH}\nfrom rsd_bench.cli.main import main; main()"
     arguments = ["router", *command, "--out", str(tmp_path / "made")]
     run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120)
     assert (run.returncode == 0) is works, run.stderr
