@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rsd_bench.cli import panels
+from rsd_bench.cli.live import Engine
 from rsd_bench.cli.option_groups import EncoderPlace, grouped
 from rsd_bench.cli.output import say
 from rsd_bench.types import InputError
+
+if TYPE_CHECKING:
+    from rsd_bench.serve.settings import Settings
 
 _EXTRA = ("starlette", "uvicorn", "httptools", "prometheus_client", "aiohttp")
 
@@ -133,12 +138,26 @@ class LogOptions:
     ] = None
 
 
+@dataclass(frozen=True)
+class PlaceOptions:
+    """On which machines."""
+
+    engine: Annotated[
+        Engine, typer.Option(help="Where it runs; ray: as replicas of Ray Serve.", rich_help_panel=panels.ENGINE)
+    ] = Engine.local
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Ray cluster; default: RAY_ADDRESS.", rich_help_panel=panels.ENGINE),
+    ] = None
+
+
 @grouped
 def serve(
     tiers: TierOptions,
     access: AccessOptions,
     bounds: BoundOptions,
     log: LogOptions,
+    place: PlaceOptions,
     image_encoder: EncoderPlace = None,
     text_encoder: EncoderPlace = None,
     config: Annotated[
@@ -147,24 +166,40 @@ def serve(
 ) -> None:
     """Answer OpenAI's chat completions: the router chooses the model, query by query."""
     _require_extra()
-    from rsd_bench.routers.pipeline import load_router
-    from rsd_bench.serve.app import make_app
-    from rsd_bench.serve.deciding import loaded
     from rsd_bench.serve.listening import listen, run
     from rsd_bench.serve.settings import read_settings
 
     given: dict[str, Any] = asdict(tiers) | asdict(access) | asdict(bounds) | asdict(log)
     given = {name: _plain(value) for name, value in given.items()}
     settings = read_settings(config, given)
-    endpoints = settings.endpoints()
-    routers = [load_router(place, image_encoder=image_encoder, text_encoder=text_encoder) for place in settings.router]
-    app = make_app(settings, [loaded(router) for router in routers])
-    with listen(settings) as on:
-        host, port = on.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        say(f"http://{shown}:{port}/v1   " + ", ".join(f"{name} {one.model}" for name, one in endpoints.items()))
-        run(app, on)
+    shown = ", ".join(f"{name} {one.model}" for name, one in settings.endpoints().items())
+    make = partial(_app, image_encoder=image_encoder, text_encoder=text_encoder)
+    if place.engine is Engine.ray:
+        from rsd_bench.serve.on_ray import deployed, wait_for_the_end
+
+        with deployed(settings, make, place.ray_address):
+            say(f"{_url(settings.host, settings.port)}   {shown}")
+            wait_for_the_end()
+    else:
+        app = make(settings)
+        with listen(settings) as on:
+            say(f"{_url(*on.getsockname()[:2])}   {shown}")
+            run(app, on)
     say("stopped")
+
+
+def _app(settings: Settings, image_encoder: str | None, text_encoder: str | None) -> Any:
+    """The app, its routers loaded; on Ray this happens in each replica."""
+    from rsd_bench.routers.pipeline import load_router
+    from rsd_bench.serve.app import make_app
+    from rsd_bench.serve.deciding import loaded
+
+    routers = [load_router(place, image_encoder=image_encoder, text_encoder=text_encoder) for place in settings.router]
+    return make_app(settings, [loaded(router) for router in routers])
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,8 @@
     cloud = "gpt-4o-2024-08-06@https://api.openai.com/v1"
     router = ["routers/fast", "routers/careful"]
     key_env = ["OPENAI_API_KEY"]
+    [ray]                            # with --engine ray: options of ray.serve.deployment
+    num_replicas = 4
 
 A key of the file is an option with `_` for `-`. No secret stands in either: keys of endpoints and of clients are named
 by the environment variables that hold them.
@@ -14,13 +16,15 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from rsd_bench.config import read_toml
 from rsd_bench.endpoints.calls import Endpoint, parse_endpoint
 from rsd_bench.types import InputError, Problem
+
+_SHAPES = {tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number", dict: "a table"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,7 @@ class Settings:
     log_max_gb: float = 10.0
     shadow: float = 0.0
     redact: str = ""
+    ray: dict[str, Any] = field(default_factory=dict)
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Tiers by name, the cheapest first. InputError listing every fault."""
@@ -97,7 +102,7 @@ def _key_of(value: str) -> tuple[str, str]:
 def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
     """Settings of a file and of options, which win where they are not None. InputError listing every fault."""
     held = read_toml(config) if config else {}
-    kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(Settings)}
+    kinds = {one.name: type(getattr(Settings(), one.name)) for one in fields(Settings)}
     problems: list[Problem] = []
     merged: dict[str, Any] = {}
     for name, value in held.items():
@@ -108,7 +113,13 @@ def read_settings(config: Path | None, given: Mapping[str, Any]) -> Settings:
         value = tuple(map(str, value)) if kind is tuple and _are_texts(value) else value
         value = float(value) if kind is float and type(value) is int else value
         if type(value) is not kind:
-            shape = {tuple: "a list of texts", str: "a text", int: "a whole number", float: "a number"}[kind]
+            shape = {
+                tuple: "a list of texts",
+                str: "a text",
+                int: "a whole number",
+                float: "a number",
+                dict: "a table",
+            }[kind]
             problems.append(Problem(str(config), f"{name} is {str(value)[:80]!r}", f"give {shape}"))
             continue
         merged[name] = value
