@@ -134,6 +134,19 @@ def test_curl(parts: Parts) -> None:
     assert run.stdout.rstrip().endswith("data: [DONE]") and "text/event-stream" in run.stdout
 
 
+def test_langchain(parts: Parts) -> None:
+    """Another client, which asks in its own way: a message, parts, a stream, a batch."""
+    langchain = pytest.importorskip("langchain_openai")
+    address = f"{parts.server.url}/v1"
+    chat = langchain.ChatOpenAI(model="rsd/fast_response", base_url=address, api_key="none", max_retries=0)
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(png(3)).decode()}"}}
+    one = chat.invoke([("user", [{"type": "text", "text": "easy one"}, picture])])
+    assert one.content == "small says: easy one" and one.usage_metadata["total_tokens"] == 110
+    assert "".join(part.content for part in chat.stream("hard one")) == "large says: hard one"
+    assert [told.content for told in chat.batch(["easy 1", "hard 2"])] == ["small says: easy 1", "large says: hard 2"]
+    assert asyncio.run(chat.ainvoke("easy again")).content == "small says: easy again"
+
+
 def test_models_are_the_scenarios_and_the_tiers(parts: Parts) -> None:
     assert [m.id for m in parts.client.models.list()] == ["rsd/fast_response", "rsd/careful", "small", "large"]
     raw = parts.ask("easy", model="large")
