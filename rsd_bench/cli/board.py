@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, Data, Scenarios, fail, one_line, print_json, say, table, warn
+from rsd_bench.cli.output import (
+    AsJson,
+    Data,
+    DryRun,
+    Scenarios,
+    fail,
+    one_line,
+    only_shows,
+    print_json,
+    say,
+    table,
+    warn,
+)
 from rsd_bench.cli.score import Boots, Seed
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.result import interval_text, json_data
@@ -114,6 +126,37 @@ def export_eval_results(
         return
     for name, data in files.items():
         say(f"{data.decode()}\nwritten  {out / name}")
+
+
+@app.command()
+def push(
+    board: Annotated[Path, typer.Argument(metavar="DIR", help="A board that `board build` wrote.")],
+    repo: Annotated[str, typer.Argument(metavar="SPACE", help="Hub Space, org/name.")],
+    private: Annotated[bool, typer.Option(help="Make a private Space, where there is none.")] = False,
+    dry_run: DryRun = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the board as a static Hub Space in one commit: the page, its tables and results."""
+    from rsd_bench.dataset.open import is_hub_id
+    from rsd_bench.hub.space import plan_space, push_space
+
+    if not is_hub_id(repo):
+        raise typer.BadParameter(f"{repo!r} is not ORG/NAME", param_hint="SPACE")
+    plan = plan_space(board, repo)
+    if not as_json:
+        say(f"board     {board} -> {repo}, {plan.bytes / 1e6:.1f} MB")
+        say(
+            "\n".join(
+                [f"  send    {name}" for name in sorted(plan.add)] + [f"  delete  {name}" for name in plan.delete]
+            )
+        )
+    dry = only_shows(dry_run, as_json)
+    commit = None if dry else push_space(plan, private=private)
+    if as_json:
+        names = {"send": sorted(plan.add), "delete": list(plan.delete), "unchanged": sorted(plan.unchanged)}
+        print_json({"ok": True, "dry_run": dry, "commit": commit, **names})
+    else:
+        say("nothing was sent (--no-dry-run publishes)" if dry else f"commit    {commit}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""One commit, then a tag: how any folder becomes a version of a Hub repository (datasets and models alike).
+"""One commit, then a tag: how any folder becomes a version of a Hub repository of any type.
 
 `plan_commit` compares files with the repository as it is; `send` uploads what differs and commits it on exactly that
 state (`parent_commit`), so that a second writer makes it fail instead of mixing two versions. Large files are stored
@@ -184,7 +184,8 @@ def send(api: HfApi, plan: CommitPlan, message: str, tag: str | None = None, *, 
 
     head = plan.head
     if head is None:
-        api.create_repo(plan.repo, repo_type=plan.repo_type, private=private or None, exist_ok=True)
+        sdk = "static" if plan.repo_type == "space" else None
+        api.create_repo(plan.repo, repo_type=plan.repo_type, private=private or None, exist_ok=True, space_sdk=sdk)
         head = head_of(api, plan.repo, plan.repo_type)
     commit = str(head)
     if not plan.empty:

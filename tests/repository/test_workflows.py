@@ -18,7 +18,7 @@ import yaml
 from conftest import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
-NAMES = ("submission", "score", "board", "release")
+NAMES = ("submission", "score", "board", "pages", "release")
 
 
 def workflow(name: str) -> tuple[str, dict[str, Any]]:

@@ -202,7 +202,10 @@ class Handler(BaseHTTPRequestHandler):
         header = re.match(r"---\n(.*?)\n---\n", asked["content"], re.S)
         card = yaml.safe_load(header[1]) if header else {}
         errors = []
-        if card.get("license") not in _LICENCES:
+        space = asked.get("repoType") == "space"
+        if space and (card.get("sdk") not in ("docker", "gradio", "static") or len(card["short_description"]) > 60):
+            errors.append('"sdk" must be one of docker, gradio, static, "short_description" at most 60 characters')
+        if card.get("license") not in _LICENCES and not (space and "license" not in card):
             errors.append(f'"license" must be one of {sorted(_LICENCES)}')
         if asked.get("repoType") == "dataset":
             if not set(card.get("size_categories", [])) <= _SIZES:
