@@ -88,6 +88,10 @@ class Interval:
         shown = ("-" if math.isnan(x) else f"{x:{sign}.{digits}f}" for x in vars(self).values())
         return "{} [{}, {}]".format(*shown)
 
+    def points(self) -> str:
+        """A difference of scores x 100, with its sign: +3.6 [+2.4, +4.8]."""
+        return Interval(*(100 * x for x in vars(self).values())).text(1, "+")
+
     def to_dict(self) -> dict[str, float]:
         return dict(vars(self))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rsd_bench.board.sensitivity import Sensitivity
 from rsd_bench.board.what_if import DomainFrame, Statistics
+from rsd_bench.config import MAX_SHOWN_ROWS
 from rsd_bench.dataset.manifest import ModelPair
 from rsd_bench.evaluation.result import (
     EvalScore,
@@ -20,6 +21,7 @@ from rsd_bench.evaluation.result import (
     json_data,
     policy_rows,
 )
+from rsd_bench.inert_text import html_table
 from rsd_bench.submission.submission import Tau
 from rsd_bench.types import Interval, Problem, RoutingScore, Scenario
 
@@ -210,3 +212,20 @@ class Leaderboard:
         data["overall"] = self.overall and self.overall.to_dict()
         left_out = {name for name in ("scenarios_given", "overall") if not data[name]}
         return {name: value for name, value in data.items() if name not in left_out}
+
+    def _repr_html_(self) -> str:
+        """The overall table, else that of the first track and scenario, for a notebook."""
+        figure, first = "skill", self.overall or next(iter(self.tables), None)
+        told, ranked = "no router", list[tuple[int, str, str, Interval]]()
+        if self.overall:
+            told = f"overall, {len(self.overall.tracks)} tracks, {self.overall.groups:,} groups"
+            ranked = [(row.band, row.name, row.skill.text(3), row.gain) for row in self.overall.rows]
+        elif self.tables:
+            table, figure = self.tables[0], "RCS"
+            told = f"{table.scenario} ({table.track}), {table.n:,} queries"
+            ranked = [(row.band, row.name, row.score.rcs.text(3), row.score.gain) for row in table.rows]
+        left = len(ranked) - MAX_SHOWN_ROWS
+        notes = (told, first.no_bands if first else None, f"{left} more" if left > 0 else None)
+        caption = f"{self.dataset.name} {self.dataset.version}: {'; '.join(filter(None, notes))}"
+        rows = [(str(band), name, value, gain.points()) for band, name, value, gain in ranked[:MAX_SHOWN_ROWS]]
+        return html_table(caption, ("band", "router", figure, "gain, points"), rows)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from sound_submissions import make, probabilities
+from suites import suite_benchmark, written
 
 import rsd_bench as rsd
+from rsd_bench.board.build_board import collect_board
 from rsd_bench.config import MAX_SHOWN_ROWS
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.types import Interval
 
 
 class Table(HTMLParser):
@@ -80,3 +83,22 @@ def test_names_stay_text(result: rsd.Result) -> None:
     table = Table(replace(result, name=hostile, scores=(score,))._repr_html_())
     assert table.tags == {"table", "caption", "thead", "tbody", "tr", "th", "td"}
     assert table.rows[1][0] == hostile and hostile in table.caption
+
+
+def test_a_board_is_its_ranking(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    """Of the suite where there is one, else of the first table; an empty board says so."""
+    assert "no router" in Table(collect_board(tmp_path, toy_benchmark, n_boot=50).data._repr_html_()).caption
+    make(tmp_path / "mine", toy_benchmark, probabilities(toy_benchmark, toy_benchmark.tracks))
+    board = collect_board(tmp_path, toy_benchmark, n_boot=50).data
+    first, table = board.tables[0], Table(board._repr_html_())
+    row = first.rows[0]
+    gain = Interval(*(100 * x for x in (row.score.gain.value, row.score.gain.low, row.score.gain.high)))
+    assert board.overall is None and table.rows[1] == ["1", row.name, row.score.rcs.text(3), gain.text(1, "+")]
+    assert f"{first.scenario} ({first.track})" in table.caption
+
+    suite = suite_benchmark()
+    written(tmp_path / "suite" / "router-0001", suite, 1)
+    board = collect_board(tmp_path / "suite", suite, n_boot=50).data
+    assert board.overall is not None
+    shown = Table(board._repr_html_())
+    assert shown.rows[1][2] == board.overall.rows[0].skill.text(3) and "overall, 2 tracks" in shown.caption
