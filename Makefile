@@ -92,7 +92,7 @@ $(VENV)/bin/python:
 # torch first and by exact version: a range may bring a build for GPUs, several gigabytes large.
 $(VENV)/.core: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	$(PIP) torch==2.13.0
-	$(PIP) -e '.[router]'
+	$(PIP) -e '.[router,serve]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core
