@@ -83,6 +83,8 @@ def _table(entered: Sequence[Scored], part: Part, track: Track, scenario: Scenar
                 decisions_sha256=entries[s.slug].decisions_sha256,
                 flags=tuple(flags[s.slug]),
                 statistics=statistics[s.slug],
+                spread=entries[s.slug].spread,
+                mean_tau=entries[s.slug].mean_tau,
                 curve=entries[s.slug].curve,
             )
             for s in sorted(entered, key=lambda s: (bands[s.slug], -scores[s.slug].rcs.value, s.slug))

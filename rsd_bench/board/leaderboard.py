@@ -1,6 +1,6 @@
 """What a leaderboard is made of; `to_dict` gives leaderboard.json. Page, CSV and Markdown are written from the same.
 
-Curves stand on a row for the page alone: leaderboard.json leaves them to results/<slug>.json.
+Curves and spreads stand on a row for the page alone: leaderboard.json leaves curves to results/<slug>.json.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rsd_bench.board.case import Spread
 from rsd_bench.board.sensitivity import Sensitivity
 from rsd_bench.board.what_if import DomainFrame, Statistics
 from rsd_bench.config import MAX_SHOWN_ROWS
@@ -78,7 +79,11 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardRow:
-    """A router in a ranking. domain_bands: its band within each of `score.domains`; statistics, curve: for the page."""
+    """A router in a ranking.
+
+    domain_bands: its band within each of `score.domains`; statistics, spread, mean_tau
+    (over repeats and folds), curve: for the page.
+    """
 
     band: int
     slug: str
@@ -88,6 +93,8 @@ class BoardRow:
     decisions_sha256: str
     flags: tuple[str, ...]
     statistics: Statistics
+    spread: Spread
+    mean_tau: float | None
     curve: str
 
     def figures(self) -> dict[str, Any]:

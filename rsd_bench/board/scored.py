@@ -25,11 +25,12 @@ import orjson
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from rsd_bench.board.case import Spread, spread_of
 from rsd_bench.board.copies import Ranking, Rankings, rankings_of
 from rsd_bench.board.curves import pack_curve
 from rsd_bench.board.json_lines import to_json
 from rsd_bench.board.leaderboard import BoardSubmission
-from rsd_bench.board.what_if import Statistics, statistics_of
+from rsd_bench.board.what_if import Statistics, domain_frames, statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.evaluation.evaluate import Samples, score_with_samples
@@ -47,11 +48,16 @@ _FIX = "run `rsd-bench submit check` on it"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the board keeps of a submission on one track and scenario. The score has no sweep: `curve` does."""
+    """What the board keeps of a submission on one track and scenario. The score has no sweep: `curve` does.
+
+    mean_tau: over repeats and folds; None of more tiers than two.
+    """
 
     score: EvalScore
     curve: str  # pack_curve
     statistics: Statistics
+    spread: Spread
+    mean_tau: float | None
     probabilities_sha256: str
     decisions_sha256: str
 
@@ -191,6 +197,8 @@ def _entry(submission: Submission, score: EvalScore, benchmark: Benchmark) -> En
         score=replace(score, sweep=()),
         curve=pack_curve(score.sweep, float(part.last_latency.mean())),
         statistics=statistics_of(list(said.choice), tiers, part, submission.router_latency_s),
+        spread=spread_of(list(said.choice), tiers, part, domain_frames(part)),
+        mean_tau=float(said.tau.mean()) if tiers.count == 2 else None,
         probabilities_sha256=digest,
         decisions_sha256=hashlib.sha256(deciding.encode()).hexdigest(),
     )

@@ -1,7 +1,7 @@
 // The state of the page, kept in the address, and when which part is drawn again.
 (() => {
   const d = board.data, scenarios = [...d.scenarios.keys()];
-  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "" };
+  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "", sec: "", usd: USUAL_USD, most: "" };
   let state = { ...HOME };
   const weights = () => d.scenarios.get(state.scenario), own = (w) => SLIDERS.map(([key]) => w[key]);
 
@@ -12,13 +12,15 @@
     const column = sortable(next.sort) || COLUMNS[0];
     return { ...next, scenario, track, domain: board.domains(track, scenario).some((f) => f.domain === next.domain) ? next.domain : "",
       sort: column.key, dir: ["asc", "desc"].includes(next.dir) ? next.dir : column.first, router: known(next.router), curve: known(next.curve),
-      if: values.length === 4 && values.every((v, i) => v >= 0 && v <= SLIDERS[i][2]) ? next.if : "" };
+      if: values.length === 4 && values.every((v, i) => v >= 0 && v <= SLIDERS[i][2]) ? next.if : "",
+      sec: next.sec.split(",").length === 2 ? next.sec : "", usd: next.usd.split(",").length === 2 ? next.usd : USUAL_USD };
   }
   function read() {
     const given = new URLSearchParams(location.hash.slice(1)), next = { ...HOME, dir: "" };
     for (const key of Object.keys(HOME)) if (given.has(key)) next[key] = given.get(key);
     state = settled(next);
     slidersTo(state.if ? state.if.split(",") : own(weights()));
+    ownTo(state);
   }
   function keep() {
     const usual = { ...HOME, dir: sortable(state.sort).first };
@@ -65,6 +67,10 @@
       + `RCS = ${w.alpha} solved + ${w.beta} on the edge + ${w.gamma} time saved, at MES ${w.mes}. Brackets: 95 % interval over groups of queries. ${t.noBands ? `No bands: ${t.noBands}` : "Routers of one band cannot be told apart, all pairs considered at once"}.`
       + ` Protocol ${t.protocol}${missing(t.gap) ? "" : `; minimum detectable gap ${number(t.gap)}`}.`;
   }
+  function drawCase() {
+    drawSliders(Boolean(state.if));
+    drawAnswer(state, weights());
+  }
   const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
   function draw() {
     const every = board.rows(...view()).sort(byRank), policies = board.policies(...view());
@@ -81,10 +87,8 @@
     const traced = every.find((r) => r.slug === (state.curve || state.router)) || every[0];
     fill(byId("curve-router"), every.map((r) => option(r.slug, r.name, traced.slug)));
     drawCurve(traced, weights());
-    drawWhatIf(state);
+    drawCase();
     drawSensitivity(state);
-    const bar = byId("bar"); // what the reader jumps to must not end up below the bar that stays on top
-    document.documentElement.style.scrollPaddingTop = (getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + 12 + "px";
   }
 
   const THEMES = ["auto", "light", "dark"];
@@ -100,14 +104,15 @@
 
   byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${counted(d.dataset.queries, "query")}. Metrics version ${d.versions.metrics}, ${latencyBasis(d)}.`;
   drawOverall(d);
-  byId("bar").hidden = !board.tracks.length;
+  byId("main").classList.toggle("bare", !board.tracks.length);
   byId("scenarios").append(...scenarios.map((name) => el("span", {}, el("input", { type: "radio", name: "scenario", id: "s-" + name, value: name, onchange: () => set({ scenario: name }) }), el("label", { for: "s-" + name }, words(name)))));
   for (const key of ["track", "domain"]) byId(key).addEventListener("change", (e) => set({ [key]: e.target.value }));
   byId("curve-router").addEventListener("change", (e) => set({ curve: e.target.value }));
   const filtered = later(() => { keep(); drawRows(); }, 120), kept = later(keep, 200);
   byId("filter").addEventListener("input", (e) => { state.q = e.target.value; filtered(); });
-  const slide = () => { state.if = slid().join(); drawWhatIf(state); kept(); };
-  makeSliders(slide, () => { slidersTo(own(weights())); state.if = ""; drawWhatIf(state); kept(); });
+  const asked = (changes) => { Object.assign(state, changes); drawCase(); kept(); };
+  makeSliders(() => asked({ if: slid().join() }), () => { slidersTo(own(weights())); asked({ if: "" }); byId("if-mes").focus(); });
+  makeOwn(() => asked(owned()));
   addEventListener("hashchange", () => { if (location.hash === "#ranking") return keep(); read(); draw(); });
   addEventListener("keydown", (e) => {
     if (e.key !== "Escape") return;
@@ -116,6 +121,7 @@
   });
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; draw(); } });
+  byId("every").open = innerWidth > 1000;
   read();
   drawNotes(d);
   draw();

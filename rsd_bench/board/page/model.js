@@ -10,19 +10,41 @@ const board = (() => {
   const round9 = (value) => Math.round(value * 1e9) / 1e9;
   const rcs = (apsp, ca, ail, large, w) => w.alpha * apsp + w.beta * ca + w.gamma * (1 - ail / large);
 
+  const tenThousandths = (whole) => (whole === 0 ? null : (whole > 0 ? whole - 1 : whole) / 1e4);
   function unpack(t, row) {
-    const [at, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, flags, statistics, domains, packed, kind] = row;
-    const submission = data.submissions[at], { slug, name } = submission;
-    return { slug, name, submission, band, tau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean,
-      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics, domains, packed, kind };
+    const [at, tau, flags, kind, figures, counts, packed, spread] = row, submission = data.submissions[at], { slug, name } = submission;
+    const [repeats, band, ...known] = unpacked(figures), bounds = known.splice(13), shown = known.map(tenThousandths);
+    const [meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under] = shown;
+    const domains = bounds.length ? t.frames.map((_, i) => [bounds[3 * i], tenThousandths(bounds[3 * i + 1]), tenThousandths(bounds[3 * i + 2])]) : null;
+    return { slug, name, submission, band, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under,
+      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics: statisticsOf(t, unpacked(counts), repeats, submission.latency), domains, packed, kind, spread: new Map(spread) };
+  }
+  // page_data.py: _counts.
+  function statisticsOf(t, numbers, repeats, latency) {
+    const fixed = [...t.fixed.values()], [first, last] = [fixed[0], fixed[fixed.length - 1]], unit = fixed.length === 2 ? repeats : 1e9;
+    let next = 0;
+    return t.frames.map((f, i) => {
+      const kept = round9(numbers[next++] / unit), waited = kept * (first[i][1] / f.n) + (f.n - kept) * (last[i][1] / f.n) + latency * f.n;
+      const row = [kept, round9(waited + numbers[next++] / 1e9)];
+      let count = 0;
+      for (let level = 0; level < f.levels.length; level++, next++) {
+        count = level ? count - numbers[next] : numbers[next];
+        row.push(round9(count / repeats));
+      }
+      return row;
+    });
   }
   data.scenarios = new Map(data.scenarios);
   data.noise = new Map(data.noise);
+  const parts = new Map(data.parts.map((part) => [part.track, { deviates: part.deviates, fixed: new Map(part.fixed),
+    frames: part.frames.map(([domain, n, levels, large, groups]) => ({ domain, n, levels, large, groups })) }]));
   for (const t of data.tables) {
+    Object.assign(t, parts.get(t.track));
     t.domainOracles = new Map(t.domainOracles.map(([domain, oracles]) => [domain, new Map(oracles)]));
-    for (const key of ["fixed", "oracles", "simplex"]) t[key] = new Map(t[key]);
-    t.frames = t.frames.map(([domain, n, levels, large, groups]) => ({ domain, n, levels, large, groups }));
-    t.rows = t.rows.map((row) => unpack(t, row));
+    for (const key of ["oracles", "simplex"]) t[key] = new Map(t[key]);
+    const packed = t.rows; // read where it is looked at
+    let rows = null;
+    Object.defineProperty(t, "rows", { get: () => (rows ??= packed.map((row) => unpack(t, row))) });
   }
   const at = (track, scenario) => JSON.stringify([track, scenario]), tables = new Map(data.tables.map((t) => [at(t.track, t.scenario), t]));
   const table = (track, scenario) => tables.get(at(track, scenario));

@@ -1,12 +1,11 @@
-// What if the user wanted something else? Four sliders over the sufficient statistics of every router.
-const SLIDERS = [["mes", "MES", 10, 0.1, "answers scored below this do not satisfy"], ["alpha", "α: solved queries", 1, 0.01], ["beta", "β: kept on the edge", 1, 0.01], ["gamma", "γ: time saved", 1, 0.01]];
+// The sliders of a case, and every router in it: each with the decisions, for one scenario or another, that serve best.
+const SLIDERS = [["mes", "Lowest score that satisfies, MES", 10, 0.1], ["alpha", "Solved queries, α", 1, 0.01], ["beta", "Kept on the edge, β", 1, 0.01], ["gamma", "Time saved, γ", 1, 0.01]];
 const IF_ROWS = 14;
 
 function makeSliders(onchange, reset) {
-  fill(byId("sliders"), SLIDERS.map(([key, title, max, step, hint]) => el("div", { class: "slider" }, el("label", { for: "if-" + key }, title, hint ? el("span", { class: "note" }, " " + hint) : null),
-    el("output", { id: "out-" + key, for: "if-" + key, "aria-live": "off" }), el("input", { id: "if-" + key, type: "range", min: 0, max, step, oninput: onchange }))),
-  el("p", { class: "note" }, "The three weights are scaled to sum to 1. No intervals here: small differences are noise."),
-  el("p", { id: "if-refused", class: "note", role: "status" }), el("button", { type: "button", class: "quiet", onclick: reset }, "Back to the scenario"));
+  fill(byId("sliders"), SLIDERS.map(([key, title, max, step]) => el("div", { class: "slider" }, el("label", { for: "if-" + key }, title),
+    el("output", { id: "out-" + key, for: "if-" + key, "aria-live": "off" }), el("input", { id: "if-" + key, type: "range", min: 0, max, step, oninput: onchange }))));
+  fill(byId("if-back"), el("button", { type: "button", class: "quiet", onclick: reset }, "Back to the scenario"));
 }
 const slid = () => SLIDERS.map(([key]) => Number(byId("if-" + key).value));
 function slidersTo(values) { SLIDERS.forEach(([key], i) => { byId("if-" + key).value = values[i]; }); }
@@ -14,6 +13,15 @@ function slidersTo(values) { SLIDERS.forEach(([key], i) => { byId("if-" + key).v
 function scaled([mes, ...raw]) {
   const total = raw.reduce((a, b) => a + b, 0), [alpha, beta, gamma] = raw.map((v) => (total > 0 ? v / total : 1 / 3));
   return { mes, alpha, beta, gamma };
+}
+function drawSliders(moved) {
+  const w = scaled(slid());
+  for (const [key] of SLIDERS) {
+    const input = byId("if-" + key), digits = key === "mes" ? 1 : 2, own = Number(input.value).toFixed(digits), counts = w[key].toFixed(digits);
+    byId("out-" + key).textContent = own === counts ? own : `${own} → ${counts}`;
+    input.setAttribute("aria-valuetext", counts);
+  }
+  byId("if-back").hidden = !moved;
 }
 
 // Highest first; what is equal to nine decimals shares a place. Fixed policies take none.
@@ -23,25 +31,15 @@ function placed(list) {
   return sorted.map((r) => ({ ...r, place: r.fixed ? null : 1 + routers.findIndex((other) => rcs(other) === rcs(r)) }));
 }
 
-function drawWhatIf(state) {
-  const t = board.table(state.track, state.scenario), w = scaled(slid());
-  for (const [key] of SLIDERS) {
-    const input = byId("if-" + key), digits = key === "mes" ? 1 : 2, own = Number(input.value).toFixed(digits), counts = w[key].toFixed(digits);
-    byId("out-" + key).textContent = own === counts ? own : `${own} → ${counts}`;
-    input.setAttribute("aria-valuetext", counts);
-  }
-  if (!t) return fill(byId("if-rows"));
-  const rows = board.rows(state.track, state.scenario, state.domain), before = new Map(placed(rows).map((r) => [r.slug, r.place]));
-  const fixed = [...t.fixed].map(([name, statistics]) => ({ slug: `(${name})`, name, fixed: true, ...board.whatIf(t, statistics, state.domain, w) }));
-  const worth = (p) => w.beta * p.ca + w.gamma * (1 - p.ail / p.large), last = fixed[fixed.length - 1].name;
-  const cheap = fixed.slice(0, -1).reduce((a, b) => (worth(b) > worth(a) ? b : a)), floor = worth(cheap);
-  byId("if-refused").textContent = w.alpha <= floor ? `A scenario with these weights would be refused: α ${w.alpha.toFixed(2)} is not above ${floor.toFixed(2)}, so ${cheap.name} beats ${last} whatever the answers are worth.` : "";
-  const line = (r) => {
-    const moved = r.fixed ? 0 : before.get(r.slug) - r.place;
-    return el("tr", { "data-slug": r.slug, "data-rcs": r.rcs, class: r.fixed ? "policies" : "" }, el("td", {}, r.fixed ? "–" : r.place), el("th", { scope: "row", class: "name" }, bidi(r.name)),
-      el("td", {}, number(r.rcs)), el("td", {}, number(r.apsp, 3)), el("td", { class: "moved" }, moved > 0 ? "▲ " + moved : moved < 0 ? "▼ " + -moved : ""));
-  };
-  const lines = placed([...rows.map((r) => ({ ...r, ...board.whatIf(t, r.statistics, state.domain, w) })), ...fixed]).map(line), rest = lines.length - IF_ROWS;
-  fill(byId("if-rows"), el("thead", {}, el("tr", {}, ["Place", "Router", "RCS", "APSP", "Moved"].map((title, i) => th(title, i === 1)))),
-    el("tbody", {}, lines.slice(0, IF_ROWS)), rest > 0 ? el("tfoot", {}, el("tr", {}, el("td", { class: "name note", colspan: 5 }, `and ${rest} more`))) : null);
+function drawEvery(found, c) {
+  const worth = (p) => c.beta * p.ca + c.gamma * (1 - p.ail / p.large), [edge] = found.policies, floor = worth(edge);
+  byId("if-refused").textContent = c.alpha <= floor ? `A scenario with these weights would be refused: α ${c.alpha.toFixed(2)} is not above ${floor.toFixed(2)}, so all-edge beats all-cloud whatever the answers are worth.` : "";
+  const serves = new Map();
+  for (const r of found.routers) if (!serves.has(r.slug) || board.round9(r.rcs) > board.round9(serves.get(r.slug).rcs)) serves.set(r.slug, r);
+  const line = (r) => el("tr", { "data-slug": r.slug, "data-rcs": r.rcs, class: r.fixed ? "policies" : "" }, el("td", {}, r.fixed ? "–" : r.place), el("th", { scope: "row", class: "name" }, bidi(r.name)),
+    el("td", { class: "wide" }, r.fixed ? "" : words(r.scenario)), el("td", {}, number(r.rcs, 3)), el("td", {}, percent(r.apsp)), el("td", {}, percent(r.ca)), el("td", { class: "wide" }, number(r.ail, 2)), el("td", { class: "wide" }, number(r.usd, 2)));
+  const lines = placed([...serves.values(), ...found.policies.map((p) => ({ ...p, slug: `(${p.name})` }))]).map(line), rest = lines.length - IF_ROWS;
+  const heads = [["Place"], ["Router"], ["Decided for", "wide"], ["RCS"], ["Solved"], ["On edge"], ["Seconds", "wide"], ["USD per 1,000", "wide"]];
+  fill(byId("if-rows"), el("thead", {}, el("tr", {}, heads.map(([title, kind], i) => el("th", { scope: "col", class: i === 1 ? "name" : kind }, title)))),
+    el("tbody", {}, lines.slice(0, IF_ROWS)), rest > 0 ? el("tfoot", {}, el("tr", {}, el("td", { class: "name note", colspan: 8 }, `and ${rest} more`))) : null);
 }

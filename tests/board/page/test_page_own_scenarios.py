@@ -28,6 +28,6 @@ def test_fifty_scenarios_can_be_chosen(visit: Any, built: Any, tmp_path: Path, w
     page = visit(path=tmp_path / "many.html", width=width).page
     assert page.locator("#scenarios input").count() == 50
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("document.getElementById('bar').offsetHeight") < 400
+    assert page.evaluate("document.getElementById('scenarios').offsetHeight") < 400
     page.locator(f'#scenarios input[value="{names[48]}"]').check(force=True)
     assert "at MES 9.6." in text(page, "#caption")
