@@ -33,7 +33,7 @@ from rsd_bench.cli import (
 )
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.config import PROFILE_BASIS
-from rsd_bench.types import InputError, Problem
+from rsd_bench.types import InputError, OwnCodeError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
 app = panels.App(
@@ -132,6 +132,8 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors=stream.errors)
     try:
         app()
+    except OwnCodeError as error:
+        sys.exit(fail(error.problems, traceback=error.traceback).exit_code)
     except InputError as error:
         sys.exit(fail(error.problems).exit_code)
     except ModuleNotFoundError as error:
