@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Images = bytes | Sequence[bytes] | None
 
 BATCH = 64
-TOP_WORDS = 10
+TOP_WORDS, TOP_NEAREST = 10, 5
 _NO_IMAGE: dict[str, float] = dict.fromkeys(IMAGE_NUMBERS, np.nan)
 
 
@@ -47,7 +47,8 @@ class Decision:
 
     tier: 0 (the cheapest) ... K - 1. expected_gain: points of RCS that the edge is expected to gain against the best of
     the others on this query, from routers that decide by it. words: with `explain`, the n-grams that moved the decision
-    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits.
+    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits. nearest: with `explain`,
+    of a router of words, the training queries that are most alike: id, and cosine of the weighted n-grams.
     """
 
     model: Literal["edge", "cloud"]
@@ -57,6 +58,7 @@ class Decision:
     scenario: str = ""
     expected_gain: float | None = None
     words: tuple[tuple[str, float], ...] = ()
+    nearest: tuple[tuple[str, float], ...] = ()
 
 
 class RouterPipeline:
@@ -171,17 +173,35 @@ class RouterPipeline:
         except ValueError as error:
             where = next((str(image) for image in images if isinstance(image, (str, Path))), "image")
             raise InputError.at(where, str(error), "give an image that opens") from None
-        router, tau = decider.router, decider.tau if limit is None else limit
-        p = router.predict_p_edge(features)
-        tiers = np.where(p >= tau, 0, 1)
-        if getattr(router, "tiers", 2) > 2:
-            tiers = decide_tiers(router.predict_p_tiers(features), router.tier_thresholds() if limit is None else limit)
-        gains = router.expected_gain(features).tolist() if hasattr(router, "expected_gain") else [None] * len(p)
-        words = [router.words(question) if explain and hasattr(router, "words") else () for question in questions]
-        return [
-            Decision("cloud" if tier else "edge", value, tau, tier, decider.scenario.name, gain, tuple(top[:TOP_WORDS]))
-            for value, tier, gain, top in zip(p.tolist(), tiers.tolist(), gains, words, strict=True)
-        ]
+        return decisions_of(self.router, decider, features, questions, limit, explain)
+
+
+def decisions_of(
+    router: ReferenceRouter | SavedRouter,
+    decider: Decider,
+    features: Features,
+    questions: Sequence[str],
+    limit: float | None = None,
+    explain: bool = False,
+) -> list[Decision]:
+    """The decisions of one batch, from its features. limit: in place of the decider's tau."""
+    head, tau = decider.router, decider.tau if limit is None else limit
+    p = head.predict_p_edge(features)
+    tiers = np.where(p >= tau, 0, 1)
+    if getattr(head, "tiers", 2) > 2:
+        tiers = decide_tiers(head.predict_p_tiers(features), head.tier_thresholds() if limit is None else limit)
+    gains = head.expected_gain(features).tolist() if hasattr(head, "expected_gain") else [None] * len(p)
+    words: Sequence[Any] = [()] * len(p)
+    nearest: Sequence[Any] = words
+    if explain and hasattr(head, "words"):
+        words = [tuple(head.words(question)[:TOP_WORDS]) for question in questions]
+    if explain and isinstance(router, SavedRouter) and router.known is not None:
+        nearest = router.known.nearest(features.ngrams, TOP_NEAREST)
+    name = decider.scenario.name
+    return [
+        Decision("cloud" if tier else "edge", value, tau, tier, name, *why)
+        for value, tier, *why in zip(p.tolist(), tiers.tolist(), gains, words, nearest, strict=True)
+    ]
 
 
 def _loaded(encoder: Encoder | None, kind: str) -> Encoder:

@@ -2,7 +2,7 @@
 
     DIR/config.json   format, router (a name of `router list`, or FILE.py), blocks, features, encoders (kind: the folder
                       that one was found at), scenarios (name: figures and tau), trained_on, state (by scenario)
-    DIR/weights.npz   arrays by scenario (see saved_state.py)
+    DIR/weights.npz   arrays by scenario (see saved_state.py); of a router of words its training queries, by id
     DIR/README.md     model card
     DIR/router.py     a router of the user's own: its file; what it saved itself lies in DIR/own/
 
@@ -31,9 +31,11 @@ from rsd_bench.types import InputError, Scenario
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
+    from rsd_bench.routers.known_queries import KnownQueries
 
 FORMAT, SCHEMA = "rsd-bench router", 1
 OWN_FILE, OWN_FOLDER = "router.py", "own"
+_KNOWN = "known"  # what the arrays of training queries are called after
 _AGAIN = "train it again: rsd-bench router train"
 
 
@@ -56,6 +58,7 @@ class SavedRouter:
     deciders: Mapping[str, Decider]
     encoders: Mapping[str, str] = field(default_factory=dict)
     trained_on: Mapping[str, Any] = field(default_factory=dict)
+    known: KnownQueries | None = None
 
     def predict_p_edge(self, features: Features, scenario: str) -> FloatArray:
         """P(edge competent), shape (n,). InputError where the features are of another spec."""
@@ -95,6 +98,7 @@ def train_router(
             router.require("save", "load")  # before it learns for hours
         router.fit(train, validation)
         deciders[one.name] = Decider(router, one, router.threshold(validation))
+    known = router.known_queries(train, validation) if hasattr(router, "known_queries") else None
     trained_on = {
         "dataset": f"{benchmark.manifest.name} {benchmark.manifest.version}",
         "manifests": list(benchmark.accepted_manifests),
@@ -104,7 +108,7 @@ def train_router(
         "validation_queries": len(validation),
         "seed": seed,
     }
-    saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on)
+    saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on, known)
     with new_folder(out, may_replace=_is_checkpoint) as folder:
         write_router(folder, saved, entry)
     return saved
@@ -139,6 +143,8 @@ def write_router(folder: Path, saved: SavedRouter, entry: Entry) -> None:
     arrays = {
         f"{i}.{key}": array for i, state in enumerate(states.values()) for key, array in state.arrays.items()
     }  # a name of a scenario may hold a point
+    if saved.known is not None:
+        arrays |= {f"{_KNOWN}.{key}": array for key, array in saved.known.state().arrays.items()}
     write_state(folder, State(config, arrays))
     (folder / "README.md").write_text(_card(saved, entry), "utf-8", newline="\n")
     if entry.path:
@@ -179,6 +185,7 @@ def read_saved(folder: Path, trust: bool = False) -> SavedRouter:
             else:
                 router.restore(State({str(i): states[name]}, arrays).part(str(i)))
             deciders[name] = Decider(router, scenario, taus[name])
+        known = _known(arrays, deciders)
     except InputError:
         raise
     except OSError as error:
@@ -186,7 +193,18 @@ def read_saved(folder: Path, trust: bool = False) -> SavedRouter:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, MemoryError, OverflowError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError.at(where, f"cannot be loaded: {reason[:300]}", _AGAIN) from None
-    return SavedRouter(entry.name, entry.blocks, spec, deciders, encoders, trained_on)
+    return SavedRouter(entry.name, entry.blocks, spec, deciders, encoders, trained_on, known)
+
+
+def _known(arrays: Mapping[str, Any], deciders: Mapping[str, Decider]) -> KnownQueries | None:
+    """The queries that a router of words knows, weighed as under its first scenario: n-grams are those of all."""
+    router = next(iter(deciders.values())).router
+    state = State({_KNOWN: {}}, arrays).part(_KNOWN)
+    if not state.arrays or not hasattr(router, "words_known"):
+        return None
+    from rsd_bench.routers.known_queries import KnownQueries  # scipy is wanted only here
+
+    return KnownQueries.of_state(state, router.words_known)
 
 
 def published_config(folder: Path) -> bytes:
@@ -233,5 +251,7 @@ def _card(saved: SavedRouter, entry: Entry) -> str:
 Which of two models answers a query: `{saved.name}` of rsd_bench, trained on {dataset}, track
 {markdown_text(str(saved.trained_on["track"]))} ({saved.trained_on["train_queries"]} training,
 {saved.trained_on["validation_queries"]} validation queries). It reads: {reads}."""
+    if saved.known is not None:
+        about += "\nTo say which training queries a question is like, it holds their ids and hashed n-grams, and no text."
     table = "\n".join(["| scenario | asks | tau |", "|---|---|---:|", *rows])
     return framed(f"{markdown_text(entry.title)}: {small} or {large}", about, table)
