@@ -24,7 +24,6 @@ from rsd_bench.cli import (
     panels,
     paths,
     router,
-    router_drift,
     scenario,
     score,
     serve,
@@ -48,7 +47,6 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(features.app, name="features")
 studies.add_to(router.app)
-router.app.command("drift")(router_drift.drift)
 app.add_typer(router.app, name="router")
 app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rsd_bench.cli.output import print_json, say, table
-from rsd_bench.cli.router import DataArgument, FeatureStore, open_all
+from rsd_bench.cli.router_options import DataArgument, FeatureStore, open_all
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Tables and pictures; the page is DIR.md.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Deals of the folds that are averaged, and seeds of the router.")]

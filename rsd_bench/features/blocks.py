@@ -177,7 +177,9 @@ class Features:
     def join(self, other: Features) -> Features:
         blocks = {name: _below(block, other.block(name)) for name, block in self.blocks.items()}
         present = {name: np.concatenate([mine, other.present[name]]) for name, mine in self.present.items()}
-        domains, ids = (np.concatenate([getattr(of, name) for of in (self, other)]) for name in ("domains", "query_ids"))
+        domains, ids = (
+            np.concatenate([getattr(of, name) for of in (self, other)]) for name in ("domains", "query_ids")
+        )
         return Features(blocks, domains, self.spec, present, ids)
 
     def only(self, names: tuple[str, ...]) -> Features:

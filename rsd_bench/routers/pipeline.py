@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, image_statistics, text_statistics
-from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features, FeatureSpec, NgramSpec
+from rsd_bench.features.blocks import NGRAMS, EncoderSpec, Features, FeatureSpec, NgramSpec
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.tiers import decide_tiers
@@ -47,8 +47,8 @@ class Decision:
 
     tier: 0 (the cheapest) ... K - 1. expected_gain: points of RCS that the edge is expected to gain against the best of
     the others on this query, from routers that decide by it. words: with `explain`, the n-grams that moved the decision
-    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits. nearest: with `explain`,
-    of a router of words, the training queries that are most alike: id, and cosine of the weighted n-grams.
+    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits. nearest: with
+    `explain`, of a router of words, the training queries that are most alike: id, and cosine of the weighted n-grams.
     """
 
     model: Literal["edge", "cloud"]
@@ -70,7 +70,8 @@ class RouterPipeline:
         image_encoder: Encoder | None = None,
         text_encoder: Encoder | None = None,
     ) -> None:
-        self.blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
+        there = {*router.spec.dimensions, *((NGRAMS,) if router.spec.ngrams else ())}
+        self.blocks = tuple(name for name in router.blocks if name in there)
         image, text = (encoder.spec if encoder else None for encoder in (image_encoder, text_encoder))
         self.spec = FeatureSpec(image, text, ngrams=NgramSpec() if NGRAMS in self.blocks else None)
         if difference := router.spec.difference(self.spec, self.blocks):
@@ -124,8 +125,9 @@ class RouterPipeline:
     ) -> Decision:
         """Decide one query.
 
-        image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W, 3), a list of these, or None where
-        it has none. tau: in place of the router's own. scenario: one of the checkpoint's; default: its first.
+        image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W) or (H, W, 3), a list of
+        these, or None where it has none. tau: in place of the router's own. scenario: one of the checkpoint's;
+        default: its first. explain: tell why, where the router can (`Decision`).
         InputError where an image cannot be read, ValueError for another argument that is wrong.
         """
         return self.route_many([image], [question], tau, scenario, explain)[0]
@@ -237,18 +239,27 @@ def load_router(
     trust: run the file of a router of somebody's own. Raises InputError where something is missing or is not the same.
     """
     router = open_checkpoint(checkpoint, trust)
-    blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
-    found_at = router.encoders if isinstance(router, SavedRouter) else {}
     named = {"image": image_encoder, "text": text_encoder}
     loaded: dict[str, Encoder] = {}
     for spec in router.spec.encoders:
-        if spec.kind in blocks:
+        if spec.kind in router.blocks:
             from rsd_bench.features.encoders import load_encoder  # transformers and torch are wanted only here
 
-            path = found_at.get(spec.kind, "")
-            source = named[spec.kind] or (path if path and Path(path).is_dir() else spec.name)
+            source = named[spec.kind] or _place(spec, router.encoders.get(spec.kind, ""))
             loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
     return RouterPipeline(router, loaded.get("image"), loaded.get("text"))
+
+
+def _place(spec: EncoderSpec, found_at: str) -> str:
+    """Where an encoder lies that nobody named: where it lay when the router was trained, else on the Hub."""
+    if found_at and Path(found_at).is_dir():
+        return found_at
+    if is_hub_id(spec.name):
+        return spec.name
+    gone = f"it is no longer at {found_at}" if found_at else "this router names no folder of it"
+    what = f"cannot be loaded as {spec.kind} encoder: {gone}, and its name is no Hub id"
+    fix = f"name a local AutoModel folder of the same weights: {spec.kind}_encoder=, --{spec.kind}-encoder"
+    raise InputError.at(spec.name, what, fix)
 
 
 def deciders_of(router: ReferenceRouter | SavedRouter) -> Mapping[str, Decider]:
