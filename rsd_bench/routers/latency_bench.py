@@ -30,14 +30,8 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features
 from rsd_bench.features.ngrams import count_ngrams
 from rsd_bench.folders import write_file
-from rsd_bench.routers.pipeline import (
-    RouterPipeline,
-    deciders_of,
-    decisions_of,
-    load_router,
-    open_checkpoint,
-    statistics_of,
-)
+from rsd_bench.routers.decision import decisions_of
+from rsd_bench.routers.pipeline import RouterPipeline, deciders_of, load_router, open_checkpoint, statistics_of
 from rsd_bench.routers.saved_router import REFERENCE, SavedRouter
 from rsd_bench.types import InputError
 

@@ -11,9 +11,8 @@ neither. Only what the router reads is made: one that reads words opens no image
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,8 @@ from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, image_statistics, 
 from rsd_bench.features.blocks import NGRAMS, EncoderSpec, Features, FeatureSpec, NgramSpec
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
-from rsd_bench.metrics.tiers import decide_tiers
+from rsd_bench.routers.decision import Decision as Decision
+from rsd_bench.routers.decision import decisions_of
 from rsd_bench.routers.query_images import image_bytes
 from rsd_bench.routers.saved_router import Decider, SavedRouter, is_saved, read_saved
 from rsd_bench.routers.saved_state import CONFIG, WEIGHTS, read_settings
@@ -37,28 +37,7 @@ if TYPE_CHECKING:
 Images = bytes | Sequence[bytes] | None
 
 BATCH = 64
-TOP_WORDS, TOP_NEAREST = 10, 5
 _NO_IMAGE: dict[str, float] = dict.fromkeys(IMAGE_NUMBERS, np.nan)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Who answers: `edge` where p_edge >= tau, else `cloud`; of more than two tiers `edge` is the cheapest.
-
-    tier: 0 (the cheapest) ... K - 1. expected_gain: points of RCS that the edge is expected to gain against the best of
-    the others on this query, from routers that decide by it. words: with `explain`, the n-grams that moved the decision
-    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits. nearest: with
-    `explain`, of a router of words, the training queries that are most alike: id, and cosine of the weighted n-grams.
-    """
-
-    model: Literal["edge", "cloud"]
-    p_edge: float
-    tau: float
-    tier: int = 0
-    scenario: str = ""
-    expected_gain: float | None = None
-    words: tuple[tuple[str, float], ...] = ()
-    nearest: tuple[tuple[str, float], ...] = ()
 
 
 class RouterPipeline:
@@ -178,34 +157,6 @@ class RouterPipeline:
         return decisions_of(self.router, decider, features, questions, limit, explain)
 
 
-def decisions_of(
-    router: ReferenceRouter | SavedRouter,
-    decider: Decider,
-    features: Features,
-    questions: Sequence[str],
-    limit: float | None = None,
-    explain: bool = False,
-) -> list[Decision]:
-    """The decisions of one batch, from its features. limit: in place of the decider's tau."""
-    head, tau = decider.router, decider.tau if limit is None else limit
-    p = head.predict_p_edge(features)
-    tiers = np.where(p >= tau, 0, 1)
-    if getattr(head, "tiers", 2) > 2:
-        tiers = decide_tiers(head.predict_p_tiers(features), head.tier_thresholds() if limit is None else limit)
-    gains = head.expected_gain(features).tolist() if hasattr(head, "expected_gain") else [None] * len(p)
-    words: Sequence[Any] = [()] * len(p)
-    nearest: Sequence[Any] = words
-    if explain and hasattr(head, "words"):
-        words = [tuple(head.words(question)[:TOP_WORDS]) for question in questions]
-    if explain and isinstance(router, SavedRouter) and router.known is not None:
-        nearest = router.known.nearest(features.ngrams, TOP_NEAREST)
-    name = decider.scenario.name
-    return [
-        Decision("cloud" if tier else "edge", value, tau, tier, name, *why)
-        for value, tier, *why in zip(p.tolist(), tiers.tolist(), gains, words, nearest, strict=True)
-    ]
-
-
 def _loaded(encoder: Encoder | None, kind: str) -> Encoder:
     if encoder is None:
         raise InputError.at("encoders", f"has no {kind} encoder", "this router reads none")
@@ -238,7 +189,13 @@ def load_router(
     they were found at, else by their Hub ids; a local folder of the same weights where they lie elsewhere.
     trust: run the file of a router of somebody's own. Raises InputError where something is missing or is not the same.
     """
-    router = open_checkpoint(checkpoint, trust)
+    return pipeline_of(open_checkpoint(checkpoint, trust), image_encoder, text_encoder)
+
+
+def pipeline_of(
+    router: ReferenceRouter | SavedRouter, image_encoder: str | None = None, text_encoder: str | None = None
+) -> RouterPipeline:
+    """A router with its encoders, arguments and errors as `load_router`."""
     named = {"image": image_encoder, "text": text_encoder}
     loaded: dict[str, Encoder] = {}
     for spec in router.spec.encoders:
