@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rsd_bench.evaluation.evaluate import evaluate as evaluate
     from rsd_bench.evaluation.plots import plot as plot
     from rsd_bench.evaluation.result import Result as Result
+    from rsd_bench.features.blocks import Features as Features
+    from rsd_bench.features.feature_table import load_features as load_features
     from rsd_bench.features.perturb import perturb as perturb
     from rsd_bench.metrics.calibration import auroc_tiers as auroc_tiers
     from rsd_bench.metrics.comparison import compare as compare
@@ -96,6 +98,8 @@ _HOME = {
     "saved_usd": "metrics.escalation",
     "MesFit": "metrics.satisfaction",
     "fit_mes": "metrics.satisfaction",
+    "Features": "features.blocks",
+    "load_features": "features.feature_table",
     "perturb": "features.perturb",
     "ReferenceRouter": "routers.network",
     "load_router": "routers.pipeline",

@@ -76,6 +76,7 @@ NGRAM_BUCKETS = 1 << 18  # a hash of as many loses nothing (72 n-grams a questio
 MAX_ROUTER_BYTES = 2_147_483_648  # of a checkpoint's weights; the largest shipped, gain-kernel, has some 100 MB
 MAX_ROUTER_CONFIG_BYTES = 4_194_304
 MAX_ROUTER_ARRAYS = 10_000
+MAX_KNOWN_NGRAMS = 300_000  # of training queries in a checkpoint, 3 or 4 bytes each: rsd-open has 170,000
 EXACT_ROWS = 20_000  # of more rows than this kernel ridge is solved without the kernel (3.2 GB at so many)
 MAX_IMAGE_BYTES = 100_000_000  # a 108-megapixel photo is a JPEG of 30 to 60 MB; no endpoint takes as many
 MAX_MEDIA_BYTES = 268_435_456  # of a sound or a video: ten minutes of film as phones send it

@@ -179,3 +179,11 @@ class InputError(ValueError):
     def at(cls, where: object, what: str, fix: str = "") -> InputError:
         """An InputError with a single problem."""
         return cls([Problem(str(where), what, fix)])
+
+
+class OwnCodeError(InputError):
+    """Code of the user's own fails. `traceback`: its part of what Python tells of the error, without the package's."""
+
+    def __init__(self, problem: Problem, traceback: str) -> None:
+        super().__init__([problem])
+        self.traceback = traceback

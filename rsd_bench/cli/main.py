@@ -24,7 +24,6 @@ from rsd_bench.cli import (
     panels,
     paths,
     router,
-    router_drift,
     scenario,
     score,
     serve,
@@ -33,7 +32,7 @@ from rsd_bench.cli import (
 )
 from rsd_bench.cli.output import fail, print_json, say
 from rsd_bench.config import PROFILE_BASIS
-from rsd_bench.types import InputError, Problem
+from rsd_bench.types import InputError, OwnCodeError, Problem
 from rsd_bench.version import METRICS_VERSION, __version__
 
 app = panels.App(
@@ -48,7 +47,6 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(features.app, name="features")
 studies.add_to(router.app)
-router.app.command("drift")(router_drift.drift)
 app.add_typer(router.app, name="router")
 app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)
@@ -132,6 +130,8 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors=stream.errors)
     try:
         app()
+    except OwnCodeError as error:
+        sys.exit(fail(error.problems, traceback=error.traceback).exit_code)
     except InputError as error:
         sys.exit(fail(error.problems).exit_code)
     except ModuleNotFoundError as error:

@@ -53,15 +53,18 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def fail(problems: Sequence[Problem], as_json: bool | None = None) -> typer.Exit:
-    """Report problems and give the Exit (code 1) to raise."""
+def fail(problems: Sequence[Problem], as_json: bool | None = None, traceback: str = "") -> typer.Exit:
+    """Report problems and give the Exit (code 1) to raise. traceback: of the user's own code, where that failed."""
     if "--json" in sys.argv if as_json is None else as_json:
-        print_json({"ok": False, "problems": [problem.to_dict() for problem in problems]})
+        told = {"traceback": traceback.splitlines()} if traceback else {}
+        print_json({"ok": False, "problems": [problem.to_dict() for problem in problems], **told})
     else:
         for line in by_kind(problems):
             typer.echo(f"error: {line}", err=True)
         if len(problems) > 1:
             typer.echo(f"{len(problems)} problems", err=True)
+        for line in traceback.splitlines():
+            typer.echo(one_line(line), err=True)
     return typer.Exit(1)
 
 

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from rsd_bench.cli.option_groups import EncoderPlace
 from rsd_bench.cli.output import print_json, say, table
-from rsd_bench.cli.router import DataArgument, FeatureStore, open_all
+from rsd_bench.cli.router_options import DataArgument, FeatureStore, Trust, open_all
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Tables and pictures; the page is DIR.md.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Deals of the folds that are averaged, and seeds of the router.")]
 ScenarioName = Annotated[str, typer.Option(help="One of the dataset's own, or a preset where it has none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+Dataset = Annotated[str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")]
 _OUT = Path("results")
 _ROUTER = "ngram-gain"  # the best of the shipped ones, and among the quickest
 _OLD = "rivals"  # the name of `baselines` in 0.1.0; stays for one version
@@ -149,8 +151,36 @@ def ceiling(
     _finish(out, made, draw_ceiling, as_json)
 
 
+def perturb(
+    routers: Annotated[list[str], typer.Argument(metavar="DIR|NAME...", help="Checkpoints, or routers by name.")],
+    data: Dataset = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Of `rsd.perturb`; default: all that a router sees.")] = None,
+    level: Annotated[int, typer.Option(min=1, max=5, help="1, hardly to be seen, to 5.")] = 3,
+    features: FeatureStore = None,
+    image_encoder: EncoderPlace = None,
+    text_encoder: EncoderPlace = None,
+    trust: Trust = False,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Decisions on perturbed images and questions: flips, and what RCS and skill lose, kind by kind."""
+    from rsd_bench.dataset.benchmark import open_benchmark
+    from rsd_bench.dataset.open import dataset_folder
+    from rsd_bench.features.perturb import IMAGE_KINDS, QUESTION_KINDS
+    from rsd_bench.studies.perturb_subjects import subject_of
+    from rsd_bench.studies.perturbations import draw_perturbed, perturb_routers, require_content
+
+    if unknown := [name for name in kind or () if name not in (*IMAGE_KINDS, *QUESTION_KINDS)]:
+        known = ", ".join((*IMAGE_KINDS, *QUESTION_KINDS))
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {known}", param_hint="--kind")
+    benchmark = open_benchmark(dataset_folder(data))
+    require_content(benchmark)
+    places = {"image_encoder": image_encoder, "text_encoder": text_encoder}
+    subjects = [subject_of(router, benchmark, features, trust, **places) for router in routers]
+    _finish(out, perturb_routers(benchmark, subjects, kind, level, _command()), draw_perturbed, as_json)
+
+
 Folders = Annotated[list[Path], typer.Argument(metavar="SUBMISSION...", help="Submission folders.")]
-Dataset = Annotated[str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")]
 
 
 def tracks(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json: AsJson = False) -> None:
@@ -176,6 +206,6 @@ def thresholds(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json:
 
 def add_to(app: typer.Typer) -> None:
     """Register the experiments."""
-    for command in (baselines, ablate, sweep, pairs, ceiling, tracks, thresholds):
+    for command in (baselines, ablate, sweep, pairs, ceiling, tracks, thresholds, perturb):
         app.command()(command)
     app.command(_OLD, hidden=True)(_old_baselines)

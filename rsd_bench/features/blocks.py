@@ -148,6 +148,7 @@ class FeatureSpec:
 class Features:
     """Blocks of n queries (see the module); `domains` is what the dataset calls each query's domain, (n,).
 
+    query_ids: its ids, (n,), "" where a query is in no dataset.
     present: by block, which queries have it, (n,); a block that is not named is there for all. What is not there is 0
     in its block: all of `image`, and in `statistics` the numbers of the image, where a query has none.
     """
@@ -156,11 +157,14 @@ class Features:
     domains: NDArray[np.object_]
     spec: FeatureSpec
     present: Mapping[str, BoolArray] = field(default_factory=dict)
+    query_ids: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
 
     def __post_init__(self) -> None:
         everywhere = np.ones(len(self.domains), np.bool_)
         named = {name: self.present.get(name, everywhere) for name in self.blocks}
         object.__setattr__(self, "present", {**self.present, **named})
+        if not len(self.query_ids):
+            object.__setattr__(self, "query_ids", np.full(len(self.domains), "", object))
 
     def __len__(self) -> int:
         return len(self.domains)
@@ -168,12 +172,20 @@ class Features:
     def take(self, rows: IntArray) -> Features:
         blocks = {name: block[rows] for name, block in self.blocks.items()}
         present = {name: there[rows] for name, there in self.present.items()}
-        return Features(blocks, self.domains[rows], self.spec, present)
+        return Features(blocks, self.domains[rows], self.spec, present, self.query_ids[rows])
 
     def join(self, other: Features) -> Features:
         blocks = {name: _below(block, other.block(name)) for name, block in self.blocks.items()}
         present = {name: np.concatenate([mine, other.present[name]]) for name, mine in self.present.items()}
-        return Features(blocks, np.concatenate([self.domains, other.domains]), self.spec, present)
+        domains, ids = (
+            np.concatenate([getattr(of, name) for of in (self, other)]) for name in ("domains", "query_ids")
+        )
+        return Features(blocks, domains, self.spec, present, ids)
+
+    def only(self, names: tuple[str, ...]) -> Features:
+        """These blocks and no other. InputError where one of them is not there."""
+        blocks = {name: self.block(name) for name in names}
+        return Features(blocks, self.domains, self.spec, self.present, self.query_ids)
 
     def block(self, name: str) -> Any:
         """A block, shape (n, d). InputError where these features have none of that name."""

@@ -19,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.config import SPLITS
+from rsd_bench.dataset.benchmark import Benchmark, read_queries
+from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.dataset.tables import read_table
 from rsd_bench.features.blocks import BLOCKS as BLOCKS
 from rsd_bench.features.blocks import NGRAMS, NgramSpec
@@ -43,7 +45,7 @@ def read_spec(folder: Path) -> FeatureSpec:
             raise ValueError("its n-grams are counted otherwise than by this version of the package")
         return spec
     except FileNotFoundError:
-        fix = "make them: rsd-bench features encode DATA --out STORE, then --features STORE"
+        fix = "make them: rsd-bench features encode DATA --out STORE, then --features STORE (load_features: store=)"
         raise InputError.at(folder, "holds no encoder features", fix) from None
     except (ValueError, OSError) as error:
         raise InputError.at(path, f"cannot be read: {error}", "encode the features again") from None
@@ -73,7 +75,31 @@ def read_features(benchmark: Benchmark, store: Path | None = None) -> Features:
         raise InputError.at(folder / FEATURES, "disagrees with its spec.json", "encode the features again")
     if ngrams is not None:
         blocks[NGRAMS] = ngrams[rows]
-    return Features(blocks, benchmark.queries["domain"].to_numpy(object), spec, present)
+    ids, domains = (benchmark.queries[name].to_numpy(object) for name in ("query_id", "domain"))
+    return Features(blocks, domains, spec, present, ids)
+
+
+def load_features(
+    data: str | Path | None = None, split: str | None = None, *, store: str | Path | None = None
+) -> Features:
+    """The features of a dataset's queries: frozen encoder vectors, hashed n-grams and statistics, to train on.
+
+    data: a dataset folder, a Hub id (`org/name`, `org/name@revision`) or nothing for the embedded rsd-open lite.
+    split: train, validation or test; default: every query, in the order of the dataset's pairs.
+    store: what `rsd-bench features encode` wrote, where the dataset carries no features of its own.
+    Returns Features of n queries: `query_ids`, shape (n,), and `blocks`, of these as far as there are:
+        image, text    float32, shape (n, d): one vector a query, 0 where it has none (`present` says which, (n,))
+        ngrams         scipy CSR of float32, shape (n, 262144): counts of hashed words and pairs of words
+        statistics     float32, shape (n, 27), columns as `spec.statistics` names them
+    Raises ValueError naming the argument, InputError (a ValueError) for what cannot be read.
+    """
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split: {split!r:.80} is none of {', '.join(SPLITS)}")
+    benchmark = read_queries(dataset_folder(data))
+    features = read_features(benchmark, None if store is None else Path(store))
+    if split is None:
+        return features
+    return features.take(np.flatnonzero(benchmark.queries["split"].to_numpy(object) == split))
 
 
 def _columns(spec: FeatureSpec) -> list[str]:

@@ -5,6 +5,7 @@ A router sees training rows to fit and validation rows to choose; test rows reac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, runtime_checkable
 
@@ -81,6 +82,9 @@ class Router(Protocol):
     def threshold(self, validation: TrainingData) -> float:
         """tau of the scenario of these rows, fixed without the test."""
         ...
+
+
+Make = Callable[[int], Router]  # seed -> a router that has learned nothing yet
 
 
 @runtime_checkable

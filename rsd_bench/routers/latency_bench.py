@@ -1,4 +1,8 @@
-"""Router latency by protocol: warm-up, then timed calls one after another; encoders, statistics and head apart.
+"""Router latency by protocol, of any router: warm-up, then timed calls one after another, part by part.
+
+    image encoder, text encoder, statistics, n-grams    what the router reads, from bytes and text
+    head                                                from features to decisions
+    all                                                 the whole way, `route_many`
 
 Clock: time.perf_counter around each call. Threads, processor and versions are stamped: a latency without its hardware
 says nothing.
@@ -8,12 +12,14 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,15 +27,26 @@ import pyarrow.parquet as pq
 from rsd_bench.config import is_latency
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.features.feature_table import BLOCKS, Features
+from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features
+from rsd_bench.features.ngrams import count_ngrams
 from rsd_bench.folders import write_file
-from rsd_bench.routers.network import ReferenceRouter
-from rsd_bench.routers.pipeline import RouterPipeline, load_router, open_checkpoint, statistics_of
-from rsd_bench.routers.saved_router import SavedRouter
+from rsd_bench.routers.decision import decisions_of
+from rsd_bench.routers.pipeline import RouterPipeline, deciders_of, load_router, open_checkpoint, statistics_of
+from rsd_bench.routers.saved_router import REFERENCE, SavedRouter
 from rsd_bench.types import InputError
+
+if TYPE_CHECKING:
+    from rsd_bench.routers.network import ReferenceRouter
 
 BATCHES = (1, 64)
 WARM_UP, CALLS = 3, 50
+HEAD, ALL = "head", "all"
+#: What a block costs before a decision.
+STAGES = {"image": "image encoder", "text": "text encoder", "statistics": "statistics", NGRAMS: "n-grams"}
+_MADE_UP = (
+    "Look at the figure of exhibit {} and answer: which of the lines in the chart has the highest value in the year "
+    "{}, and by how many units does it differ from the lowest one?"
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +64,15 @@ Timings = dict[int, Timing]  # by batch size
 
 @dataclass(frozen=True)
 class Hardware:
-    """Processor, threads and versions that a latency holds for."""
+    """Processor, threads and versions that a latency holds for; torch, transformers: None where neither was used."""
 
     processor: str
     threads: int
     device: str
     python: str
-    torch: str
-    transformers: str
+    numpy: str
+    torch: str | None
+    transformers: str | None
 
 
 @dataclass(frozen=True)
@@ -62,50 +80,50 @@ class Bench:
     """What `router bench` measured; as JSON, what `router submit --latency` reads."""
 
     checkpoint: str
+    router: str
     stages: dict[str, Timings]
     hardware: Hardware
 
 
-def bench_head(router: ReferenceRouter, calls: int = CALLS, batches: tuple[int, ...] = BATCHES) -> Timings:
-    """p50 and p95 milliseconds a call of the network alone on cached features, by batch size."""
-    rng = np.random.default_rng(0)
-    rows = {size: _random_features(router, size, rng) for size in batches}
-    return {size: timed(partial(router.predict_p_edge, rows[size]), calls, size) for size in batches}
+def bench_head(
+    router: ReferenceRouter | SavedRouter, calls: int = CALLS, batches: tuple[int, ...] = BATCHES
+) -> Timings:
+    """p50 and p95 milliseconds a call from features to decisions, on made-up features, by batch size."""
+    rng, decider = np.random.default_rng(0), next(iter(deciders_of(router).values()))
+    rows = {size: _made_up_features(router, size, rng) for size in batches}
+    return {
+        size: timed(partial(decisions_of, router, decider, of, [""] * size), calls, size) for size, of in rows.items()
+    }
 
 
 def bench_pipeline(
-    pipeline: RouterPipeline, images: list[bytes], questions: list[str], calls: int = CALLS
+    pipeline: RouterPipeline, images: list[bytes | None], questions: list[str], calls: int = CALLS
 ) -> dict[str, Timings]:
     """The same for each stage from bytes and text to a decision; queries are taken in turn."""
-    head = _reference(pipeline.router)
     stages: dict[str, Timings] = {}
     for size in BATCHES:
         turn = _Turn(images, questions, size)
         work: dict[str, Callable[[], Any]] = {
-            "image encoder": lambda turn=turn: pipeline.encode_images(turn()[0]),  # type: ignore[misc]
-            "text encoder": lambda turn=turn: pipeline.encode_questions(turn()[1]),  # type: ignore[misc]
+            "image": lambda turn=turn: pipeline.encode_images(turn()[0]),  # type: ignore[misc]
+            "text": lambda turn=turn: pipeline.encode_questions(turn()[1]),  # type: ignore[misc]
             "statistics": lambda turn=turn: statistics_of(*turn()),  # type: ignore[misc]
-            "all": lambda turn=turn: head.predict_p_edge(pipeline.features(*turn())),  # type: ignore[misc]
+            NGRAMS: lambda turn=turn: count_ngrams(turn()[1]),  # type: ignore[misc]
         }
-        for name, call in work.items():
+        parts = {STAGES[name]: work[name] for name in work if name in pipeline.blocks}
+        parts[ALL] = lambda turn=turn: pipeline.route_many(*turn())  # type: ignore[misc]
+        for name, call in parts.items():
             stages.setdefault(name, {})[size] = timed(call, calls if size == 1 else max(3, calls // 20), size)
-    return stages | {"head": bench_head(head, calls)}
-
-
-def _reference(router: ReferenceRouter | SavedRouter) -> ReferenceRouter:
-    if isinstance(router, SavedRouter):
-        raise InputError.at(router.name, "is not timed by this command", "name a checkpoint of the reference router")
-    return router
+    return stages | {HEAD: bench_head(pipeline.router, calls)}
 
 
 class _Turn:
     """The next `size` queries each time it is called, from the first again after the last."""
 
-    def __init__(self, images: list[bytes], questions: list[str], size: int) -> None:
+    def __init__(self, images: list[bytes | None], questions: list[str], size: int) -> None:
         self._images, self._questions, self._size, self._at = images, questions, size, 0
 
-    def __call__(self) -> tuple[list[bytes], list[str]]:
-        rows = [(self._at + i) % len(self._images) for i in range(self._size)]
+    def __call__(self) -> tuple[list[Any], list[str]]:
+        rows = [(self._at + i) % len(self._questions) for i in range(self._size)]
         self._at += self._size
         return [self._images[row] for row in rows], [self._questions[row] for row in rows]
 
@@ -124,18 +142,23 @@ def timed(call: Callable[[], Any], calls: int, batch: int) -> Timing:
 
 
 def hardware() -> Hardware:
-    """Of this machine, now."""
-    import torch
-    import transformers
-
+    """Of this machine, now; torch as far as this process uses it."""
+    torch, transformers = (sys.modules.get(name) for name in ("torch", "transformers"))
     return Hardware(
         processor=_processor(),
-        threads=torch.get_num_threads(),
+        threads=torch.get_num_threads() if torch else _blas_threads(),
         device="cpu",
         python=platform.python_version(),
-        torch=torch.__version__,
-        transformers=transformers.__version__,
+        numpy=np.__version__,
+        torch=torch.__version__ if torch else None,
+        transformers=transformers.__version__ if transformers else None,
     )
+
+
+def _blas_threads() -> int:
+    from threadpoolctl import threadpool_info
+
+    return max((int(pool["num_threads"]) for pool in threadpool_info()), default=1)
 
 
 def _processor() -> str:
@@ -146,11 +169,20 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _random_features(router: ReferenceRouter, n: int, rng: np.random.Generator) -> Features:
-    blocks = {
-        name: rng.normal(size=(n, dimension)).astype(np.float32) for name, dimension in router.spec.dimensions.items()
+def _made_up_features(router: ReferenceRouter | SavedRouter, n: int, rng: np.random.Generator) -> Features:
+    blocks: dict[str, Any] = {
+        name: rng.normal(size=(n, dimension)).astype(np.float32)
+        for name, dimension in router.spec.dimensions.items()
+        if name in router.blocks
     }
-    return Features(blocks, np.full(n, "", dtype=object), router.spec)
+    if NGRAMS in router.blocks:
+        blocks[NGRAMS] = count_ngrams(_made_up_questions(n))
+    return Features(blocks, np.full(n, "", dtype=object), router.spec, {"image": np.ones(n, np.bool_)})
+
+
+def _made_up_questions(n: int) -> list[str]:
+    """As long as those of rsd-open: 36 tokens."""
+    return [_MADE_UP.format(i, 1990 + i) for i in range(n)]
 
 
 def run_bench(
@@ -161,32 +193,52 @@ def run_bench(
     *,
     threads: int | None = None,
     calls: int = CALLS,
+    trust: bool = False,
 ) -> Bench:
-    """Time a checkpoint: every stage on queries of a full dataset, or without `data` the head alone. InputError."""
-    import torch
+    """Time a checkpoint: every stage on queries of a full dataset. InputError.
 
-    if threads:
-        torch.set_num_threads(threads)
+    Without `data` the head alone, of a router of words every stage, on made-up questions: texts of one length cost the
+    same. trust: run the file of a router of the user's own.
+    """
+    router = open_checkpoint(checkpoint, trust)
+    name = router.name if isinstance(router, SavedRouter) else REFERENCE
+    if data is None and set(router.blocks) != {NGRAMS}:
+        with _limited(threads):
+            return Bench(str(checkpoint), name, {HEAD: bench_head(router, calls)}, hardware())
+    pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder, trust=trust)
     if data is None:
-        stages = {"head": bench_head(_reference(open_checkpoint(checkpoint)), calls)}
+        questions = _made_up_questions(max(BATCHES))
+        images: list[bytes | None] = [None] * len(questions)
     else:
-        pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder)
-        stages = bench_pipeline(pipeline, *_queries(dataset_folder(data)), calls=calls)
-    return Bench(str(checkpoint), stages, hardware())
+        looks = bool({"image", "statistics"} & set(pipeline.blocks))
+        images, questions = _queries(dataset_folder(data), looks)
+    with _limited(threads):
+        return Bench(str(checkpoint), name, bench_pipeline(pipeline, images, questions, calls), hardware())
 
 
-def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
-    """Images and questions of some test queries that have an image: all stages are timed."""
+def _limited(threads: int | None) -> Any:
+    if threads is None:
+        return nullcontext()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(threads)
+
+
+def _queries(folder: Path, with_images: bool) -> tuple[list[bytes | None], list[str]]:
+    """Images and questions of some test queries; those that have an image, where all stages are to be timed."""
     if read_manifest(folder).edition != "full":
         raise InputError.at(
             folder, "has no images to route", "name a full edition, or leave --data out to time the head"
         )
     shard = sorted((folder / "pairs").glob("test-*.parquet"))[0]
     table = pq.ParquetFile(shard).read_row_group(0, columns=["image", "question"])
-    rows = [row for row in table.to_pylist() if row["image"]]
+    rows = [row for row in table.to_pylist() if row["image"] or not with_images]
     if not rows:
         raise InputError.at(shard, "its first queries have no image", "name a dataset whose queries have images")
-    return [row["image"]["bytes"] for row in rows], [row["question"] for row in rows]
+    images = [row["image"]["bytes"] if with_images else None for row in rows]
+    return images, [row["question"] or "" for row in rows]
 
 
 def write_bench(path: Path, measured: Bench) -> None:
@@ -200,15 +252,15 @@ def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str
     The p50 of the stages that the blocks need, and of the head, added up. InputError where the file is none, or holds
     the head alone, which is not a router's latency.
     """
-    stages_of = {"image": "image encoder", "text": "text encoder", "statistics": "statistics"}
     try:
         measured = json.loads(path.read_bytes())
-        names = [*(stages_of[block] for block in blocks), "head"] if blocks else []
+        names = [*(STAGES[block] for block in blocks), HEAD] if blocks else []
         seconds = sum(float(measured["stages"][name]["1"]["p50_ms"]) for name in names) / 1e3
         if not is_latency(seconds):
             raise ValueError(f"{seconds} s is no latency")
         stamp = measured["hardware"]
-        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, torch {stamp['torch']}"
+        made_by = f"torch {stamp['torch']}" if stamp["torch"] else f"numpy {stamp['numpy']}"
+        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, {made_by}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "make it: rsd-bench router bench DIR --data FULL_EDITION --out FILE"
         raise InputError.at(path, f"holds no latency of a whole router: {error!r}", fix) from None

@@ -46,6 +46,7 @@ class RouterConfig:
     temperature: float = 1.0  # divides the logit (calibration)
     tau: float = 0.5  # the threshold chosen on validation rows
     trained_on: dict[str, Any] | None = None  # free notes: dataset, track, seed ...
+    encoders: dict[str, str] | None = None  # image, text: the folder that one was found at, where it was one
     schema_version: int = ROUTER_SCHEMA_VERSION
 
 
@@ -65,7 +66,7 @@ class ReferenceRouter(
             raise ValueError(f"schema version {config.schema_version}, this package reads {ROUTER_SCHEMA_VERSION}")
         self.spec = FeatureSpec.from_dict(config.features)
         self.scenario, self.trained_on = dict(config.scenario), dict(config.trained_on or {})
-        self.blocks = tuple(config.blocks or BLOCKS)
+        self.blocks, self.encoders = tuple(config.blocks or BLOCKS), dict(config.encoders or {})
         self._adopt(config)
         hidden, dimensions = config.hidden, self.spec.dimensions
         self.project = nn.ModuleDict({name: nn.Linear(dimensions[name], hidden) for name in self.blocks})
@@ -139,7 +140,7 @@ class ReferenceRouter(
 
     def predict_p_edge(self, features: Features) -> FloatArray:
         """P(edge competent) in [0, 1], shape (n,). InputError where the features are of another spec."""
-        if difference := self.spec.difference(features.spec):
+        if difference := self.spec.difference(features.spec, self.blocks):
             fix = "encode with the encoders this router was trained on"
             raise InputError.at("features", f"do not fit this router: {difference}", fix)
         self.eval()

@@ -20,6 +20,7 @@ from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.baselines import GridThreshold, log_loss
 from rsd_bench.routers.gain_rule import GainRule
 from rsd_bench.routers.interface import TrainingData
+from rsd_bench.routers.known_queries import KnownQueries
 from rsd_bench.routers.landmarks import LandmarkKernel
 from rsd_bench.routers.ngram_weights import NgramWeights
 from rsd_bench.routers.saved_state import State, joined
@@ -78,6 +79,15 @@ class NgramGain:
         self._kernels = [LandmarkKernel.of(state.part(name), name) for name in self._blocks]
         self._dense = [state.numbers(f"weights_{of.name}", len(of.landmarks), tiers) for of in self._kernels]
         return self
+
+    def known_queries(self, train: TrainingData, validation: TrainingData) -> KnownQueries:
+        """Those that `fit` learned from."""
+        return KnownQueries.of(train.features.join(validation.features), self.words_known)
+
+    @property
+    def words_known(self) -> NgramWeights:
+        """The n-grams that it weighs."""
+        return self._words
 
     @property
     def tiers(self) -> int:
@@ -164,6 +174,15 @@ class NgramLogistic(GridThreshold):
             losses.append(log_loss(self.predict_p_edge(validation.features), validation))
         self._weights, self._bias = fitted[int(np.argmin(losses))]
         return self
+
+    def known_queries(self, train: TrainingData, validation: TrainingData) -> KnownQueries:
+        """Those that `fit` learned from; validation rows chose the strength alone."""
+        return KnownQueries.of(train.features, self._words)
+
+    @property
+    def words_known(self) -> NgramWeights:
+        """The n-grams that it weighs."""
+        return self._words
 
     def state(self) -> State:
         own = {"weights": self._weights, "bias": np.array([self._bias])}

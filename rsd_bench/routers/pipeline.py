@@ -11,19 +11,19 @@ neither. Only what the router reads is made: one that reads words opens no image
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, image_statistics, text_statistics
-from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features, FeatureSpec, NgramSpec
+from rsd_bench.features.blocks import NGRAMS, EncoderSpec, Features, FeatureSpec, NgramSpec
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
-from rsd_bench.metrics.tiers import decide_tiers
+from rsd_bench.routers.decision import Decision as Decision
+from rsd_bench.routers.decision import decisions_of
 from rsd_bench.routers.query_images import image_bytes
 from rsd_bench.routers.saved_router import Decider, SavedRouter, is_saved, read_saved
 from rsd_bench.routers.saved_state import CONFIG, WEIGHTS, read_settings
@@ -37,26 +37,7 @@ if TYPE_CHECKING:
 Images = bytes | Sequence[bytes] | None
 
 BATCH = 64
-TOP_WORDS = 10
 _NO_IMAGE: dict[str, float] = dict.fromkeys(IMAGE_NUMBERS, np.nan)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Who answers: `edge` where p_edge >= tau, else `cloud`; of more than two tiers `edge` is the cheapest.
-
-    tier: 0 (the cheapest) ... K - 1. expected_gain: points of RCS that the edge is expected to gain against the best of
-    the others on this query, from routers that decide by it. words: with `explain`, the n-grams that moved the decision
-    most, each with what it adds in favour of the edge: points of RCS, or of a classifier logits.
-    """
-
-    model: Literal["edge", "cloud"]
-    p_edge: float
-    tau: float
-    tier: int = 0
-    scenario: str = ""
-    expected_gain: float | None = None
-    words: tuple[tuple[str, float], ...] = ()
 
 
 class RouterPipeline:
@@ -68,7 +49,8 @@ class RouterPipeline:
         image_encoder: Encoder | None = None,
         text_encoder: Encoder | None = None,
     ) -> None:
-        self.blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
+        there = {*router.spec.dimensions, *((NGRAMS,) if router.spec.ngrams else ())}
+        self.blocks = tuple(name for name in router.blocks if name in there)
         image, text = (encoder.spec if encoder else None for encoder in (image_encoder, text_encoder))
         self.spec = FeatureSpec(image, text, ngrams=NgramSpec() if NGRAMS in self.blocks else None)
         if difference := router.spec.difference(self.spec, self.blocks):
@@ -122,8 +104,9 @@ class RouterPipeline:
     ) -> Decision:
         """Decide one query.
 
-        image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W, 3), a list of these, or None where
-        it has none. tau: in place of the router's own. scenario: one of the checkpoint's; default: its first.
+        image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W) or (H, W, 3), a list of
+        these, or None where it has none. tau: in place of the router's own. scenario: one of the checkpoint's;
+        default: its first. explain: tell why, where the router can (`Decision`).
         InputError where an image cannot be read, ValueError for another argument that is wrong.
         """
         return self.route_many([image], [question], tau, scenario, explain)[0]
@@ -171,17 +154,7 @@ class RouterPipeline:
         except ValueError as error:
             where = next((str(image) for image in images if isinstance(image, (str, Path))), "image")
             raise InputError.at(where, str(error), "give an image that opens") from None
-        router, tau = decider.router, decider.tau if limit is None else limit
-        p = router.predict_p_edge(features)
-        tiers = np.where(p >= tau, 0, 1)
-        if getattr(router, "tiers", 2) > 2:
-            tiers = decide_tiers(router.predict_p_tiers(features), router.tier_thresholds() if limit is None else limit)
-        gains = router.expected_gain(features).tolist() if hasattr(router, "expected_gain") else [None] * len(p)
-        words = [router.words(question) if explain and hasattr(router, "words") else () for question in questions]
-        return [
-            Decision("cloud" if tier else "edge", value, tau, tier, decider.scenario.name, gain, tuple(top[:TOP_WORDS]))
-            for value, tier, gain, top in zip(p.tolist(), tiers.tolist(), gains, words, strict=True)
-        ]
+        return decisions_of(self.router, decider, features, questions, limit, explain)
 
 
 def _loaded(encoder: Encoder | None, kind: str) -> Encoder:
@@ -216,19 +189,34 @@ def load_router(
     they were found at, else by their Hub ids; a local folder of the same weights where they lie elsewhere.
     trust: run the file of a router of somebody's own. Raises InputError where something is missing or is not the same.
     """
-    router = open_checkpoint(checkpoint, trust)
-    blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
-    found_at = router.encoders if isinstance(router, SavedRouter) else {}
+    return pipeline_of(open_checkpoint(checkpoint, trust), image_encoder, text_encoder)
+
+
+def pipeline_of(
+    router: ReferenceRouter | SavedRouter, image_encoder: str | None = None, text_encoder: str | None = None
+) -> RouterPipeline:
+    """A router with its encoders, arguments and errors as `load_router`."""
     named = {"image": image_encoder, "text": text_encoder}
     loaded: dict[str, Encoder] = {}
     for spec in router.spec.encoders:
-        if spec.kind in blocks:
+        if spec.kind in router.blocks:
             from rsd_bench.features.encoders import load_encoder  # transformers and torch are wanted only here
 
-            path = found_at.get(spec.kind, "")
-            source = named[spec.kind] or (path if path and Path(path).is_dir() else spec.name)
+            source = named[spec.kind] or _place(spec, router.encoders.get(spec.kind, ""))
             loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
     return RouterPipeline(router, loaded.get("image"), loaded.get("text"))
+
+
+def _place(spec: EncoderSpec, found_at: str) -> str:
+    """Where an encoder lies that nobody named: where it lay when the router was trained, else on the Hub."""
+    if found_at and Path(found_at).is_dir():
+        return found_at
+    if is_hub_id(spec.name):
+        return spec.name
+    gone = f"it is no longer at {found_at}" if found_at else "this router names no folder of it"
+    what = f"cannot be loaded as {spec.kind} encoder: {gone}, and its name is no Hub id"
+    fix = f"name a local AutoModel folder of the same weights: {spec.kind}_encoder=, --{spec.kind}-encoder"
+    raise InputError.at(spec.name, what, fix)
 
 
 def deciders_of(router: ReferenceRouter | SavedRouter) -> Mapping[str, Decider]:

@@ -12,7 +12,7 @@ from PIL import Image
 from rsd_bench.dataset.image_file import read_image_file
 from rsd_bench.types import InputError
 
-_GIVE = "give a path, bytes, a PIL image, a uint8 array of shape (H, W, 3), a list of these, or None"
+_GIVE = "give a path, bytes, a PIL image, a uint8 array of shape (H, W) or (H, W, 3), a list of these, or None"
 _AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA")  # modes that PNG keeps
 
 
@@ -33,7 +33,7 @@ def _encoded(one: Any) -> bytes:
         except ValueError as error:
             raise InputError.at(one, str(error), "give an image that opens") from None
     if isinstance(one, np.ndarray):
-        if one.dtype != np.uint8 or one.ndim != 3 or one.shape[2] != 3 or not one.size:
+        if one.dtype != np.uint8 or one.ndim < 2 or one.shape[2:] not in ((), (3,)) or not one.size:
             raise InputError.at("image", f"is an array of {one.dtype}, shape {one.shape}", _GIVE)
         one = Image.fromarray(one)
     if not isinstance(one, Image.Image):

@@ -63,9 +63,13 @@ def train_reference(
     settings: Settings | None = None,
     *,
     trained_on: Mapping[str, Any] | None = None,
+    encoders: Mapping[str, str] | None = None,
     progress: bool = False,
 ) -> Trained:
-    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows."""
+    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows.
+
+    encoders: kind -> the folder that the features' encoder was found at, for whoever loads the router.
+    """
     settings = settings or Settings()
     for name, part in (("train", train), ("validation", validation)):
         if not len(part):
@@ -76,6 +80,7 @@ def train_reference(
         blocks=list(settings.blocks),
         dropout=settings.dropout,
         trained_on={**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
+        encoders=dict(encoders) if encoders else None,
     )
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

@@ -2,12 +2,13 @@
 
     DIR/config.json   format, router (a name of `router list`, or FILE.py), blocks, features, encoders (kind: the folder
                       that one was found at), scenarios (name: figures and tau), trained_on, state (by scenario)
-    DIR/weights.npz   arrays by scenario (see saved_state.py)
+    DIR/weights.npz   arrays by scenario (see saved_state.py); of a router of words its training queries, by id
     DIR/README.md     model card
     DIR/router.py     a router of the user's own: its file; what it saved itself lies in DIR/own/
+    DIR/networks/     of the reference router: a folder a scenario, as it is written under that alone (see network.py)
 
-The reference router has a format of its own (see network.py). A router of the user's own saves itself (`save(folder)`)
-and becomes what it was by `load(folder)`; its file is run only for who says that it is trusted.
+A router of the user's own saves itself (`save(folder)`) and becomes what it was by `load(folder)`; its file is run only
+for who says that it is trusted.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rsd_bench.config import SPLITS, TAU_ALL_CLOUD, scenario_named, scenarios_of
-from rsd_bench.features.blocks import Features, FeatureSpec
+from rsd_bench.features.blocks import BLOCKS, Features, FeatureSpec
 from rsd_bench.folders import new_folder
 from rsd_bench.inert_text import markdown_code, markdown_text
 from rsd_bench.metrics.arrays import FloatArray
@@ -31,9 +33,12 @@ from rsd_bench.types import InputError, Scenario
 
 if TYPE_CHECKING:
     from rsd_bench.dataset.benchmark import Benchmark
+    from rsd_bench.routers.known_queries import KnownQueries
 
 FORMAT, SCHEMA = "rsd-bench router", 1
 OWN_FILE, OWN_FOLDER = "router.py", "own"
+REFERENCE, NETWORKS = "reference", "networks"
+_KNOWN = "known"  # what the arrays of training queries are called after
 _AGAIN = "train it again: rsd-bench router train"
 
 
@@ -56,6 +61,7 @@ class SavedRouter:
     deciders: Mapping[str, Decider]
     encoders: Mapping[str, str] = field(default_factory=dict)
     trained_on: Mapping[str, Any] = field(default_factory=dict)
+    known: KnownQueries | None = None
 
     def predict_p_edge(self, features: Features, scenario: str) -> FloatArray:
         """P(edge competent), shape (n,). InputError where the features are of another spec."""
@@ -83,10 +89,9 @@ def train_router(
     """
     from rsd_bench.routers.track_training import training_data  # pandas: not wanted to load a router
 
-    if track not in benchmark.tracks:
-        raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
-    known = benchmark.scenarios
-    wanted = list(known.values()) if scenario is None else [scenario_named(scenario, known)]
+    require_track(benchmark, track)
+    named = benchmark.scenarios
+    wanted = list(named.values()) if scenario is None else [scenario_named(scenario, named)]
     deciders = {}
     for one in wanted:
         train, validation = (training_data(benchmark, features, track, split, one) for split in SPLITS[:2])
@@ -95,22 +100,34 @@ def train_router(
             router.require("save", "load")  # before it learns for hours
         router.fit(train, validation)
         deciders[one.name] = Decider(router, one, router.threshold(validation))
-    trained_on = {
-        "dataset": f"{benchmark.manifest.name} {benchmark.manifest.version}",
-        "manifests": list(benchmark.accepted_manifests),
-        "pair": asdict(benchmark.manifest.pair),
-        "track": track,
-        "train_queries": len(train),
-        "validation_queries": len(validation),
-        "seed": seed,
-    }
-    saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on)
-    with new_folder(out, may_replace=_is_checkpoint) as folder:
+    known = router.known_queries(train, validation) if hasattr(router, "known_queries") else None
+    trained_on = notes_of(benchmark, track) | {"seed": seed}
+    saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on, known)
+    with new_folder(out, may_replace=is_checkpoint) as folder:
         write_router(folder, saved, entry)
     return saved
 
 
-def _is_checkpoint(folder: Path) -> bool:
+def require_track(benchmark: Benchmark, track: str) -> None:
+    """InputError for an unknown one."""
+    if track not in benchmark.tracks:
+        raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
+
+
+def notes_of(benchmark: Benchmark, track: str) -> dict[str, Any]:
+    """What a checkpoint says that it was trained on."""
+    manifest = benchmark.manifest
+    return {
+        "dataset": f"{manifest.name} {manifest.version}",
+        "manifests": list(benchmark.accepted_manifests),
+        "pair": asdict(manifest.pair),
+        "track": track,
+        **{f"{split}_queries": len(benchmark.rows(track, split)) for split in SPLITS[:2]},
+    }
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder is a checkpoint of any router, which the next one may replace."""
     try:
         return is_saved(read_settings(folder / CONFIG)) or (folder / "training.json").is_file()
     except (OSError, ValueError):
@@ -124,7 +141,8 @@ def is_saved(settings: Mapping[str, Any]) -> bool:
 
 def write_router(folder: Path, saved: SavedRouter, entry: Entry) -> None:
     """Write a checkpoint into an empty folder."""
-    states = {} if entry.own else {name: of.router.state() for name, of in saved.deciders.items()}
+    itself = entry.own or saved.name == REFERENCE  # what it learned is written as files beside these
+    states = {} if itself else {name: of.router.state() for name, of in saved.deciders.items()}
     config = {
         "format": FORMAT,
         "schema_version": SCHEMA,
@@ -139,6 +157,8 @@ def write_router(folder: Path, saved: SavedRouter, entry: Entry) -> None:
     arrays = {
         f"{i}.{key}": array for i, state in enumerate(states.values()) for key, array in state.arrays.items()
     }  # a name of a scenario may hold a point
+    if saved.known is not None:
+        arrays |= {f"{_KNOWN}.{key}": array for key, array in saved.known.state().arrays.items()}
     write_state(folder, State(config, arrays))
     (folder / "README.md").write_text(_card(saved, entry), "utf-8", newline="\n")
     if entry.path:
@@ -173,12 +193,17 @@ def read_saved(folder: Path, trust: bool = False) -> SavedRouter:
         arrays = read_arrays(where)
         deciders = {}
         for i, (name, scenario) in enumerate(scenarios.items()):
-            router: Any = entry.make(0)
-            if entry.own:
-                router.load(folder / OWN_FOLDER / str(i))
+            router: Any = None
+            if entry.name == REFERENCE:
+                router = _network(folder / NETWORKS / name, spec, entry.blocks, scenario)
             else:
-                router.restore(State({str(i): states[name]}, arrays).part(str(i)))
+                router = entry.make(0)
+                if entry.own:
+                    router.load(folder / OWN_FOLDER / str(i))
+                else:
+                    router.restore(State({str(i): states[name]}, arrays).part(str(i)))
             deciders[name] = Decider(router, scenario, taus[name])
+        known = _known(arrays, deciders)
     except InputError:
         raise
     except OSError as error:
@@ -186,13 +211,36 @@ def read_saved(folder: Path, trust: bool = False) -> SavedRouter:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, MemoryError, OverflowError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError.at(where, f"cannot be loaded: {reason[:300]}", _AGAIN) from None
-    return SavedRouter(entry.name, entry.blocks, spec, deciders, encoders, trained_on)
+    return SavedRouter(entry.name, entry.blocks, spec, deciders, encoders, trained_on, known)
+
+
+def _known(arrays: Mapping[str, Any], deciders: Mapping[str, Decider]) -> KnownQueries | None:
+    """The queries that a router of words knows, weighed as under its first scenario: n-grams are those of all."""
+    router = next(iter(deciders.values())).router
+    state = State({_KNOWN: {}}, arrays).part(_KNOWN)
+    if not state.arrays or not hasattr(router, "words_known"):
+        return None
+    from rsd_bench.routers.known_queries import KnownQueries  # scipy is wanted only here
+
+    return KnownQueries.of_state(state, router.words_known)
 
 
 def published_config(folder: Path) -> bytes:
     """config.json for others: without the folders that encoders were found at here."""
     config = read_settings(folder / CONFIG) | {"encoders": {}}
     return (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _network(folder: Path, spec: FeatureSpec, blocks: tuple[str, ...], scenario: Scenario) -> Any:
+    """The reference router of one scenario. InputError where it is not there, or is another."""
+    if not folder.is_dir():
+        raise InputError.at(folder, "is missing", _AGAIN)
+    from rsd_bench.routers.network import ReferenceRouter  # torch is wanted only here
+
+    router = ReferenceRouter.from_pretrained(folder)
+    if (router.spec, router.blocks, router.scenario) != (spec, blocks, asdict(scenario)):
+        raise InputError.at(folder, "is of other features or another scenario than its checkpoint says", _AGAIN)
+    return router
 
 
 def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -215,10 +263,12 @@ def _entry(config: Mapping[str, Any], folder: Path, trust: bool) -> Entry:
             fix = f"read {OWN_FILE}; where you trust it: load_router(..., trust=True), or --trust"
             raise InputError.at(folder / OWN_FILE, "is code, which loading this router would run", fix)
         return router_entry(str(folder / OWN_FILE))
-    if name not in ROUTERS or name == "reference":
+    if name not in ROUTERS:
         raise ValueError(f"router {name!r:.60} is none of this package")
-    entry = ROUTERS[str(name)]
-    if config.get("blocks") != list(entry.blocks):
+    entry, blocks = ROUTERS[str(name)], config.get("blocks")
+    if name == REFERENCE and blocks in [list(some) for n in (1, 2, 3) for some in combinations(BLOCKS, n)]:
+        return replace(entry, blocks=tuple(blocks))  # it may have been trained without some
+    if blocks != list(entry.blocks):
         raise ValueError(f"blocks are not those of {name}")
     return entry
 
@@ -233,5 +283,9 @@ def _card(saved: SavedRouter, entry: Entry) -> str:
 Which of two models answers a query: `{saved.name}` of rsd_bench, trained on {dataset}, track
 {markdown_text(str(saved.trained_on["track"]))} ({saved.trained_on["train_queries"]} training,
 {saved.trained_on["validation_queries"]} validation queries). It reads: {reads}."""
+    if saved.known is not None:
+        about += (
+            "\nTo say which training queries a question is like, it holds their ids and hashed n-grams, and no text."
+        )
     table = "\n".join(["| scenario | asks | tau |", "|---|---|---:|", *rows])
     return framed(f"{markdown_text(entry.title)}: {small} or {large}", about, table)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import call_cli
 from lite_routers import lite  # noqa: F401 (fixtures)
 
 import rsd_bench as rsd
@@ -78,8 +82,81 @@ def test_what_a_router_of_ones_own_does_wrong_is_said_of_its_file(
     asked = len(next(lite[0].lessons("in-domain")).test)
     with pytest.raises(InputError, match=message.format(asked=asked)) as caught:
         submit_trained(tmp_path / "wrong", router_entry(str(file)), *lite, tracks=["in-domain"])
-    assert caught.value.problems[0].where == str(file)
+    line = file.read_text().splitlines().index(f"    {method}") + 1
+    raised = "1 / 0" in method
+    assert caught.value.problems[0].where == (f"{file}:{line}" if raised else str(file))
     assert not (tmp_path / "wrong").exists()
+
+
+BUGGY = """import numpy as np
+from sums_beside_it import share
+
+TITLE = "Buggy"
+BLOCKS = ("statistics", "ngrams")
+
+class Buggy:
+    def fit(self, train, validation):
+        assert sorted(train.features.blocks) == sorted(validation.features.blocks) == ["ngrams", "statistics"]
+        return self
+    def predict_p_edge(self, features):
+        return np.array([share(row) for row in features.blocks["statistics"]])
+    def threshold(self, validation): return 0.5
+
+def make_router(seed): return Buggy()
+"""
+
+
+def test_a_bug_in_the_file_is_shown_with_line_and_its_own_traceback(lite: tuple[Benchmark, Features], tmp_path: Path):
+    """`error: buggy.py: predict_p_edge fails: KeyError(...)` left a user of 300 lines to guess where."""
+    (tmp_path / "sums_beside_it.py").write_text("def share(row):\n    table = {}\n    return table['absent']\n")
+    (tmp_path / "buggy.py").write_text(BUGGY)
+    out = ("--track", "in-domain", "--repeats", 1, "--out", tmp_path / "made")
+    done = call_cli("router", "submit", tmp_path / "buggy.py", *out)
+    first, *lines = done.stderr.splitlines()
+    beside = tmp_path / "sums_beside_it.py"
+    assert done.returncode == 1 and first.startswith(f"error: {beside}:3: predict_p_edge fails: KeyError: 'absent'")
+    assert lines[0] == "Traceback (most recent call last):" and lines[-1] == "KeyError: 'absent'"
+    files = [line.split('"')[1] for line in lines if line.startswith("  File ")]
+    assert set(files) == {str(tmp_path / "buggy.py"), str(beside)} and f'File "{tmp_path / "buggy.py"}", line 12' in (
+        done.stderr
+    )
+    done = call_cli("router", "submit", tmp_path / "buggy.py", *out, "--json")
+    told = json.loads(done.stdout)
+    assert told["problems"][0]["where"] == f"{beside}:3" and told["traceback"] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("x = 1\nx +* 2\n", 2, "cannot be run: SyntaxError"),
+        ("def f():\n    f()\nf()\n", 2, "cannot be run: RecursionError"),
+        ("import sys\nsys.exit(0)\n", 2, "cannot be run: SystemExit"),
+        ("def make_router(seed):\n    return open('no such file')\n", 2, "make_router fails: FileNotFoundError"),
+    ],
+)
+def test_a_file_that_cannot_be_run_says_in_which_line(tmp_path: Path, text: str, line: int, what: str) -> None:
+    """A file that ends Python ended the command, with exit code 0."""
+    (tmp_path / "own.py").write_text(text)
+    done = call_cli("router", "submit", tmp_path / "own.py", "--out", tmp_path / "made")
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {tmp_path / 'own.py'}:{line}: {what}")
+    assert len(done.stderr.splitlines()) < 20
+
+
+def test_blocks_that_a_file_reads_are_those_it_is_given(lite: tuple[Benchmark, Features], tmp_path: Path) -> None:
+    entry = router_entry(str(_written(tmp_path, BUGGY.replace('"statistics", "ngrams"', '"image",'))))
+    rows = lite[1].take(np.arange(5))
+    blind = Features({"statistics": rows.blocks["statistics"]}, rows.domains, replace(rows.spec, image=None))
+    with pytest.raises(InputError, match="have no image vectors -> encode the full edition"):
+        entry.make(0).predict_p_edge(blind)
+    assert entry.blocks == ("image",)
+    with pytest.raises(InputError, match="BLOCKS names no blocks"):
+        router_entry(str(_written(tmp_path, 'BLOCKS = ("smell",)\ndef make_router(seed): return None\n')))
+
+
+def _written(folder: Path, text: str) -> Path:
+    (folder / "sums_beside_it.py").write_text("def share(row):\n    return 0.5\n")
+    (folder / "own.py").write_text(text)
+    return folder / "own.py"
 
 
 THIRD = """from __future__ import annotations

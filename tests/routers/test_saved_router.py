@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import call_cli, png
-from PIL import Image
+from conftest import call_cli
+from toy_store import store  # noqa: F401 (fixture)
 
 pytest.importorskip("torch")
 
@@ -26,21 +26,12 @@ import rsd_bench as rsd
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import open_benchmark
 from rsd_bench.dataset.tables import read_table
-from rsd_bench.features.encode import EncoderChoice, encode_dataset
 from rsd_bench.features.feature_table import read_features
 from rsd_bench.routers.registry import ROUTERS
 from rsd_bench.routers.saved_router import read_saved, train_router
 from rsd_bench.types import InputError
 
 OTHERS = [name for name in ROUTERS if name != "reference"]
-
-
-@pytest.fixture(scope="module")
-def store(toy_dataset: Path, tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Features of the toy dataset: every block."""
-    out = tmp_path_factory.mktemp("store")
-    encode_dataset(toy_dataset, out, *(EncoderChoice(kind, str(tiny_encoders[kind])) for kind in ("image", "text")))
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -144,29 +135,6 @@ def test_the_words_that_moved_a_decision_add_up(words: Path) -> None:
     assert [abs(points) for _, points in told] == sorted((abs(points) for _, points in told), reverse=True)
 
 
-def test_images_in_every_form(toy_dataset: Path, store: Path, tiny_encoders: dict[str, Path], tmp_path: Path) -> None:
-    benchmark = open_benchmark(toy_dataset)
-    options = {"scenario": "low_energy", "track": "in-domain"}
-    train_router(tmp_path / "r", ROUTERS["image-logistic"], benchmark, read_features(benchmark, store), **options)
-    with pytest.raises(InputError, match=r"cannot be loaded as image encoder: .* -> name a local AutoModel folder"):
-        rsd.load_router(tmp_path / "r")
-    router = rsd.load_router(tmp_path / "r", image_encoder=str(tiny_encoders["image"]))
-    data = png(3)
-    (tmp_path / "a.png").write_bytes(data)
-    image = Image.open(io.BytesIO(data))
-    expected = router.route(data, "?").p_edge
-    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), image, np.asarray(image), [data], [image]):
-        assert router.route(given, "?").p_edge == expected
-    assert router.route([data, png(4)], "?").p_edge != expected
-    assert router.route(None, "?").p_edge != expected
-    assert router.route(image.convert("CMYK"), "?").p_edge == pytest.approx(expected, abs=0.05)
-    for wrong in (3, np.zeros((4, 4)), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), [None], b"no image"):
-        with pytest.raises(InputError, match="image"):
-            router.route(wrong, "?")
-    with pytest.raises(InputError, match=r"absent\.png: .* -> name a readable"):
-        router.route(tmp_path / "absent.png", "?")
-
-
 def spoil(folder: Path, to: Path, what: str) -> Path:
     """A copy that somebody broke, or made to harm."""
     copy = shutil.copytree(folder, to / "spoilt")
@@ -207,6 +175,13 @@ def spoil(folder: Path, to: Path, what: str) -> Path:
             "three tiers": {"0.mean": np.zeros(3)},
             "buckets beyond": {"0.words.buckets": arrays["0.words.buckets"] + 2**18},
             "buckets fall": {"0.words.buckets": arrays["0.words.buckets"][::-1].copy()},
+            "places beyond": {"known.places": arrays["known.places"].astype(np.int64) + 40_000},
+            "places fall": {"known.places": arrays["known.places"][::-1].copy()},
+            "ends beyond": {"known.ends": arrays["known.ends"] + 1},
+            "no ends": {"known.ends": arrays["known.ends"][:0]},
+            "no counts": {"known.counts": arrays["known.counts"] * 0},
+            "ids cut": {"known.ids": arrays["known.ids"][:-1]},
+            "ids no text": {"known.ids": arrays["known.ids"] | 0xF8},
         }.get(what, {})
         np.savez(weights, **{**arrays, **changed})
         settings |= {
@@ -234,6 +209,7 @@ def spoil(folder: Path, to: Path, what: str) -> Path:
     [
         *("cut weights", "flipped weights", "pickle", "pickle in a member", "bomb", "long header", "no weights"),
         *("no config", "{", "[]", "[" * 100_000, "huge", "NaN", "infinity", "other shape", "text", "three tiers"),
+        *("places beyond", "places fall", "ends beyond", "no ends", "no counts", "ids cut", "ids no text"),
         *("buckets beyond", "buckets fall", "other schema", "other router", "the reference", "a list", "other blocks"),
         *("no features", "no scenario", "tau", "weights of a scenario", "state", "rule", "manifests"),
     ],
@@ -321,19 +297,6 @@ def test_the_commands_train_predict_and_push(toy_dataset: Path, store: Path, tmp
         (("train", toy_dataset), "--data"),
         (("train", "ngram-gain", "--epochs", 3), "are of `reference` alone"),
         (("train", "image-logistic", *blind), "features: have no image vectors -> encode"),
-        (("bench", tmp_path / "r"), "is not timed by this command"),
     ):
         done = call_cli("router", *arguments)
         assert done.returncode and said in " ".join(done.stderr.split()), done.stderr
-
-
-def test_encoders_are_found_where_they_were(
-    toy_dataset: Path, store: Path, tiny_encoders: dict[str, Path], tmp_path: Path
-) -> None:
-    options = ("--data", toy_dataset, "--features", store, "--out", tmp_path / "r")
-    done = call_cli("router", "train", "ngram+encoders", "--scenario", "low_energy", *options)
-    assert done.returncode == 0, done.stderr
-    config = json.loads((tmp_path / "r" / "config.json").read_text())
-    assert config["encoders"] == {kind: str(path.resolve()) for kind, path in tiny_encoders.items()}
-    decision = rsd.load_router(tmp_path / "r").route(png(1), "How many?")
-    assert decision.expected_gain is not None and decision.scenario == "low_energy"
