@@ -104,8 +104,8 @@ def perturb_routers(
         title="Perturbed queries",
         command=command,
         reading=f"`rsd.perturb`, level {level} of 5. Flipped: decisions that differ from those on the query as it is. "
-        "RCS changes are in points. `worst` loses the most RCS of a router in a scenario, chosen in hindsight; where none "
-        "loses, none is.",
+        "RCS changes are in points. `worst` loses the most RCS of a router in a scenario, chosen in hindsight; where "
+        "none loses, none is.",
         columns=COLUMNS,
         digits=DIGITS,
         rows=tuple(rows),
