@@ -146,9 +146,11 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class Features:
-    """Blocks of n queries (see the module); `domains` is what the dataset calls each query's domain, (n,).
+    """What a router may see of n queries. InputError where a block is asked for that is not there.
 
-    query_ids: its ids, (n,), "" where a query is in no dataset.
+    blocks: by name, `image`, `text`, `statistics` (float32, shape (n, d)) and `ngrams` (scipy CSR of counts); those
+    that there are. domains, query_ids: what the dataset calls each query's domain and the query itself, (n,), "" where
+    it is in none. spec: what each block is, its encoders and columns.
     present: by block, which queries have it, (n,); a block that is not named is there for all. What is not there is 0
     in its block: all of `image`, and in `statistics` the numbers of the image, where a query has none.
     """

@@ -92,7 +92,9 @@ def perturb_routers(
             worst = min(found, key=lambda kind, of=found: of[kind][1].value)  # type: ignore[misc]
             for kind, changes in found.items():
                 figures = [x for change in changes for x in (change.value, change.low, change.high)]
-                rows.append((subject.name, name, kind, *figures, "worst" if kind == worst else ""))
+                rows.append(
+                    (subject.name, name, kind, *figures, "worst" if kind == worst and changes[1].value < 0 else "")
+                )
         blind = (
             "" if set(IMAGE_KINDS) & set(subject.kinds) else " It looks at no image: no perturbation of one moves it."
         )
@@ -102,7 +104,8 @@ def perturb_routers(
         title="Perturbed queries",
         command=command,
         reading=f"`rsd.perturb`, level {level} of 5. Flipped: decisions that differ from those on the query as it is. "
-        "RCS changes are in points. `worst` loses the most RCS of a router in a scenario, chosen in hindsight.",
+        "RCS changes are in points. `worst` loses the most RCS of a router in a scenario, chosen in hindsight; where "
+        "none loses, none is.",
         columns=COLUMNS,
         digits=DIGITS,
         rows=tuple(rows),

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import call_cli
+from conftest import call_cli, png
 from lite_routers import lite  # noqa: F401 (fixtures)
 
 import rsd_bench as rsd
 from rsd_bench.config import SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.features.encode import encode_dataset
 from rsd_bench.features.feature_table import Features
 from rsd_bench.routers.registry import router_entry
 from rsd_bench.routers.submit_router import submit_trained
@@ -151,6 +152,19 @@ def test_blocks_that_a_file_reads_are_those_it_is_given(lite: tuple[Benchmark, F
     assert entry.blocks == ("image",)
     with pytest.raises(InputError, match="BLOCKS names no blocks"):
         router_entry(str(_written(tmp_path, 'BLOCKS = ("smell",)\ndef make_router(seed): return None\n')))
+
+
+def test_a_file_that_names_no_blocks_is_deployed_with_those_it_learned_from(toy_dataset: Path, tmp_path: Path) -> None:
+    """Of a store without encoders it was trained, and failed by an assertion of ours when it was asked."""
+    encode_dataset(toy_dataset, tmp_path / "store", None, None)
+    methods = "    def save(self, folder): pass\n    def load(self, folder): pass\n\ndef make_router"
+    text = "".join(line for line in BUGGY.splitlines(True) if "BLOCKS" not in line and "assert" not in line)
+    own = _written(tmp_path, text.replace("def make_router", methods))
+    data = ("--data", toy_dataset, "--features", tmp_path / "store")
+    done = call_cli("router", "train", own, *data, "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    router = rsd.load_router(tmp_path / "r", trust=True)
+    assert router.blocks == ("statistics",) and router.route(png(1), "How many?").p_edge == 0.5
 
 
 def _written(folder: Path, text: str) -> Path:

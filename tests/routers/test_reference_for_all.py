@@ -13,6 +13,7 @@ from toy_store import store  # noqa: F401 (fixture)
 import rsd_bench as rsd
 from rsd_bench.config import SCENARIOS
 from rsd_bench.routers.network import ReferenceRouter
+from rsd_bench.routers.saved_router import published_config
 from rsd_bench.types import InputError
 
 QUESTION = "How many things are in picture 3?"
@@ -43,6 +44,10 @@ def test_one_checkpoint_decides_under_each_scenario(for_all: Path, tmp_path: Pat
         assert network.scenario["mes"] == scenario.mes and decision.scenario == name
     assert router.route(png(1), QUESTION).scenario == "fast_response"
     done = call_cli("router", "push", for_all, "org/all", "--json")
+    published = published_config(for_all).decode()
+    assert json.loads(published)["encoders"] == {} and json.loads((for_all / "config.json").read_text())["encoders"]
+    nested = [json.loads(path.read_text()) for path in for_all.glob("networks/*/config.json")]
+    assert len(nested) == 3 and all(config["encoders"] is None for config in nested)
     assert {"config.json", "README.md", "networks/low_energy/model.safetensors"} <= set(
         json.loads(done.stdout)["files"]
     )

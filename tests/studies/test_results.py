@@ -23,6 +23,7 @@ from rsd_bench.studies.compare_baselines import draw_baselines, draw_gains
 from rsd_bench.studies.cross_validation import every_query
 from rsd_bench.studies.mes_sweep import draw_sweep
 from rsd_bench.studies.pairs import draw_pairs
+from rsd_bench.studies.perturbations import draw_perturbed
 from rsd_bench.studies.study_table import ORDER, Table, page_of, read_table, render_page, write_table
 
 RESULTS = ROOT / "docs" / "results"
@@ -45,6 +46,7 @@ DRAWINGS = {
     "tracks": draw_tracks,
     "pairs": draw_pairs,
     "ceiling": draw_ceiling,
+    "perturb": draw_perturbed,
 }
 
 
