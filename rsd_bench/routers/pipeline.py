@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, image_statistics, text_statistics
-from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features, FeatureSpec, NgramSpec
+from rsd_bench.features.blocks import ANSWER, BLOCKS, NGRAMS, Features, FeatureSpec, NgramSpec
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.metrics.tiers import decide_tiers
@@ -176,12 +176,36 @@ class RouterPipeline:
         tiers = np.where(p >= tau, 0, 1)
         if getattr(router, "tiers", 2) > 2:
             tiers = decide_tiers(router.predict_p_tiers(features), router.tier_thresholds() if limit is None else limit)
-        gains = router.expected_gain(features).tolist() if hasattr(router, "expected_gain") else [None] * len(p)
+        told = hasattr(router, "expected_gain") and decider.tau == router.threshold(None)  # else it was adapted
+        gains = router.expected_gain(features).tolist() if told else [None] * len(p)
         words = [router.words(question) if explain and hasattr(router, "words") else () for question in questions]
         return [
             Decision("cloud" if tier else "edge", value, tau, tier, decider.scenario.name, gain, tuple(top[:TOP_WORDS]))
             for value, tier, gain, top in zip(p.tolist(), tiers.tolist(), gains, words, strict=True)
         ]
+
+
+class CascadePipeline(RouterPipeline):
+    """A cascade: asked once the edge has answered, with the text of that answer, by its `route` alone.
+
+    router.route(None, "How many chairs are there?", answer="There are four.").model  # edge: it stays; cloud: go on
+    """
+
+    def route(  # type: ignore[override]  # an answer is no option: without one there is nothing to decide
+        self, image: Any, question: str, answer: str, tau: float | None = None, scenario: str | None = None
+    ) -> Decision:
+        """Whether the edge's answer stays. Arguments and errors as of `RouterPipeline.route`."""
+        from rsd_bench.features.answers import with_answers
+
+        decider = self._decider(scenario)
+        for name, text in (("question", question), ("answer", answer)):
+            if not isinstance(text, str):
+                raise ValueError(f"{name}: must be a text, not {type(text).__name__}")
+        limit = decider.tau if tau is None else float(arrays.thresholds(tau, "tau")[0])
+        features = with_answers(self.features([None], [question]), [answer])
+        p, gain = (float(of(features)[0]) for of in (decider.router.predict_p_edge, decider.router.expected_gain))
+        tier = int(p < limit)
+        return Decision("cloud" if tier else "edge", p, limit, tier, decider.scenario.name, gain)
 
 
 def _loaded(encoder: Encoder | None, kind: str) -> Encoder:
@@ -228,7 +252,8 @@ def load_router(
             path = found_at.get(spec.kind, "")
             source = named[spec.kind] or (path if path and Path(path).is_dir() else spec.name)
             loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
-    return RouterPipeline(router, loaded.get("image"), loaded.get("text"))
+    made = CascadePipeline if ANSWER in blocks else RouterPipeline
+    return made(router, loaded.get("image"), loaded.get("text"))
 
 
 def deciders_of(router: ReferenceRouter | SavedRouter) -> Mapping[str, Decider]:

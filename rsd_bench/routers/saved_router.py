@@ -25,7 +25,7 @@ from rsd_bench.folders import new_folder
 from rsd_bench.inert_text import markdown_code, markdown_text
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.model_card import framed
-from rsd_bench.routers.registry import ROUTERS, Entry, router_entry
+from rsd_bench.routers.registry import CASCADES, ROUTERS, Entry, router_entry
 from rsd_bench.routers.saved_state import CONFIG, WEIGHTS, State, read_arrays, read_settings, write_state
 from rsd_bench.types import InputError, Scenario
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT, SCHEMA = "rsd-bench router", 1
 OWN_FILE, OWN_FOLDER = "router.py", "own"
+ADAPTED_TO = "adapted_to"  # in `trained_on`: what `router adapt` did (see adapt.py)
 _AGAIN = "train it again: rsd-bench router train"
 
 
@@ -105,12 +106,13 @@ def train_router(
         "seed": seed,
     }
     saved = SavedRouter(entry.name, entry.blocks, features.spec, deciders, encoders or {}, trained_on)
-    with new_folder(out, may_replace=_is_checkpoint) as folder:
+    with new_folder(out, may_replace=is_checkpoint) as folder:
         write_router(folder, saved, entry)
     return saved
 
 
-def _is_checkpoint(folder: Path) -> bool:
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a checkpoint of whatever router."""
     try:
         return is_saved(read_settings(folder / CONFIG)) or (folder / "training.json").is_file()
     except (OSError, ValueError):
@@ -215,12 +217,19 @@ def _entry(config: Mapping[str, Any], folder: Path, trust: bool) -> Entry:
             fix = f"read {OWN_FILE}; where you trust it: load_router(..., trust=True), or --trust"
             raise InputError.at(folder / OWN_FILE, "is code, which loading this router would run", fix)
         return router_entry(str(folder / OWN_FILE))
-    if name not in ROUTERS or name == "reference":
+    known = {**ROUTERS, **CASCADES}
+    if name not in known or name == "reference":
         raise ValueError(f"router {name!r:.60} is none of this package")
-    entry = ROUTERS[str(name)]
+    entry = known[str(name)]
     if config.get("blocks") != list(entry.blocks):
         raise ValueError(f"blocks are not those of {name}")
     return entry
+
+
+def adapted_sentence(adapted: Mapping[str, Any]) -> str:
+    """What a card says of a router whose thresholds were adapted."""
+    dataset, queries = markdown_text(str(adapted["dataset"])), f"{adapted['labelled']} of {adapted['queries']} queries"
+    return f"Its thresholds were adapted to {dataset}, by the outcomes of {queries} (`rsd-bench router adapt`)."
 
 
 def _card(saved: SavedRouter, entry: Entry) -> str:
@@ -233,5 +242,9 @@ def _card(saved: SavedRouter, entry: Entry) -> str:
 Which of two models answers a query: `{saved.name}` of rsd_bench, trained on {dataset}, track
 {markdown_text(str(saved.trained_on["track"]))} ({saved.trained_on["train_queries"]} training,
 {saved.trained_on["validation_queries"]} validation queries). It reads: {reads}."""
+    if isinstance(before := saved.trained_on.get("onboarded_from"), Mapping):
+        about += f" What it knew before is of {markdown_text(str(before.get('dataset')))}, another pair of models."
+    if isinstance(adapted := saved.trained_on.get(ADAPTED_TO), Mapping):
+        about += f"\n\n{adapted_sentence(adapted)}"
     table = "\n".join(["| scenario | asks | tau |", "|---|---|---:|", *rows])
     return framed(f"{markdown_text(entry.title)}: {small} or {large}", about, table)
