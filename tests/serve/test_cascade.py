@@ -11,10 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from answered import answered  # noqa: F401 (fixture)
 
 pytest.importorskip("starlette")
 
+from answered import DOUBTS, KNOWS, answered  # noqa: F401 (fixture)
 from conftest import call_cli
 from openai import OpenAI
 from serving import FAST, FakeTier, Server, endings, figures, serving
@@ -101,7 +101,7 @@ def test_a_trained_cascade_is_asked_with_the_answer(answered: tuple[Path, Path],
     assert done.returncode == 0, done.stderr
     router = rsd.load_router(tmp_path / "cascade")
     with FakeTier("small") as edge, FakeTier("large") as cloud, serving(edge, cloud, router) as server:
-        for words, kept in (("It is clearly the red one.", True), ("I cannot see it, perhaps", False)):
+        for words, kept in ((KNOWS, True), (DOUBTS, False)):
             text, headers = ask(server, words, False)  # which the fake tiers repeat
             assert headers["x-rsd-cascade"] == ("accepted" if kept else "escalated")
             assert text == f"{'small' if kept else 'large'} says: {words}" and "x-rsd-router" not in headers
