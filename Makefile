@@ -77,8 +77,9 @@ submissions: $(VENV)/.core
 
 # The tables and pictures of docs/results.md, two studies at a time. Decisions are kept in docs/results/.cache: a run of
 # baselines or ablate that was interrupted goes on.
-STUDIES = baselines ablate sweep pairs ceiling tracks thresholds
+STUDIES = baselines ablate sweep domains models cascade pairs ceiling tracks thresholds
 GIVEN_tracks = $(filter-out submissions/_%,$(sort $(wildcard submissions/*)))
+GIVEN_cascade = $(if $(wildcard build/rsd-open),build/rsd-open --features build/words)
 GIVEN_thresholds = $(addprefix submissions/,ngram-gain gain-kernel ngram-logistic)
 results: $(VENV)/.core
 	$(MAKE) --jobs 2 $(addprefix study-,$(STUDIES))

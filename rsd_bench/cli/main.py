@@ -24,6 +24,7 @@ from rsd_bench.cli import (
     panels,
     paths,
     router,
+    router_adapt,
     scenario,
     score,
     serve,
@@ -47,6 +48,8 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(features.app, name="features")
 studies.add_to(router.app)
+router.app.command("adapt")(router_adapt.adapt)
+router.app.command("onboard")(router_adapt.onboard)
 app.add_typer(router.app, name="router")
 app.add_typer(submit.app, name="submit")
 app.command("eval")(score.evaluate)

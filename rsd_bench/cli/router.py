@@ -37,12 +37,13 @@ def _declared(name: str | None, authors: list[str] | None, bench: Path | None, b
 @app.command("list")
 def list_routers(as_json: AsJson = False) -> None:
     """Name the routers that come with the package."""
-    from rsd_bench.routers.registry import ROUTERS
+    from rsd_bench.routers.registry import CASCADES, ROUTERS
 
+    titles = {name: entry.title for name, entry in {**ROUTERS, **CASCADES}.items()}
     if as_json:
-        print_json({name: entry.title for name, entry in ROUTERS.items()})
+        print_json(titles)
         return
-    say(table([("name", "what"), *((name, entry.title) for name, entry in ROUTERS.items())]))
+    say(table([("name", "what"), *titles.items()]))
 
 
 @app.command()
@@ -110,6 +111,11 @@ def submit(
 
     entry = router_entry(router)
     benchmark, read = open_all(data, features, scenarios)
+    if entry.cascade:
+        from rsd_bench.routers.cascade_router import cascade_features, own_pair_tracks
+
+        track = track or own_pair_tracks(benchmark)
+        read = cascade_features(benchmark, read, track)
     declared = _declared(name, author, latency, entry.blocks)
     taken, left_out = taken_tracks(benchmark, entry.make(seed), track or None)
     folder = submit_trained(out, entry, benchmark, read, declared, seed=seed, tracks=taken, repeats=repeats)

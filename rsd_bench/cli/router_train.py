@@ -120,6 +120,10 @@ def _train_other(
         raise typer.BadParameter(f"{name} is a dataset's place: --data {name}", param_hint="NAME|FILE.py")
     entry = router_entry(name)
     benchmark, read = open_all(data, features, scenarios)
+    if entry.cascade:
+        from rsd_bench.routers.cascade_router import cascade_features
+
+        read = cascade_features(benchmark, read, [options["track"]])
     encoders = _found_at(benchmark, read, features, entry.blocks)
     saved = train_router(out, entry, benchmark, read, encoders=encoders, **options)
     if as_json:

@@ -16,6 +16,7 @@ from rsd_bench.cli.router_options import DataArgument, FeatureStore, Trust, open
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Tables and pictures; the page is DIR.md.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Deals of the folds that are averaged, and seeds of the router.")]
 ScenarioName = Annotated[str, typer.Option(help="One of the dataset's own, or a preset where it has none.")]
+Draws = Annotated[int, typer.Option(min=1, help="Draws of the queries to learn from that are averaged.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 Dataset = Annotated[str | None, typer.Option("--data", metavar="DIR|REPO", help="Dataset; default: rsd-open lite.")]
 _OUT = Path("results")
@@ -180,6 +181,52 @@ def perturb(
     _finish(out, perturb_routers(benchmark, subjects, kind, level, _command()), draw_perturbed, as_json)
 
 
+def domains(
+    data: DataArgument = None,
+    router: Annotated[str, typer.Option(metavar="NAME|FILE.py")] = _ROUTER,
+    draws: Draws = 200,
+    features: FeatureStore = None,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Domains that a router never saw: as trained, made invariant, adapted by 5 to 100 labelled queries."""
+    from rsd_bench.routers.registry import router_entry
+    from rsd_bench.studies.domains import across_domains, draw_domains
+
+    made = across_domains(*open_all(data, features), router_entry(router), draws, _command())
+    _finish(out, made, draw_domains, as_json)
+
+
+def models(
+    data: DataArgument = None,
+    scenario: ScenarioName = "fast_response",
+    draws: Draws = 2,
+    features: FeatureStore = None,
+    out: Out = _OUT,
+    as_json: AsJson = False,
+) -> None:
+    """Models that a router never saw: a router of another pair as it is, and onboarded by 25 to 400 outcomes."""
+    from rsd_bench.studies.new_models import across_models, draw_models
+
+    made = across_models(*open_all(data, features), scenario, draws, _command())
+    _finish(out, made, draw_models, as_json)
+
+
+def cascade(
+    data: DataArgument = None, seeds: Seeds = 2, features: FeatureStore = None, out: Out = _OUT, as_json: AsJson = False
+) -> None:
+    """What it adds to look at the small model's answer, by source; of a dataset with answers, a full edition."""
+    from rsd_bench.routers.registry import CASCADES, router_entry
+    from rsd_bench.studies.cascades import compare_cascades, draw_cascade
+
+    benchmark, read = open_all(data, features)
+    if benchmark.manifest.lite:
+        say(f"skipped   {benchmark.manifest.name} is a lite edition, which holds no answers; name a full one")
+        return
+    made = compare_cascades(benchmark, read, router_entry(_ROUTER), CASCADES["ngram-cascade"], seeds, _command())
+    _finish(out, made, draw_cascade, as_json)
+
+
 Folders = Annotated[list[Path], typer.Argument(metavar="SUBMISSION...", help="Submission folders.")]
 
 
@@ -206,6 +253,18 @@ def thresholds(folders: Folders, data: Dataset = None, out: Out = _OUT, as_json:
 
 def add_to(app: typer.Typer) -> None:
     """Register the experiments."""
-    for command in (baselines, ablate, sweep, pairs, ceiling, tracks, thresholds, perturb):
+    for command in (
+        baselines,
+        ablate,
+        sweep,
+        pairs,
+        ceiling,
+        domains,
+        models,
+        cascade,
+        tracks,
+        thresholds,
+        perturb,
+    ):
         app.command()(command)
     app.command(_OLD, hidden=True)(_old_baselines)

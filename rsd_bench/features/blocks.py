@@ -28,6 +28,7 @@ Kind = Literal["image", "text"]
 
 BLOCKS = ("image", "text", "statistics")  # the dense ones
 NGRAMS = "ngrams"
+ANSWER, ANSWER_STATISTICS = "answer", "answer_statistics"  # of a cascade alone (see answers.py)
 
 STATISTIC_NAMES = (
     *TEXT_NUMBERS,
@@ -42,6 +43,7 @@ _LACKING = {
     "image": "no image vectors",
     "text": "no text vectors",
     NGRAMS: "no n-grams",
+    ANSWER: "no answers, which a cascade reads",
 }
 _ENCODE = "encode the full edition: rsd-bench features encode DATA --out STORE, then --features STORE"
 

@@ -52,7 +52,8 @@ def decisions_of(
     tiers = np.where(p >= tau, 0, 1)
     if getattr(head, "tiers", 2) > 2:
         tiers = decide_tiers(head.predict_p_tiers(features), head.tier_thresholds() if limit is None else limit)
-    gains = head.expected_gain(features).tolist() if hasattr(head, "expected_gain") else [None] * len(p)
+    told = hasattr(head, "expected_gain") and decider.tau == head.threshold(None)  # else it was adapted
+    gains = head.expected_gain(features).tolist() if told else [None] * len(p)
     words: Sequence[Any] = [()] * len(p)
     nearest: Sequence[Any] = words
     if explain and hasattr(head, "words"):

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from copy import copy
 from typing import Self
 
 import numpy as np
 
+from rsd_bench.config import ONBOARD_PRIOR_QUERIES
 from rsd_bench.features.blocks import Features
 from rsd_bench.features.ngrams import bucket_of, count_ngrams, ngrams_of
 from rsd_bench.metrics.arrays import FloatArray
@@ -43,22 +45,46 @@ class NgramGain:
             return self._fit(train.join(validation))
 
     def _fit(self, data: TrainingData) -> Self:
-        from rsd_bench.routers.ridge import Rows, choose_ridge, fit_ridge  # scipy's solvers: not wanted to decide
-
         self._rule = GainRule.of(data.tiers, data.scenario)
         self._words = NgramWeights.fit(data.features.ngrams)
         self._kernels = [LandmarkKernel.fit(data.features, name, self._seed) for name in self._blocks]
-        words = self._words(data.features.ngrams)
-        mapped = [kernel.map(data.features) / np.sqrt(2) for kernel in self._kernels]
-        x = Rows(words, np.hstack(mapped)) if mapped else Rows.of(words)  # its kernel is the sum of all kernels
-        solved = (data.tiers.scores >= data.scenario.mes).astype(np.float64)
-        self._mean = solved.mean(axis=0)
-        ridge = choose_ridge(x, solved, data.groups, _against_last, self._seed)
-        weights = fit_ridge(x, solved - self._mean, ridge)
-        self._weights, rest = np.split(weights, [len(self._words.buckets)])
-        parts = np.split(rest, np.cumsum([kernel.size for kernel in self._kernels])[:-1]) if self._kernels else []
-        self._dense = [kernel.folded(part) for kernel, part in zip(self._kernels, parts, strict=True)]
+        self._mean, self._weights, self._dense = self._learned(data, solved_by(data))
         return self
+
+    def _learned(self, data: TrainingData, target: FloatArray) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
+        """Mean of targets, shape (n, K), and what words and dense kernels weigh in the rest of them."""
+        from rsd_bench.routers.ridge import Rows, choose_ridge, fit_ridge  # scipy's solvers: not wanted to decide
+
+        words = self._words(data.features.ngrams)
+        used = np.unique(words.indices)  # all, of the rows that the weights were made from; few rows use few
+        mapped = [kernel.map(data.features) / np.sqrt(2) for kernel in self._kernels]
+        x = Rows(words[:, used], np.hstack(mapped)) if mapped else Rows.of(words[:, used])  # the sum of all kernels
+        mean = target.mean(axis=0)
+        ridge = choose_ridge(x, target, data.groups, against_last, self._seed)
+        found, rest = np.split(fit_ridge(x, target - mean, ridge), [len(used)])
+        weights = np.zeros((len(self._words.buckets), target.shape[1]))
+        weights[used] = found
+        parts = np.split(rest, np.cumsum([kernel.size for kernel in self._kernels])[:-1]) if self._kernels else []
+        return mean, weights, [kernel.folded(part) for kernel, part in zip(self._kernels, parts, strict=True)]
+
+    def onboarded(self, data: TrainingData) -> NgramGain:
+        """A router for other models, from their outcomes of few queries: what this one is wrong by is learned.
+
+        The mean error counts as that of so many queries more without one (ONBOARD_PRIOR_QUERIES): models differ less in
+        what they solve than few outcomes make it look. ValueError where the models are not as many.
+        """
+        from threadpoolctl import threadpool_limits
+
+        if data.tiers.count != self.tiers:
+            raise ValueError(f"knows {self.tiers} models, not {data.tiers.count}")
+        made = copy(self)
+        made._rule = GainRule.of(data.tiers, data.scenario)
+        with threadpool_limits(1):
+            wrong, weights, dense = self._learned(data, solved_by(data) - self.solves(data.features))
+        made._mean = self._mean + wrong * len(data) / (len(data) + ONBOARD_PRIOR_QUERIES)
+        made._weights = self._weights + weights
+        made._dense = [own + more for own, more in zip(self._dense, dense, strict=True)]
+        return made
 
     def state(self) -> State:
         parts = {"rule": self._rule.state(), "words": self._words.state()}
@@ -142,7 +168,12 @@ def _contributions(question: str, words: NgramWeights, weights: FloatArray) -> l
     return sorted(told.items(), key=lambda of: -abs(of[1]))
 
 
-def _against_last(solved: FloatArray) -> FloatArray:
+def solved_by(data: TrainingData) -> FloatArray:
+    """[s_k >= MES] of each tier, shape (n, K)."""
+    return (data.tiers.scores >= data.scenario.mes).astype(np.float64)
+
+
+def against_last(solved: FloatArray) -> FloatArray:
     """Differences to the dearest tier: what decisions depend on, shape (n, K - 1)."""
     return solved[:, :-1] - solved[:, -1:]
 

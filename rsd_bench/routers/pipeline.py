@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.dataset.query_statistics import IMAGE_NUMBERS, image_statistics, text_statistics
-from rsd_bench.features.blocks import NGRAMS, EncoderSpec, Features, FeatureSpec, NgramSpec
+from rsd_bench.features.blocks import ANSWER, NGRAMS, EncoderSpec, Features, FeatureSpec, NgramSpec
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import BoolArray, FloatArray
 from rsd_bench.routers.decision import Decision as Decision
@@ -157,6 +157,29 @@ class RouterPipeline:
         return decisions_of(self.router, decider, features, questions, limit, explain)
 
 
+class CascadePipeline(RouterPipeline):
+    """A cascade: asked once the edge has answered, with the text of that answer, by its `route` alone.
+
+    router.route(None, "How many chairs are there?", answer="There are four.").model  # edge: it stays; cloud: go on
+    """
+
+    def route(  # type: ignore[override]  # an answer is no option: without one there is nothing to decide
+        self, image: Any, question: str, answer: str, tau: float | None = None, scenario: str | None = None
+    ) -> Decision:
+        """Whether the edge's answer stays. Arguments and errors as of `RouterPipeline.route`."""
+        from rsd_bench.features.answers import with_answers
+
+        decider = self._decider(scenario)
+        for name, text in (("question", question), ("answer", answer)):
+            if not isinstance(text, str):
+                raise ValueError(f"{name}: must be a text, not {type(text).__name__}")
+        limit = decider.tau if tau is None else float(arrays.thresholds(tau, "tau")[0])
+        features = with_answers(self.features([None], [question]), [answer])
+        p, gain = (float(of(features)[0]) for of in (decider.router.predict_p_edge, decider.router.expected_gain))
+        tier = int(p < limit)
+        return Decision("cloud" if tier else "edge", p, limit, tier, decider.scenario.name, gain)
+
+
 def _loaded(encoder: Encoder | None, kind: str) -> Encoder:
     if encoder is None:
         raise InputError.at("encoders", f"has no {kind} encoder", "this router reads none")
@@ -204,7 +227,8 @@ def pipeline_of(
 
             source = named[spec.kind] or _place(spec, router.encoders.get(spec.kind, ""))
             loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
-    return RouterPipeline(router, loaded.get("image"), loaded.get("text"))
+    made = CascadePipeline if ANSWER in router.blocks else RouterPipeline
+    return made(router, loaded.get("image"), loaded.get("text"))
 
 
 def _place(spec: EncoderSpec, found_at: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsd_bench.features.blocks import BLOCKS, NGRAMS, FeatureSpec
+from rsd_bench.features.blocks import ANSWER, BLOCKS, NGRAMS, FeatureSpec
 from rsd_bench.routers import baselines
 from rsd_bench.routers.baselines import ScaledRouter
 from rsd_bench.routers.cross_fit import CrossFitted
@@ -26,6 +26,7 @@ class Entry:
     make: Make
     blocks: tuple[str, ...] = BLOCKS
     path: Path | None = None  # of the user's file that defines it
+    cascade: bool = False  # it decides when the cheapest model has answered, and reads that answer
 
     @property
     def own(self) -> bool:
@@ -54,6 +55,12 @@ def _ngram_logistic(seed: int) -> Router:
     from rsd_bench.routers.ngram_routers import NgramLogistic
 
     return NgramLogistic()
+
+
+def _ngram_cascade(seed: int) -> Router:
+    from rsd_bench.routers.cascade_router import NgramCascade
+
+    return NgramCascade(seed)
 
 
 def _scaled(candidates: Callable[[int, int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> Make:
@@ -104,16 +111,23 @@ ROUTERS: dict[str, Entry] = {
     )
 }
 
+#: Routers that see the cheapest model's answer; the features that they read need a dataset with answers.
+CASCADES: dict[str, Entry] = {
+    "ngram-cascade": Entry(
+        "ngram-cascade", "Cascade: words of question and answer", _ngram_cascade, (NGRAMS, ANSWER), cascade=True
+    )
+}
+
 
 def router_entry(name_or_file: str) -> Entry:
     """A registered router, or one from a Python file of the user's own. InputError where there is none."""
-    if name_or_file in ROUTERS:
-        return ROUTERS[name_or_file]
+    if found := ROUTERS.get(name_or_file) or CASCADES.get(name_or_file):
+        return found
     path = Path(name_or_file)
     if path.suffix == ".py" and not path.is_file():
         raise InputError.at(path, "is no file", "name the file that defines make_router(seed)")
     if path.suffix != ".py":
-        fix = f"use {', '.join(ROUTERS)}, or a .py file that defines make_router(seed)"
+        fix = f"use {', '.join((*ROUTERS, *CASCADES))}, or a .py file that defines make_router(seed)"
         raise InputError.at(name_or_file, "is no router", fix)
     own = read_own(path)
     blocks = BLOCKS if own.blocks is None else own.blocks

@@ -27,7 +27,7 @@ from rsd_bench.folders import new_folder
 from rsd_bench.inert_text import markdown_code, markdown_text
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.model_card import framed
-from rsd_bench.routers.registry import ROUTERS, Entry, router_entry
+from rsd_bench.routers.registry import CASCADES, ROUTERS, Entry, router_entry
 from rsd_bench.routers.saved_state import CONFIG, WEIGHTS, State, read_arrays, read_settings, write_state
 from rsd_bench.types import InputError, Scenario
 
@@ -39,6 +39,7 @@ FORMAT, SCHEMA = "rsd-bench router", 1
 OWN_FILE, OWN_FOLDER = "router.py", "own"
 REFERENCE, NETWORKS = "reference", "networks"
 _KNOWN = "known"  # what the arrays of training queries are called after
+ADAPTED_TO = "adapted_to"  # in `trained_on`: what `router adapt` did (see adapt.py)
 _AGAIN = "train it again: rsd-bench router train"
 
 
@@ -263,14 +264,21 @@ def _entry(config: Mapping[str, Any], folder: Path, trust: bool) -> Entry:
             fix = f"read {OWN_FILE}; where you trust it: load_router(..., trust=True), or --trust"
             raise InputError.at(folder / OWN_FILE, "is code, which loading this router would run", fix)
         return router_entry(str(folder / OWN_FILE))
-    if name not in ROUTERS:
+    known = {**ROUTERS, **CASCADES}
+    if name not in known:
         raise ValueError(f"router {name!r:.60} is none of this package")
-    entry, blocks = ROUTERS[str(name)], config.get("blocks")
+    entry, blocks = known[str(name)], config.get("blocks")
     if name == REFERENCE and blocks in [list(some) for n in (1, 2, 3) for some in combinations(BLOCKS, n)]:
         return replace(entry, blocks=tuple(blocks))  # it may have been trained without some
     if blocks != list(entry.blocks):
         raise ValueError(f"blocks are not those of {name}")
     return entry
+
+
+def adapted_sentence(adapted: Mapping[str, Any]) -> str:
+    """What a card says of a router whose thresholds were adapted."""
+    dataset, queries = markdown_text(str(adapted["dataset"])), f"{adapted['labelled']} of {adapted['queries']} queries"
+    return f"Its thresholds were adapted to {dataset}, by the outcomes of {queries} (`rsd-bench router adapt`)."
 
 
 def _card(saved: SavedRouter, entry: Entry) -> str:
@@ -287,5 +295,9 @@ Which of two models answers a query: `{saved.name}` of rsd_bench, trained on {da
         about += (
             "\nTo say which training queries a question is like, it holds their ids and hashed n-grams, and no text."
         )
+    if isinstance(before := saved.trained_on.get("onboarded_from"), Mapping):
+        about += f" What it knew before is of {markdown_text(str(before.get('dataset')))}, another pair of models."
+    if isinstance(adapted := saved.trained_on.get(ADAPTED_TO), Mapping):
+        about += f"\n\n{adapted_sentence(adapted)}"
     table = "\n".join(["| scenario | asks | tau |", "|---|---|---:|", *rows])
     return framed(f"{markdown_text(entry.title)}: {small} or {large}", about, table)

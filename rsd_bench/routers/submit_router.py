@@ -16,7 +16,7 @@ from rsd_bench.routers.registry import Entry
 from rsd_bench.routers.track_training import TrainedPredictions, train_and_predict
 from rsd_bench.submission.canonical_form import prediction_rows
 from rsd_bench.submission.new_submission import new_submission
-from rsd_bench.submission.submission import Declaration, Threshold
+from rsd_bench.submission.submission import CASCADE, Declaration, Threshold
 from rsd_bench.submission.thresholds import as_written, by_query
 from rsd_bench.types import InputError
 
@@ -49,6 +49,7 @@ def submit_trained(
         name=declared.name or entry.title,
         authors=declared.authors or (("not stated",) if entry.own else ("rsd_bench",)),
         description=f"`{entry.name}`{origin}, seed {seed}, on {features.spec.described}",
+        kind=CASCADE if entry.cascade else declared.kind,
     )
     return _written(folder, trained, benchmark, whole)
 

@@ -21,7 +21,19 @@ from rsd_bench.folders import write_file
 from rsd_bench.types import InputError
 
 #: Order of the page; a table of another name follows these.
-ORDER = ("baselines", "ablate", "sweep", "thresholds", "tracks", "pairs", "ceiling", "perturb")
+ORDER = (
+    "baselines",
+    "ablate",
+    "sweep",
+    "thresholds",
+    "tracks",
+    "domains",
+    "models",
+    "cascade",
+    "pairs",
+    "ceiling",
+    "perturb",
+)
 
 _LONGEST = 70  # rows of a table that the page shows; a longer one stays in its file
 

@@ -14,8 +14,12 @@ import pytest
 
 pytest.importorskip("starlette")
 
+from answered import DOUBTS, KNOWS, answered  # noqa: F401 (fixture)
+from conftest import call_cli
 from openai import OpenAI
 from serving import FAST, FakeTier, Server, endings, figures, serving
+
+import rsd_bench as rsd
 
 
 class Cascade:
@@ -88,3 +92,16 @@ def test_never_worse_than_one_model(parts: tuple[FakeTier, FakeTier, Cascade, Se
     text, headers = ask(server, "break it", stream)
     assert text == "large says: break it" and headers["x-rsd-router"] == "failed"
     assert endings(server) == {"answered": 4}
+
+
+def test_a_trained_cascade_is_asked_with_the_answer(answered: tuple[Path, Path], tmp_path: Path) -> None:
+    data, features = answered
+    options = ("--scenario", FAST.name, "--data", data, "--features", features, "--out", tmp_path / "cascade")
+    done = call_cli("router", "train", "ngram-cascade", *options)
+    assert done.returncode == 0, done.stderr
+    router = rsd.load_router(tmp_path / "cascade")
+    with FakeTier("small") as edge, FakeTier("large") as cloud, serving(edge, cloud, router) as server:
+        for words, kept in ((KNOWS, True), (DOUBTS, False)):
+            text, headers = ask(server, words, False)  # which the fake tiers repeat
+            assert headers["x-rsd-cascade"] == ("accepted" if kept else "escalated")
+            assert text == f"{'small' if kept else 'large'} says: {words}" and "x-rsd-router" not in headers

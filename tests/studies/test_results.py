@@ -18,10 +18,13 @@ from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.feature_table import read_features, read_spec
 from rsd_bench.routers.registry import ROUTERS, router_entry
 from rsd_bench.studies.board_studies import draw_thresholds, draw_tracks
+from rsd_bench.studies.cascades import draw_cascade
 from rsd_bench.studies.ceiling import draw_ceiling
 from rsd_bench.studies.compare_baselines import draw_baselines, draw_gains
 from rsd_bench.studies.cross_validation import every_query
+from rsd_bench.studies.domains import draw_domains
 from rsd_bench.studies.mes_sweep import draw_sweep
+from rsd_bench.studies.new_models import draw_models
 from rsd_bench.studies.pairs import draw_pairs
 from rsd_bench.studies.perturbations import draw_perturbed
 from rsd_bench.studies.study_table import ORDER, Table, page_of, read_table, render_page, write_table
@@ -44,6 +47,9 @@ DRAWINGS = {
     "sweep": draw_sweep,
     "thresholds": draw_thresholds,
     "tracks": draw_tracks,
+    "domains": draw_domains,
+    "models": draw_models,
+    "cascade": draw_cascade,
     "pairs": draw_pairs,
     "ceiling": draw_ceiling,
     "perturb": draw_perturbed,
