@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.option_groups import EncoderPlace
+from rsd_bench.cli.option_groups import EncoderPlace, OnDevice
 from rsd_bench.cli.output import AsJson, Data, DryRun, Scenarios, only_shows, print_json, say, table
 from rsd_bench.types import InputError
 
@@ -100,12 +100,15 @@ def train(
         str,
         typer.Option(help="grid: best RCS on validation; bayes: from calibrated p.", rich_help_panel=panels.DECISIONS),
     ] = "grid",
+    device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train a router on a track and write the checkpoint that `load_router` reads; of `reference` with its report."""
     if router != "reference":
-        if (epochs, without, threshold) != (50, None, "grid"):
-            raise typer.BadParameter("are of `reference` alone", param_hint="--epochs, --without, --threshold")
+        if (epochs, without, threshold, device) != (50, None, "grid", "auto"):
+            raise typer.BadParameter(
+                "are of `reference` alone", param_hint="--epochs, --without, --threshold, --device"
+            )
         _train_other(router, data, scenarios, features, as_json, out=out, scenario=scenario, track=track, seed=seed)
         return
     from rsd_bench.features.feature_table import BLOCKS
@@ -120,7 +123,7 @@ def train(
     benchmark, read = open_all(data, features, scenarios)
     blocks = tuple(name for name in BLOCKS if name not in left_out)
     settings = Settings(seed=seed, epochs=epochs, blocks=blocks, threshold=threshold)
-    report = train_checkpoint(out, benchmark, read, scenario=scenario, track=track, settings=settings)
+    report = train_checkpoint(out, benchmark, read, scenario=scenario, track=track, settings=settings, device=device)
     if as_json:
         print_json({"ok": True, "folder": str(out), **report.to_dict()})
         return
@@ -312,6 +315,7 @@ def bench(
         int | None,
         typer.Option(min=1, help="Threads of torch; default: its own choice.", rich_help_panel=panels.TIMING),
     ] = None,
+    device: OnDevice = "auto",
     calls: Annotated[int, typer.Option(min=5, help="Timed calls at batch 1.", rich_help_panel=panels.TIMING)] = 50,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the figures as JSON.")] = None,
     as_json: AsJson = False,
@@ -319,7 +323,7 @@ def bench(
     """Time a router: p50 and p95 at batch 1 and 64, encoders, statistics and head apart, hardware stamped."""
     from rsd_bench.routers.latency_bench import run_bench, write_bench
 
-    measured = run_bench(checkpoint, data, image_encoder, text_encoder, threads=threads, calls=calls)
+    measured = run_bench(checkpoint, data, image_encoder, text_encoder, threads=threads, calls=calls, device=device)
     if out:
         write_bench(out, measured)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.option_groups import EncoderPlace, grouped
+from rsd_bench.cli.option_groups import EncoderPlace, OnDevice, grouped
 from rsd_bench.cli.output import say
 from rsd_bench.types import InputError
 
@@ -141,6 +141,7 @@ def serve(
     log: LogOptions,
     image_encoder: EncoderPlace = None,
     text_encoder: EncoderPlace = None,
+    device: OnDevice = "auto",
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML of these options, with _ for -; options win.")
     ] = None,
@@ -157,7 +158,10 @@ def serve(
     given = {name: _plain(value) for name, value in given.items()}
     settings = read_settings(config, given)
     endpoints = settings.endpoints()
-    routers = [load_router(place, image_encoder=image_encoder, text_encoder=text_encoder) for place in settings.router]
+    routers = [
+        load_router(place, image_encoder=image_encoder, text_encoder=text_encoder, device=device)
+        for place in settings.router
+    ]
     app = make_app(settings, [loaded(router) for router in routers])
     with listen(settings) as on:
         host, port = on.getsockname()[:2]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rsd_bench.config import SPLITS, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.features.devices import find_device
 from rsd_bench.features.feature_table import Features
 from rsd_bench.folders import new_folder
 from rsd_bench.routers.model_card import model_card
@@ -27,6 +28,7 @@ def train_checkpoint(
     scenario: str | None,
     track: str,
     settings: Settings,
+    device: str = "auto",
     progress: bool = True,
 ) -> TrainingReport:
     """Train, write folder `out` whole or not at all, and return the training report. scenario None: the first.
@@ -39,7 +41,7 @@ def train_checkpoint(
         next(iter(benchmark.scenarios.values())) if scenario is None else scenario_named(scenario, benchmark.scenarios)
     )
     train, validation = (training_data(benchmark, features, track, split, asked) for split in SPLITS[:2])
-    manifest = benchmark.manifest
+    manifest, place = benchmark.manifest, find_device(device)
     trained_on = {
         "dataset": f"{manifest.name} {manifest.version}",
         "manifests": list(benchmark.accepted_manifests),
@@ -47,9 +49,12 @@ def train_checkpoint(
         "track": track,
         "train_queries": len(train),
         "validation_queries": len(validation),
+        **({"device": place.described} if place.ahead else {}),
     }
     with new_folder(out, may_replace=lambda old: (old / REPORT).is_file()) as folder:
-        trained = train_reference(train, validation, settings, trained_on=trained_on, progress=progress)
+        trained = train_reference(
+            train, validation, settings, trained_on=trained_on, device=place.name, progress=progress
+        )
         report = report_of(trained, validation)
         trained.router.save_pretrained(folder)
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone

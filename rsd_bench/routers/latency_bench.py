@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from rsd_bench.config import is_latency
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder
+from rsd_bench.features.devices import CPU, Device, find_device
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.folders import write_file
 from rsd_bench.routers.network import ReferenceRouter
@@ -123,15 +124,15 @@ def timed(call: Callable[[], Any], calls: int, batch: int) -> Timing:
     return Timing(p50, p95, p50 / batch, calls)
 
 
-def hardware() -> Hardware:
-    """Of this machine, now."""
+def hardware(device: Device = CPU) -> Hardware:
+    """Of this machine, now; device: of the encoders."""
     import torch
     import transformers
 
     return Hardware(
         processor=_processor(),
         threads=torch.get_num_threads(),
-        device="cpu",
+        device=device.described,
         python=platform.python_version(),
         torch=torch.__version__,
         transformers=transformers.__version__,
@@ -161,18 +162,21 @@ def run_bench(
     *,
     threads: int | None = None,
     calls: int = CALLS,
+    device: str = "auto",
 ) -> Bench:
     """Time a checkpoint: every stage on queries of a full dataset, or without `data` the head alone. InputError."""
     import torch
 
     if threads:
         torch.set_num_threads(threads)
+    place = CPU  # of the head
     if data is None:
         stages = {"head": bench_head(_reference(open_checkpoint(checkpoint)), calls)}
     else:
-        pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder)
+        place = find_device(device)
+        pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder, device=place.name)
         stages = bench_pipeline(pipeline, *_queries(dataset_folder(data)), calls=calls)
-    return Bench(str(checkpoint), stages, hardware())
+    return Bench(str(checkpoint), stages, hardware(place))
 
 
 def _queries(folder: Path) -> tuple[list[bytes], list[str]]:
@@ -208,7 +212,8 @@ def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str
         if not is_latency(seconds):
             raise ValueError(f"{seconds} s is no latency")
         stamp = measured["hardware"]
-        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, torch {stamp['torch']}"
+        on = "" if stamp["device"] == "cpu" else f"{stamp['device']}, "
+        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, {on}torch {stamp['torch']}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "make it: rsd-bench router bench DIR --data FULL_EDITION --out FILE"
         raise InputError.at(path, f"holds no latency of a whole router: {error!r}", fix) from None

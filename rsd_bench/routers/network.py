@@ -103,19 +103,24 @@ class ReferenceRouter(
             getattr(self, f"mean_{name}").copy_(torch.from_numpy(scaler.mean))
             getattr(self, f"deviation_{name}").copy_(torch.from_numpy(scaler.deviation))
 
+    @property
+    def place(self) -> torch.device:
+        """Where its weights lie, and so where it computes."""
+        return self.head.weight.device
+
     def scale(self, features: Features) -> list[Tensor]:
-        """Scaled blocks, each (n, d), in the order of `blocks`; 0 what a query lacks."""
+        """Scaled blocks where the weights lie, each (n, d), in the order of `blocks`; 0 what a query lacks."""
         scaled = []
         for name in self.blocks:
-            block = torch.from_numpy(np.asarray(features.blocks[name], np.float32))
+            block = torch.from_numpy(np.asarray(features.blocks[name], np.float32)).to(self.place)
             block = (block - getattr(self, f"mean_{name}")) / getattr(self, f"deviation_{name}")
-            scaled.append(block.masked_fill(torch.from_numpy(~features.known((name,))), 0.0))
+            scaled.append(block.masked_fill(torch.from_numpy(~features.known((name,))).to(self.place), 0.0))
         return scaled
 
     def present(self, features: Features) -> Tensor | None:
         """Which tokens a query has, shape (n, blocks); None where all have all. One that has none keeps its zeros."""
         there = torch.from_numpy(np.stack([features.present[name] for name in self.blocks], axis=1))
-        return None if there.all() else there | ~there.any(dim=1, keepdim=True)
+        return None if there.all() else (there | ~there.any(dim=1, keepdim=True)).to(self.place)
 
     def forward(self, *scaled: Tensor, present: Tensor | None = None) -> Tensor:
         """Logits of shape (n,), before the temperature, of scaled blocks."""
@@ -145,7 +150,7 @@ class ReferenceRouter(
         self.eval()
         with torch.inference_mode():
             parts = [
-                torch.sigmoid(self.logits(features.take(rows)).double() / self.temperature)
+                torch.sigmoid(self.logits(features.take(rows)).cpu().double() / self.temperature)
                 for rows in np.array_split(np.arange(len(features)), max(1, -(-len(features) // _CHUNK)))
             ]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)

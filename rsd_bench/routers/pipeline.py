@@ -208,13 +208,19 @@ def statistics_of(images: Sequence[Images], questions: Sequence[str]) -> tuple[F
 
 
 def load_router(
-    checkpoint: str | Path, *, image_encoder: str | None = None, text_encoder: str | None = None, trust: bool = False
+    checkpoint: str | Path,
+    *,
+    image_encoder: str | None = None,
+    text_encoder: str | None = None,
+    trust: bool = False,
+    device: str = "auto",
 ) -> RouterPipeline:
     """A trained router, ready for images and questions.
 
     checkpoint: folder or Hub id. image_encoder, text_encoder: None for those that it was trained on, at the path that
     they were found at, else by their Hub ids; a local folder of the same weights where they lie elsewhere.
-    trust: run the file of a router of somebody's own. Raises InputError where something is missing or is not the same.
+    trust: run the file of a router of somebody's own. device: where encoders compute, auto, cpu, cuda or mps; a router
+    itself decides on the CPU. Raises InputError where something is missing or is not the same.
     """
     router = open_checkpoint(checkpoint, trust)
     blocks = router.blocks if isinstance(router, SavedRouter) else BLOCKS
@@ -227,7 +233,7 @@ def load_router(
 
             path = found_at.get(spec.kind, "")
             source = named[spec.kind] or (path if path and Path(path).is_dir() else spec.name)
-            loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
+            loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling, device=device)
     return RouterPipeline(router, loaded.get("image"), loaded.get("text"))
 
 

@@ -1,4 +1,8 @@
-"""Train the reference router: BCE on the label, AdamW, early stopping, calibration and tau, all on validation rows."""
+"""Train the reference router: BCE on the label, AdamW, early stopping, calibration and tau, all on validation rows.
+
+An accelerator learns in float32 too: the network is too small to gain by half precision. Calibration and tau are found on
+the CPU, where the trained router is left.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from rsd_bench.features.devices import find_device
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
@@ -63,9 +68,13 @@ def train_reference(
     settings: Settings | None = None,
     *,
     trained_on: Mapping[str, Any] | None = None,
+    device: str = "auto",
     progress: bool = False,
 ) -> Trained:
-    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows."""
+    """Fit on the training rows; same seed and machine, same weights. device: of `features.devices.DEVICES`.
+
+    InputError where a part has no rows, or the device is not there.
+    """
     settings = settings or Settings()
     for name, part in (("train", train), ("validation", validation)):
         if not len(part):
@@ -77,11 +86,14 @@ def train_reference(
         dropout=settings.dropout,
         trained_on={**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
     )
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    place = find_device(device).name
+    cards = [torch.cuda.current_device()] if place == "cuda" else []
+    with _one_thread(), torch.random.fork_rng(devices=cards):
         torch.manual_seed(settings.seed)
         network = ReferenceRouter(config)
         network.fit_scaler(train.features)
-        history, best = _learn(network, train, validation, settings, progress)
+        history, best = _learn(network.to(place), train, validation, settings, progress)
+        network.cpu()
     temperature = _temperature(network, validation)
     network.adjust(temperature, network.tau)
     tau = THRESHOLDS[settings.threshold](network.predict_p_edge(validation.features), validation)
@@ -106,7 +118,9 @@ def _learn(
     """Train in place up to the epoch of lowest validation loss; (history, that epoch)."""
     inputs, present = network.scale(train.features), network.present(train.features)
     held_out, held_out_present = network.scale(validation.features), network.present(validation.features)
-    target, held_out_target = (torch.from_numpy(part.labels.astype(np.float32)) for part in (train, validation))
+    target, held_out_target = (
+        torch.from_numpy(part.labels.astype(np.float32)).to(network.place) for part in (train, validation)
+    )
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     loss_of = nn.BCEWithLogitsLoss()
     history: list[Epoch] = []
@@ -114,7 +128,7 @@ def _learn(
     for epoch in tqdm(range(1, settings.epochs + 1), desc="epochs", unit="epoch", disable=None if progress else True):
         network.train()
         total = 0.0
-        for rows in torch.split(torch.randperm(len(target)), settings.batch):
+        for rows in torch.split(torch.randperm(len(target)).to(network.place), settings.batch):
             optimizer.zero_grad(set_to_none=True)
             there = None if present is None else present[rows]
             loss: Tensor = loss_of(network(*(block[rows] for block in inputs), present=there), target[rows])
