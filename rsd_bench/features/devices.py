@@ -44,7 +44,7 @@ CPU = Device("cpu")
 
 
 def find_device(asked: str = "auto") -> Device:
-    """The device of that name; auto: CUDA, else MPS, else the CPU. InputError where it is not there, or torch is not."""
+    """The device of that name; auto: CUDA, else MPS, else the CPU. InputError where it is not there."""
     if asked not in DEVICES:
         raise InputError.at(f"device {asked!r:.40}", "is none", f"use {', '.join(DEVICES)}")
     if asked == "cpu":

@@ -2,7 +2,7 @@
 
 A file appears whole or not at all and is never changed, so a killed run keeps what it had finished and two runs may
 write side by side. The key of an encoder is a hash of its weights, preprocessing and pooling: other settings, other
-folder. Vectors that an accelerator made have one of their own, named for it: a spec can say where each of them was made.
+folder. Those that an accelerator made have one of their own, named for it: a spec says where all of them were made.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Train the reference router: BCE on the label, AdamW, early stopping, calibration and tau, all on validation rows.
 
-An accelerator learns in float32 too: the network is too small to gain by half precision. Calibration and tau are found on
-the CPU, where the trained router is left.
+An accelerator learns in float32 too: the network is too small to gain by half precision. Calibration and tau are found
+on the CPU, where the trained router is left.
 """
 
 from __future__ import annotations
