@@ -167,6 +167,14 @@ class Features:
     def __len__(self) -> int:
         return len(self.domains)
 
+    @property
+    def shape(self) -> tuple[int]:
+        """(n,): with it scikit-learn takes rows of features as it does of an array."""
+        return (len(self),)
+
+    def __getitem__(self, rows: Any) -> Features:
+        return self.take(np.arange(len(self))[rows])
+
     def take(self, rows: IntArray) -> Features:
         blocks = {name: block[rows] for name, block in self.blocks.items()}
         present = {name: there[rows] for name, there in self.present.items()}
