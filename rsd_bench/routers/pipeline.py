@@ -118,12 +118,18 @@ class RouterPipeline:
         return _loaded(self._text, "text").encode(questions)
 
     def route(
-        self, image: Any, question: str, tau: float | None = None, scenario: str | None = None, explain: bool = False
+        self,
+        image: Any,
+        question: str,
+        tau: float | None = None,
+        scenario: str | Scenario | None = None,
+        explain: bool = False,
     ) -> Decision:
         """Decide one query.
 
         image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W, 3), a list of these, or None where
-        it has none. tau: in place of the router's own. scenario: one of the checkpoint's; default: its first.
+        it has none. tau: in place of the router's own. scenario: one of the checkpoint's; default: its first; or any
+        Scenario, of a router that serves all.
         InputError where an image cannot be read, ValueError for another argument that is wrong.
         """
         return self.route_many([image], [question], tau, scenario, explain)[0]
@@ -133,7 +139,7 @@ class RouterPipeline:
         images: Sequence[Any],
         questions: Sequence[str],
         tau: float | None = None,
-        scenario: str | None = None,
+        scenario: str | Scenario | None = None,
         explain: bool = False,
         batch: int = BATCH,
     ) -> list[Decision]:
@@ -151,9 +157,13 @@ class RouterPipeline:
             found += self._decide(decider, images[rows], questions[rows], limit, explain)
         return found
 
-    def _decider(self, scenario: str | None) -> Decider:
+    def _decider(self, scenario: str | Scenario | None) -> Decider:
+        first = next(iter(self.deciders.values()))
         if scenario is None:
-            return next(iter(self.deciders.values()))
+            return first
+        if isinstance(scenario, Scenario) and hasattr(first.router, "under"):
+            router = first.router.under(scenario)
+            return Decider(router, scenario, router.threshold())
         if scenario not in self.deciders:
             raise ValueError(f"scenario: this router was trained for {', '.join(self.deciders)}, not {scenario!r:.80}")
         return self.deciders[scenario]

@@ -6,7 +6,7 @@ on the CPU, where the trained router is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -22,12 +22,12 @@ from rsd_bench.features.devices import find_device
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
-from rsd_bench.routers.network import DROPOUT, ReferenceRouter, RouterConfig
+from rsd_bench.routers.network import DROPOUT, ReferenceRouter, RouterConfig, Tokens
 from rsd_bench.routers.thresholds import bayes_tau, grid_tau
 from rsd_bench.types import InputError
 
 THRESHOLDS = {"grid": grid_tau, "bayes": bayes_tau}
-_TEMPERATURES = (0.05, 20.0)
+TEMPERATURES = (0.05, 20.0)
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,13 @@ def train_reference(
     )
     place = find_device(device).name
     cards = [torch.cuda.current_device()] if place == "cuda" else []
-    with _one_thread(), torch.random.fork_rng(devices=cards):
+    with one_thread(), torch.random.fork_rng(devices=cards):
         torch.manual_seed(settings.seed)
         network = ReferenceRouter(config)
         network.fit_scaler(train.features)
-        history, best = _learn(network.to(place), train, validation, settings, progress)
+        network.to(place)
+        told, held_out = ((_reader(network, part), _label_tensor(network, part)) for part in (train, validation))
+        history, best = learn(network, told, held_out, settings, progress)
         network.cpu()
     temperature = _temperature(network, validation)
     network.adjust(temperature, network.tau)
@@ -102,7 +104,7 @@ def train_reference(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Batches of so small a network gain nothing by more threads, and lose by the minute where a core is shared."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -112,15 +114,31 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _learn(
-    network: ReferenceRouter, train: TrainingData, validation: TrainingData, settings: Settings, progress: bool
+#: Logits of some rows, and what they should be, of all: shapes (n, ...), where the network lies.
+Lesson = tuple[Callable[[Tensor], Tensor], Tensor]
+
+
+def _reader(network: ReferenceRouter, part: TrainingData) -> Callable[[Tensor], Tensor]:
+    inputs, present = network.scale(part.features), network.present(part.features)
+
+    def read(rows: Tensor) -> Tensor:
+        there = None if present is None else present[rows]
+        logits: Tensor = network(*(block[rows] for block in inputs), present=there)
+        return logits
+
+    return read
+
+
+def _label_tensor(network: ReferenceRouter, part: TrainingData) -> Tensor:
+    return torch.from_numpy(part.labels.astype(np.float32)).to(network.place)
+
+
+def learn(
+    network: Tokens, train: Lesson, held_out: Lesson, settings: Settings, progress: bool = False
 ) -> tuple[list[Epoch], int]:
-    """Train in place up to the epoch of lowest validation loss; (history, that epoch)."""
-    inputs, present = network.scale(train.features), network.present(train.features)
-    held_out, held_out_present = network.scale(validation.features), network.present(validation.features)
-    target, held_out_target = (
-        torch.from_numpy(part.labels.astype(np.float32)).to(network.place) for part in (train, validation)
-    )
+    """Train in place up to the epoch of lowest loss on the rows held out; (history, that epoch)."""
+    (read, target), (read_held_out, held_out_target) = train, held_out
+    whole = torch.arange(len(held_out_target), device=network.place)
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     loss_of = nn.BCEWithLogitsLoss()
     history: list[Epoch] = []
@@ -130,15 +148,14 @@ def _learn(
         total = 0.0
         for rows in torch.split(torch.randperm(len(target)).to(network.place), settings.batch):
             optimizer.zero_grad(set_to_none=True)
-            there = None if present is None else present[rows]
-            loss: Tensor = loss_of(network(*(block[rows] for block in inputs), present=there), target[rows])
+            loss: Tensor = loss_of(read(rows), target[rows])
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             total += loss.item() * len(rows)
         network.eval()
         with torch.inference_mode():
-            held_out_loss = float(loss_of(network(*held_out, present=held_out_present), held_out_target))
+            held_out_loss = float(loss_of(read_held_out(whole), held_out_target))
         history.append(Epoch(total / len(target), held_out_loss))
         if best == 0 or held_out_loss < history[best - 1].validation_loss:
             best, best_state = epoch, deepcopy(network.state_dict())
@@ -159,7 +176,7 @@ def _temperature(network: ReferenceRouter, validation: TrainingData) -> float:
         scaled = logits / float(np.exp(log_temperature))
         return float(nn.functional.binary_cross_entropy_with_logits(scaled, target))
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 

@@ -87,13 +87,17 @@ def train_router(
         raise InputError.at(track, "is no track", f"use {', '.join(benchmark.tracks)}")
     known = benchmark.scenarios
     wanted = list(known.values()) if scenario is None else [scenario_named(scenario, known)]
-    deciders = {}
+    deciders: dict[str, Decider] = {}
+    router: Any = None
     for one in wanted:
         train, validation = (training_data(benchmark, features, track, split, one) for split in SPLITS[:2])
-        router: Any = entry.make(seed)
-        if entry.own:
-            router.require("save", "load")  # before it learns for hours
-        router.fit(train, validation)
+        if deciders and hasattr(router, "under"):
+            router = router.under(one)  # what it learned serves any scenario
+        else:
+            router = entry.make(seed)
+            if entry.own:
+                router.require("save", "load")  # before it learns for hours
+            router.fit(train, validation)
         deciders[one.name] = Decider(router, one, router.threshold(validation))
     trained_on = {
         "dataset": f"{benchmark.manifest.name} {benchmark.manifest.version}",
