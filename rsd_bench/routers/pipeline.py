@@ -161,12 +161,13 @@ class RouterPipeline:
         first = next(iter(self.deciders.values()))
         if scenario is None:
             return first
+        known = self.deciders.get(scenario.name if isinstance(scenario, Scenario) else scenario)
+        if known is not None and scenario in (known.scenario, known.scenario.name):
+            return known
         if isinstance(scenario, Scenario) and hasattr(first.router, "under"):
             router = first.router.under(scenario)
             return Decider(router, scenario, router.threshold())
-        if scenario not in self.deciders:
-            raise ValueError(f"scenario: this router was trained for {', '.join(self.deciders)}, not {scenario!r:.80}")
-        return self.deciders[scenario]
+        raise ValueError(f"scenario: this router was trained for {', '.join(self.deciders)}, not {scenario!r:.80}")
 
     def _decide(
         self, decider: Decider, images: Sequence[Any], questions: Sequence[str], limit: float | None, explain: bool

@@ -156,6 +156,9 @@ def test_one_checkpoint_serves_any_scenario(tiny_encoders: dict[str, Path], tmp_
     assert asked[0].tau == saved.deciders["low_energy"].router.under(strict).threshold()
     one = train_router(tmp_path / "words", ROUTERS["ngram-gain"], benchmark, features, scenario=None, track="in-domain")
     assert len(one.deciders) == 3
+    known = rsd.SCENARIOS["high_quality"]
+    given = [rsd.load_router(tmp_path / "words").route(None, "How?", scenario=one) for one in (known, known.name)]
+    assert given[0] == given[1] and given[0].scenario == "high_quality"
     with pytest.raises(ValueError, match="this router was trained for fast_response"):
         rsd.load_router(tmp_path / "words").route(None, "How?", scenario=strict)
     weights = folder / "weights.npz"
