@@ -69,6 +69,7 @@ DEFAULT_PROFILE = "paper-bounds"
 ROUTER_LATENCY_S = 0.016  # stated of the router in arXiv 2510.27256; declared where nothing was measured
 IMAGE_ENCODER, TEXT_ENCODER = "google/vit-base-patch16-224", "google-bert/bert-base-uncased"
 ENCODER_BATCH = 16  # contents encoded at once on the CPU
+ENCODER_THREADS = 8  # batches at once on the CPU, each with its share of the cores: memory grows with them
 ENCODER_BATCH_MAX = 512  # that an accelerator is tried with
 NGRAM_VERSION = 1  # raise when one of the following, the hash or the folding of case changes
 NGRAM_TOKENS = r"(?u)\b\w+\b|[^\w\s]"  # words and signs of the case-folded question

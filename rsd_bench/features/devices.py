@@ -16,7 +16,7 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
 
 #: 1 - cosine between a vector of an accelerator and the CPU's of the same content is at most this.
-HALF_TOLERANCE = 1e-3
+HALF_TOLERANCE = 1e-4
 _TENSOR_CORES = (7, 0)  # the compute capability from which float16 is not slower than float32
 
 

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from rsd_bench.config import ENCODER_BATCH, ENCODER_BATCH_MAX, SPLITS
+from rsd_bench.config import ENCODER_BATCH, ENCODER_BATCH_MAX, ENCODER_THREADS, SPLITS
 from rsd_bench.dataset.manifest import read_manifest, require_content
 from rsd_bench.features.batch_trial import batch_by_trial
 from rsd_bench.features.blocks import EncoderSpec, FeatureSpec, Kind, NgramSpec
@@ -94,10 +94,11 @@ def _row_group(shard: str, row_group: int, column: str) -> pa.ChunkedArray:
 
 
 def run_here(choice: EncoderChoice, encoder: Encoder, batches: list[Batch]) -> Iterator[tuple[Batch, Half]]:
-    """The engine of one machine: as many threads as torch has, and a batch more is read. In the order of the plan."""
+    """The engine of one machine: a batch on each thread, and one more is read. In the order of the plan."""
     import torch
 
-    threads = torch.get_num_threads()
+    allowed = torch.get_num_threads()
+    threads = min(allowed, ENCODER_THREADS)
 
     def work(contents: list[Any]) -> Any:
         prepared = encoder.prepare(contents, threads)
@@ -108,7 +109,7 @@ def run_here(choice: EncoderChoice, encoder: Encoder, batches: list[Batch]) -> I
             return batch, encoder.forward(found.result()) if encoder.device.ahead else found.result()
 
     waiting: deque[tuple[Batch, Future[Any]]] = deque()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(allowed // threads,))
     try:
         for batch in batches:
             with _naming(batch):
@@ -119,7 +120,7 @@ def run_here(choice: EncoderChoice, encoder: Encoder, batches: list[Batch]) -> I
             yield done(*waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # the threads told MKL, which is one for all
+        torch.set_num_threads(allowed)  # the threads told MKL, which is one for all
 
 
 def encode_batch(encoder: Encoder, batch: Batch) -> Half:

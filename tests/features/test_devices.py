@@ -78,16 +78,19 @@ def test_a_device_that_is_absent_is_said_in_one_line(toy_dataset: Path, tmp_path
     assert "device cuda: is not there" in done.stderr
 
 
-def test_threads_change_no_bit_and_no_order(tiny_encoders: dict[str, Path], tmp_path: Path) -> None:
+def test_threads_change_no_bit_and_no_order(
+    tiny_encoders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rsd_bench.features import encode
 
+    monkeypatch.setattr(encode, "ENCODER_THREADS", 3)
     shards = encode._shards(mixed_dataset(tmp_path))
     before = torch.get_num_threads()
     for choice in choices(tiny_encoders):
         encoder = choice.load()
         batches = encode.plan({shard: encode.keys_of(shard, choice.kind) for shard in shards}, [], choice.kind, 7)
         assert len(batches) > 20
-        for threads in (1, 3):
+        for threads in (1, 3, 7):
             torch.set_num_threads(threads)
             try:
                 found = list(run_here(choice, encoder, batches))
