@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from rsd_bench.metrics.tiers import decide_tiers as decide_tiers
     from rsd_bench.metrics.tiers import label_tiers as label_tiers
     from rsd_bench.metrics.tiers import score_tiers as score_tiers
+    from rsd_bench.routers.estimator import RouterClassifier as RouterClassifier
     from rsd_bench.routers.network import ReferenceRouter as ReferenceRouter
     from rsd_bench.routers.pipeline import load_router as load_router
     from rsd_bench.types import Comparison as Comparison
@@ -102,6 +103,7 @@ _HOME = {
     "load_features": "features.feature_table",
     "perturb": "features.perturb",
     "ReferenceRouter": "routers.network",
+    "RouterClassifier": "routers.estimator",
     "load_router": "routers.pipeline",
     "compare": "metrics.comparison",
     "Comparison": "types",

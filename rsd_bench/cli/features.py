@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsd_bench.cli import panels
 from rsd_bench.cli.live import Engine
+from rsd_bench.cli.option_groups import OnDevice
 from rsd_bench.cli.output import AsJson, print_json, say
 from rsd_bench.config import ENCODER_BATCH, IMAGE_ENCODER, TEXT_ENCODER
+
+if TYPE_CHECKING:
+    from rsd_bench.features.blocks import Kind
+    from rsd_bench.features.encode import EncoderChoice
 
 app = panels.App("Encode images and questions of a dataset.")
 
@@ -65,8 +70,14 @@ def encode(
         Pooling, typer.Option(help="One vector a question.", rich_help_panel=panels.ENCODERS)
     ] = Pooling.mean,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Contents encoded at once.", rich_help_panel=panels.ENGINE)
-    ] = ENCODER_BATCH,
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Contents encoded at once; default: {ENCODER_BATCH} on the CPU, else by trial.",
+            rich_help_panel=panels.ENGINE,
+        ),
+    ] = None,
+    device: OnDevice = "auto",
     engine: Annotated[
         Engine, typer.Option(help="This machine, or a Ray cluster.", rich_help_panel=panels.ENGINE)
     ] = Engine.local,
@@ -87,12 +98,17 @@ def encode(
     from rsd_bench.features.encode import EncoderChoice, encode_dataset, run_here
     from rsd_bench.features.ray_encode import ray_engine
 
+    pooling = {"image": image_pooling, "text": text_pooling}
+
+    def choice(kind: Kind, source: str, name: str | None) -> EncoderChoice | None:
+        return None if source == "none" else EncoderChoice(kind, source, name, pooling[kind].value, device)
+
     run = run_here if engine is Engine.local else ray_engine(ray_address, workers)
     spec = encode_dataset(
         dataset_folder(data).resolve(),
         out,
-        None if image_encoder == "none" else EncoderChoice("image", image_encoder, image_name, image_pooling.value),
-        None if text_encoder == "none" else EncoderChoice("text", text_encoder, text_name, text_pooling.value),
+        choice("image", image_encoder, image_name),
+        choice("text", text_encoder, text_name),
         batch=batch_size,
         engine=run,
     )
@@ -100,7 +116,8 @@ def encode(
         print_json({"ok": True, "folder": str(out), "spec": spec.to_dict()})
         return
     for encoder in spec.encoders:
-        say(f"{encoder.kind:9} {encoder.name}, {encoder.dimension}-d, {encoder.pooling}, {encoder.revision[:19]}")
+        made = f"{encoder.pooling}, {encoder.revision[:19]}, on {encoder.device}"
+        say(f"{encoder.kind:9} {encoder.name}, {encoder.dimension}-d, {made}")
     if spec.ngrams:
         say(f"n-grams   of {' and '.join(map(str, spec.ngrams.orders))} tokens, {spec.ngrams.buckets:,} buckets")
     say(f"features  {out / 'features'}")

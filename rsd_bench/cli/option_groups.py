@@ -21,10 +21,17 @@ from typing import Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
+from rsd_bench.features.devices import DeviceName
 
 #: Of a command that loads a router: where one of its encoders lies, if not where it was found when it was trained.
 EncoderPlace = Annotated[
     str | None, typer.Option(metavar="ID_OR_PATH", help="Where the encoder lies.", rich_help_panel=panels.ENCODERS)
+]
+
+#: Where a command computes what takes torch.
+OnDevice = Annotated[
+    DeviceName,
+    typer.Option("--device", help="Where it computes; auto: cuda, else mps, else cpu.", rich_help_panel=panels.ENGINE),
 ]
 
 

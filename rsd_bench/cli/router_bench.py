@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.option_groups import EncoderPlace
+from rsd_bench.cli.option_groups import EncoderPlace, OnDevice
 from rsd_bench.cli.output import AsJson, print_json, say, table
 from rsd_bench.cli.router_options import Trust
 
@@ -32,6 +32,7 @@ def bench(
             min=1, help="Threads of torch and BLAS; default: their own choice.", rich_help_panel=panels.TIMING
         ),
     ] = None,
+    device: OnDevice = "auto",
     calls: Annotated[int, typer.Option(min=5, help="Timed calls at batch 1.", rich_help_panel=panels.TIMING)] = 50,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the figures as JSON.")] = None,
     trust: Trust = False,
@@ -40,7 +41,8 @@ def bench(
     """Time any router: p50 and p95 at batch 1 and 64, what it reads and its head apart, hardware stamped."""
     from rsd_bench.routers.latency_bench import run_bench, write_bench
 
-    measured = run_bench(checkpoint, data, image_encoder, text_encoder, threads=threads, calls=calls, trust=trust)
+    options: dict[str, Any] = {"threads": threads, "calls": calls, "trust": trust, "device": device}
+    measured = run_bench(checkpoint, data, image_encoder, text_encoder, **options)
     if out:
         write_bench(out, measured)
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
+from rsd_bench.cli.option_groups import OnDevice
 from rsd_bench.cli.output import AsJson, Data, Scenarios, print_json, say
 from rsd_bench.cli.router_options import FeatureStore, Seed, open_all
 
@@ -44,12 +45,15 @@ def train(
         str,
         typer.Option(help="grid: best RCS on validation; bayes: from calibrated p.", rich_help_panel=panels.DECISIONS),
     ] = "grid",
+    device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train a router on a track and write the checkpoint that `load_router` reads; of `reference` with its report."""
     if router != "reference":
-        if (epochs, without, threshold) != (50, None, "grid"):
-            raise typer.BadParameter("are of `reference` alone", param_hint="--epochs, --without, --threshold")
+        if (epochs, without, threshold, device) != (50, None, "grid", "auto"):
+            raise typer.BadParameter(
+                "are of `reference` alone", param_hint="--epochs, --without, --threshold, --device"
+            )
         _train_other(router, data, scenarios, features, as_json, out=out, scenario=scenario, track=track, seed=seed)
         return
     from rsd_bench.features.feature_table import BLOCKS
@@ -65,12 +69,11 @@ def train(
     blocks = tuple(name for name in BLOCKS if name not in left_out)
     settings = Settings(seed=seed, epochs=epochs, blocks=blocks, threshold=threshold)
     encoders = _found_at(benchmark, read, features, blocks)
+    options: dict[str, Any] = {"track": track, "settings": settings, "encoders": encoders, "device": device}
     if scenario is None:
-        saved, reports = train_for_all(out, benchmark, read, track=track, settings=settings, encoders=encoders)
+        saved, reports = train_for_all(out, benchmark, read, **options)
     else:
-        named = train_checkpoint(
-            out, benchmark, read, scenario=scenario, track=track, settings=settings, encoders=encoders
-        )
+        named = train_checkpoint(out, benchmark, read, scenario=scenario, **options)
         saved, reports = None, {scenario: named}
     if as_json:
         print_json({"ok": True, "folder": str(out), **(_told(saved, reports) if saved else named.to_dict())})

@@ -11,7 +11,7 @@ import typer
 
 from rsd_bench.cli import panels
 from rsd_bench.cli.live import Engine
-from rsd_bench.cli.option_groups import EncoderPlace, grouped
+from rsd_bench.cli.option_groups import EncoderPlace, OnDevice, grouped
 from rsd_bench.cli.output import say
 from rsd_bench.types import InputError
 
@@ -160,6 +160,7 @@ def serve(
     place: PlaceOptions,
     image_encoder: EncoderPlace = None,
     text_encoder: EncoderPlace = None,
+    device: OnDevice = "auto",
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML of these options, with _ for -; options win.")
     ] = None,
@@ -173,7 +174,7 @@ def serve(
     given = {name: _plain(value) for name, value in given.items()}
     settings = read_settings(config, given)
     shown = ", ".join(f"{name} {one.model}" for name, one in settings.endpoints().items())
-    make = partial(_app, image_encoder=image_encoder, text_encoder=text_encoder)
+    make = partial(_app, image_encoder=image_encoder, text_encoder=text_encoder, device=device)
     if place.engine is Engine.ray:
         from rsd_bench.serve.on_ray import deployed, wait_for_the_end
 
@@ -188,13 +189,14 @@ def serve(
     say("stopped")
 
 
-def _app(settings: Settings, image_encoder: str | None, text_encoder: str | None) -> Any:
+def _app(settings: Settings, image_encoder: str | None, text_encoder: str | None, device: str = "auto") -> Any:
     """The app, its routers loaded; on Ray this happens in each replica."""
     from rsd_bench.routers.pipeline import load_router
     from rsd_bench.serve.app import make_app
     from rsd_bench.serve.deciding import loaded
 
-    routers = [load_router(place, image_encoder=image_encoder, text_encoder=text_encoder) for place in settings.router]
+    places: dict[str, Any] = {"image_encoder": image_encoder, "text_encoder": text_encoder, "device": device}
+    routers = [load_router(place, **places) for place in settings.router]
     return make_app(settings, [loaded(router) for router in routers])
 
 

@@ -58,15 +58,17 @@ class EncoderSpec:
     preprocessing: str  # sha256 of the image processor's or tokenizer's settings
     pooling: str
     dimension: int
+    device: str = "cpu"  # where the vectors were made: those of two devices agree within a tolerance (devices.py)
 
     @property
     def key(self) -> str:
-        """Cache key: all but the name and the dimension, which follow from the rest."""
+        """Cache key: all but the device, and the name and the dimension, which follow from the rest."""
         parts = [self.kind, self.revision, self.preprocessing, self.pooling]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """A device that is the CPU has no entry."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("device", "cpu")}
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,14 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.domains)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n,): with it scikit-learn takes rows of features as it does of an array."""
+        return (len(self),)
+
+    def __getitem__(self, rows: Any) -> Features:
+        return self.take(np.arange(len(self))[rows])
 
     def take(self, rows: IntArray) -> Features:
         blocks = {name: block[rows] for name, block in self.blocks.items()}

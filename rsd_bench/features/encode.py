@@ -3,6 +3,10 @@
 The plan fixes which rows share a batch, because the last bits of a vector depend on its batch: every engine runs the
 same plan and gives the same vectors. A batch is named by file, row group and rows, so that a worker reads its own.
 
+One machine decodes ahead: on the CPU each thread decodes and encodes batches of its own, for two batches on a thread
+each cost less than one batch on two threads, which wait for each other at every layer; an accelerator encodes here
+while threads decode what comes next.
+
 A query with several images has the mean of their vectors, one without any none. The n-grams of questions need no
 encoder and are counted each time.
 """
@@ -11,7 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from rsd_bench.config import ENCODER_BATCH, SPLITS
+from rsd_bench.config import ENCODER_BATCH, ENCODER_BATCH_MAX, ENCODER_THREADS, SPLITS
 from rsd_bench.dataset.manifest import read_manifest, require_content
+from rsd_bench.features.batch_trial import batch_by_trial
 from rsd_bench.features.blocks import EncoderSpec, FeatureSpec, Kind, NgramSpec
 from rsd_bench.features.encoders import Encoder, Half, load_encoder
 from rsd_bench.features.feature_table import FEATURES, SPEC
@@ -50,9 +58,10 @@ class EncoderChoice:
     source: str
     name: str | None = None
     pooling: str | None = None
+    device: str = "auto"
 
     def load(self) -> Encoder:
-        return load_encoder(self.kind, self.source, name=self.name, pooling=self.pooling)
+        return load_encoder(self.kind, self.source, name=self.name, pooling=self.pooling, device=self.device)
 
 
 @dataclass(frozen=True)
@@ -85,15 +94,45 @@ def _row_group(shard: str, row_group: int, column: str) -> pa.ChunkedArray:
 
 
 def run_here(choice: EncoderChoice, encoder: Encoder, batches: list[Batch]) -> Iterator[tuple[Batch, Half]]:
-    """The engine of one machine."""
-    for batch in batches:
-        yield batch, encode_batch(encoder, batch)
+    """The engine of one machine: a batch on each thread, and one more is read. In the order of the plan."""
+    import torch
+
+    allowed = torch.get_num_threads()
+    threads = min(allowed, ENCODER_THREADS)
+
+    def work(contents: list[Any]) -> Any:
+        prepared = encoder.prepare(contents, threads)
+        return prepared if encoder.device.ahead else encoder.forward(prepared)
+
+    def done(batch: Batch, found: Future[Any]) -> tuple[Batch, Half]:
+        with _naming(batch):
+            return batch, encoder.forward(found.result()) if encoder.device.ahead else found.result()
+
+    waiting: deque[tuple[Batch, Future[Any]]] = deque()
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(allowed // threads,))
+    try:
+        for batch in batches:
+            with _naming(batch):
+                waiting.append((batch, pool.submit(work, batch.contents(encoder.spec.kind))))
+            if len(waiting) > threads:
+                yield done(*waiting.popleft())
+        while waiting:
+            yield done(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(allowed)  # the threads told MKL, which is one for all
 
 
 def encode_batch(encoder: Encoder, batch: Batch) -> Half:
     """Vectors of a batch. InputError naming the file where a content cannot be encoded."""
-    try:
+    with _naming(batch):
         return encoder.encode(batch.contents(encoder.spec.kind))
+
+
+@contextmanager
+def _naming(batch: Batch) -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         where = f"{batch.shard}: row group {batch.row_group}, rows {batch.rows[0]} to {batch.rows[-1]}"
         raise InputError.at(where, str(error), "run `rsd-bench data check`") from None
@@ -105,12 +144,13 @@ def encode_dataset(
     image: EncoderChoice | None,
     text: EncoderChoice | None,
     *,
-    batch: int = ENCODER_BATCH,
+    batch: int | None = None,
     engine: Engine = run_here,
 ) -> FeatureSpec:
     """Write OUT/features (see feature_table.py) for every query of the dataset folder `data`; OUT/cache keeps vectors.
 
-    An encoder that is None leaves its block out; n-grams are always there.
+    An encoder that is None leaves its block out; n-grams are always there. batch: contents encoded at once; None:
+    ENCODER_BATCH on the CPU, by trial on an accelerator.
 
     Run again after an interruption: what is in the cache is not encoded twice.
     InputError where the dataset has no content (a lite edition), or an encoder cannot be loaded.
@@ -123,7 +163,7 @@ def encode_dataset(
         encoder = choice.load()
         cache = VectorCache(out, encoder.spec, choice.source)
         columns[choice.kind] = {shard: keys_of(shard, choice.kind) for shard in shards}
-        _fill(cache, choice, encoder, plan(columns[choice.kind], cache.known, choice.kind, batch), engine)
+        _fill(cache, choice, encoder, _planned(columns[choice.kind], cache, encoder, batch), engine)
         vectors[choice.kind], specs[choice.kind] = cache.known, encoder.spec
     spec = FeatureSpec(specs.get("image"), specs.get("text"), ngrams=NgramSpec())
     with new_folder(out / FEATURES, may_replace=lambda old: (old / SPEC).is_file()) as folder:
@@ -207,6 +247,19 @@ def plan(keys: dict[str, list[Keys]], known: Iterable[str], kind: Kind, size: in
                 rows, places, shas = zip(*new[i : i + size], strict=True)
                 batches.append(Batch(shard, group, rows, places, shas))
     return batches
+
+
+def _planned(keys: dict[str, list[Keys]], cache: VectorCache, encoder: Encoder, size: int | None) -> list[Batch]:
+    """The plan for batches of this size; None: of the size that suits the encoder's device."""
+    kind = encoder.spec.kind
+    if size is None and encoder.device.ahead:
+        whole = plan(keys, cache.known, kind, ENCODER_BATCH_MAX)
+        if not whole:
+            return []
+        largest = max(whole, key=lambda batch: len(batch.keys))
+        with _naming(largest):
+            size = batch_by_trial(encoder, largest.contents(kind), len(largest.keys))
+    return plan(keys, cache.known, kind, size or ENCODER_BATCH)
 
 
 def _fill(cache: VectorCache, choice: EncoderChoice, encoder: Encoder, batches: list[Batch], engine: Engine) -> None:

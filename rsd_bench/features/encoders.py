@@ -2,6 +2,9 @@
 
 An encoder is what its weights, its preprocessing and its pooling are, not what it is called: `key` is a hash of those
 and names its cache. Weights that a checkpoint lacks are an error; nothing is ever filled with random numbers.
+
+Encoding has two steps, so that one batch is decoded while another is encoded: `prepare` makes tensors of contents on
+the CPU, `forward` vectors of tensors where the encoder is. Threads may share an encoder.
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,17 +25,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rsd_bench.config import ENCODER_PIXELS
-from rsd_bench.dataset.image_file import open_image
+from rsd_bench.dataset.image_file import open_image, pixels_of
 from rsd_bench.dataset.manifest import file_sha256
 from rsd_bench.dataset.open import is_hub_id
 from rsd_bench.features.blocks import EncoderSpec as EncoderSpec
 from rsd_bench.features.blocks import Kind as Kind
+from rsd_bench.features.devices import CPU, Device, find_device, precision
 from rsd_bench.types import InputError
 
 Half = NDArray[np.float16]
+Tensors = Mapping[str, Any]  # torch tensors by name, the first axis the contents of a batch
 
 POOLING = {"image": "cls", "text": "mean"}
 MAX_TOKENS = 256
+_alone = threading.Lock()  # of an image larger than the share of a thread
+_tokenizing = threading.Lock()  # a tokenizer of tokenizers refuses a second thread: "Already borrowed"
 _PROBE_S = 5.0  # a Hub that answers at all does so sooner
 _FETCH = "name a local AutoModel folder, or fetch it first where there is a network: hf download "
 _INSTALL = "install the encoders' libraries: pip install torch 'rsd-bench[router]'"
@@ -39,40 +48,71 @@ _INSTALL = "install the encoders' libraries: pip install torch 'rsd-bench[router
 class Encoder:
     """A loaded encoder. `encode` gives float16 of shape (n, dimension)."""
 
-    def __init__(self, spec: EncoderSpec, model: Any, preprocess: Any) -> None:
-        self.spec, self._model, self._preprocess = spec, model, preprocess
+    def __init__(self, spec: EncoderSpec, model: Any, preprocess: Any, device: Device = CPU) -> None:
+        self.spec, self.device, self._model, self._preprocess = spec, device, model.to(device.name), preprocess
 
     def encode(self, items: Sequence[Any]) -> Half:
         """Vectors of image bytes (kind image) or of questions (kind text). ValueError for bytes that are no image."""
+        return self.forward(self.prepare(items))
+
+    def prepare(self, items: Sequence[Any], sharers: int = 1) -> Tensors:
+        """What `forward` takes, of contents. sharers: how many threads do so at once, within one bound of memory."""
+        return self._images(items, sharers) if self.spec.kind == "image" else self._texts(items)
+
+    def forward(self, inputs: Tensors) -> Half:
+        """Vectors of prepared contents."""
         import torch
 
         with torch.inference_mode():
-            inputs = self._images(items) if self.spec.kind == "image" else self._texts(items)
-            hidden = self._model(**inputs).last_hidden_state
-            pooled = _pool(hidden, inputs.get("attention_mask"), self.spec.pooling)
-        vectors = pooled.numpy()
-        if not np.isfinite(vectors).all() or np.abs(vectors).max() > np.finfo(np.float16).max:
+            moved = {name: tensor.to(self.device.name) for name, tensor in inputs.items()}
+            vectors = self._vectors(moved)
+            if self.device.half and not _fits(vectors):
+                vectors = self._vectors(moved, whole=True)
+        if not _fits(vectors):
             raise ValueError(f"encoder {self.spec.name}: gives numbers that float16 cannot hold")
         return np.asarray(vectors.astype(np.float16))
 
-    def _images(self, items: Sequence[bytes]) -> Any:
-        """Tensors of a batch, of which no more than ENCODER_PIXELS, or one image, wait decoded."""
+    def _vectors(self, inputs: Tensors, *, whole: bool = False) -> NDArray[np.float32]:
+        with precision(self.device, whole=whole):
+            hidden = self._model(**inputs).last_hidden_state
+        pooled: NDArray[np.float32] = (
+            _pool(hidden.float(), inputs.get("attention_mask"), self.spec.pooling).cpu().numpy()
+        )
+        return pooled
+
+    def _images(self, items: Sequence[bytes], sharers: int) -> Tensors:
+        """Tensors of a batch, of which no more than ENCODER_PIXELS, or one image, wait decoded in all threads."""
         import torch
 
-        parts, waiting, pixels = [], list[Image.Image](), 0
-        for data in items:
-            waiting.append(image := open_rgb(data))
-            pixels += image.width * image.height
-            if pixels > ENCODER_PIXELS:
-                parts.append(self._preprocess(waiting, return_tensors="pt"))
-                waiting, pixels = [], 0
-        if waiting:
+        bound, waiting, parts = ENCODER_PIXELS // sharers, list[Image.Image](), list[Tensors]()
+
+        def finish() -> None:
             parts.append(self._preprocess(waiting, return_tensors="pt"))
+            waiting.clear()
+
+        for data in items:
+            large = sharers > 1 and pixels_of(data) > bound
+            if large and waiting:
+                finish()
+            with _alone if large else nullcontext():
+                waiting.append(open_rgb(data))
+                if sum(image.width * image.height for image in waiting) > bound:
+                    finish()
+        if waiting:
+            finish()
         return parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _texts(self, items: Sequence[str]) -> Any:
+    def _texts(self, items: Sequence[str]) -> Tensors:
         length = min(MAX_TOKENS, self._preprocess.model_max_length)
-        return self._preprocess(list(items), padding=True, truncation=True, max_length=length, return_tensors="pt")
+        with _tokenizing:
+            found: Tensors = self._preprocess(
+                list(items), padding=True, truncation=True, max_length=length, return_tensors="pt"
+            )
+        return found
+
+
+def _fits(vectors: NDArray[np.float32]) -> bool:
+    return bool(np.isfinite(vectors).all() and np.abs(vectors).max() <= np.finfo(np.float16).max)
 
 
 def open_rgb(data: bytes) -> Image.Image:
@@ -91,10 +131,13 @@ def _pool(hidden: Any, mask: Any, pooling: str) -> Any:
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)  # an empty question may have no token
 
 
-def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: str | None = None) -> Encoder:
-    """Load an encoder from a Hub id (`org/name`, `org/name@revision`) or a folder.
+def load_encoder(
+    kind: Kind, source: str, *, name: str | None = None, pooling: str | None = None, device: str = "auto"
+) -> Encoder:
+    """Load an encoder from a Hub id (`org/name`, `org/name@revision`) or a folder, to compute on `device` (DEVICES).
 
-    InputError where it is absent, where its checkpoint lacks weights that are used, or where a library is missing.
+    InputError where it is absent, where its checkpoint lacks weights that are used, or where a library or the device
+    is missing.
     """
     local = Path(source).is_dir()
     repo, _, revision = (source, "", "") if local else source.partition("@")
@@ -106,6 +149,7 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         from transformers.utils.hub import cached_file
     except ImportError as error:
         raise InputError.at(source, f"cannot be loaded: {error}", _INSTALL) from None
+    place = find_device(device)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     at: dict[str, Any] = {"revision": revision} if revision else {}
     if local:
@@ -136,8 +180,9 @@ def load_encoder(kind: Kind, source: str, *, name: str | None = None, pooling: s
         preprocessing=_preprocessing(kind, repo, preprocess),
         pooling=chosen,
         dimension=int(model.config.hidden_size),
+        device=place.described,
     )
-    return Encoder(spec, model, preprocess)
+    return Encoder(spec, model, preprocess, place)
 
 
 def _require_reachable(kind: Kind, source: str, repo: str, revision: str) -> None:

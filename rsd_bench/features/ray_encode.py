@@ -1,13 +1,14 @@
 """The same plan on a Ray cluster: one encoder per worker (an actor), batches read where they are encoded.
 
 The dataset folder and a local encoder folder must have the same path on every node (a shared file system). Vectors
-come back to the driver, which alone writes the cache; a batch lost with a worker is run again by Ray.
+come back to the driver, which alone writes the cache; a batch lost with a worker is run again by Ray. A worker has the
+driver's device, of CUDA a card of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def ray_engine(address: str | None, workers: int) -> Engine:
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False)
 
-    def run(choice: EncoderChoice, _encoder: Encoder, batches: list[Batch]) -> Iterator[tuple[Batch, Half]]:
+    def run(choice: EncoderChoice, encoder: Encoder, batches: list[Batch]) -> Iterator[tuple[Batch, Half]]:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         # blocks are made here and not by a task: on a small cluster the workers hold every core
@@ -34,10 +35,11 @@ def ray_engine(address: str | None, workers: int) -> Engine:
         rows = ray.data.from_items(items, override_num_blocks=min(len(batches), 4 * workers))
         done = rows.map_batches(
             _Worker,
-            fn_constructor_args=(asdict(choice),),
+            fn_constructor_args=(asdict(replace(choice, device=encoder.device.name)),),
             compute=ray.data.ActorPoolStrategy(size=workers),
             batch_size=1,
             num_cpus=1,
+            num_gpus=int(encoder.device.name == "cuda"),
         )
         for row in done.iter_rows():
             yield batches[row["batch"]], np.asarray(row["vectors"], dtype=np.float16)

@@ -2,13 +2,14 @@
 
 A file appears whole or not at all and is never changed, so a killed run keeps what it had finished and two runs may
 write side by side. The key of an encoder is a hash of its weights, preprocessing and pooling: other settings, other
-folder.
+folder. Those that an accelerator made have one of their own, named for it: a spec says where all of them were made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,8 @@ _FOUND_AT = "found-at.txt"
 
 
 def _folder(store: Path, spec: EncoderSpec) -> Path:
-    return store / "cache" / f"{spec.kind}-{spec.key}"
+    made_on = "" if spec.device == "cpu" else "-" + re.sub(r"[^a-z0-9]+", "-", spec.device.lower()).strip("-")
+    return store / "cache" / f"{spec.kind}-{spec.key}{made_on}"
 
 
 def encoder_folders(store: Path, specs: Iterable[EncoderSpec]) -> dict[str, str]:

@@ -37,6 +37,10 @@ class ScaledRouter(GridThreshold):
     def __init__(self, candidates: Callable[[int], Sequence[Any]], blocks: tuple[str, ...] = BLOCKS) -> None:
         self._candidates, self._blocks = candidates, blocks
 
+    def reading(self, blocks: tuple[str, ...]) -> ScaledRouter:
+        """One that has learned nothing and reads other blocks."""
+        return ScaledRouter(self._candidates, blocks)
+
     def fit(self, train: TrainingData, validation: TrainingData) -> Self:
         """Candidates, given the number of training rows, are scikit-learn classifiers with predict_proba."""
         labels = train.labels

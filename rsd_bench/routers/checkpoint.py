@@ -10,9 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rsd_bench.config import SPLITS, scenario_named
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.features.devices import find_device
 from rsd_bench.features.feature_table import Features
 from rsd_bench.folders import new_folder
 from rsd_bench.routers.model_card import model_card
@@ -44,6 +46,7 @@ def train_checkpoint(
     track: str,
     settings: Settings,
     encoders: Mapping[str, str] | None = None,
+    device: str = "auto",
     progress: bool = True,
 ) -> TrainingReport:
     """Train, write folder `out` whole or not at all, and return the training report. scenario None: the first.
@@ -56,7 +59,7 @@ def train_checkpoint(
         next(iter(benchmark.scenarios.values())) if scenario is None else scenario_named(scenario, benchmark.scenarios)
     )
     with new_folder(out, may_replace=is_checkpoint) as folder:
-        return _trained_into(folder, benchmark, features, asked, track, settings, encoders, progress)[1]
+        return _trained_into(folder, benchmark, features, asked, track, settings, encoders, device, progress)[1]
 
 
 def train_for_all(
@@ -67,6 +70,7 @@ def train_for_all(
     track: str,
     settings: Settings,
     encoders: Mapping[str, str] | None = None,
+    device: str = "auto",
     progress: bool = True,
 ) -> tuple[SavedRouter, dict[str, TrainingReport]]:
     """Train a network under each scenario into one checkpoint, and return it with a report by scenario.
@@ -81,7 +85,7 @@ def train_for_all(
         for name, scenario in benchmark.scenarios.items():
             (place := folder / NETWORKS / name).mkdir(parents=True)
             trained, reports[name] = _trained_into(
-                place, benchmark, features, scenario, track, settings, None, progress
+                place, benchmark, features, scenario, track, settings, None, device, progress
             )
             deciders[name] = Decider(trained.router, scenario, trained.router.tau)
         notes = notes_of(benchmark, track) | {"seed": settings.seed}
@@ -98,12 +102,15 @@ def _trained_into(
     track: str,
     settings: Settings,
     encoders: Mapping[str, str] | None,
+    device: str,
     progress: bool,
 ) -> tuple[Trained, TrainingReport]:
     """Train under one scenario and write what there is to keep into an empty folder."""
     train, validation = (training_data(benchmark, features, track, split, scenario) for split in SPLITS[:2])
-    notes = notes_of(benchmark, track)
-    trained = train_reference(train, validation, settings, trained_on=notes, encoders=encoders, progress=progress)
+    place = find_device(device)
+    notes = notes_of(benchmark, track) | ({"device": place.described} if place.ahead else {})
+    options: dict[str, Any] = {"encoders": encoders, "device": place.name, "progress": progress}
+    trained = train_reference(train, validation, settings, trained_on=notes, **options)
     report = report_of(trained, validation)
     trained.router.save_pretrained(folder)
     (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone

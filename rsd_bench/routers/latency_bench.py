@@ -28,6 +28,7 @@ from rsd_bench.config import is_latency
 from rsd_bench.dataset.manifest import read_manifest
 from rsd_bench.dataset.open import dataset_folder
 from rsd_bench.features.blocks import BLOCKS, NGRAMS, Features
+from rsd_bench.features.devices import CPU, Device, find_device
 from rsd_bench.features.ngrams import count_ngrams
 from rsd_bench.folders import write_file
 from rsd_bench.routers.decision import decisions_of
@@ -141,13 +142,13 @@ def timed(call: Callable[[], Any], calls: int, batch: int) -> Timing:
     return Timing(p50, p95, p50 / batch, calls)
 
 
-def hardware() -> Hardware:
-    """Of this machine, now; torch as far as this process uses it."""
+def hardware(device: Device = CPU) -> Hardware:
+    """Of this machine, now; torch as far as this process uses it. device: of the encoders."""
     torch, transformers = (sys.modules.get(name) for name in ("torch", "transformers"))
     return Hardware(
         processor=_processor(),
         threads=torch.get_num_threads() if torch else _blas_threads(),
-        device="cpu",
+        device=device.described,
         python=platform.python_version(),
         numpy=np.__version__,
         torch=torch.__version__ if torch else None,
@@ -194,6 +195,7 @@ def run_bench(
     threads: int | None = None,
     calls: int = CALLS,
     trust: bool = False,
+    device: str = "auto",
 ) -> Bench:
     """Time a checkpoint: every stage on queries of a full dataset. InputError.
 
@@ -205,7 +207,9 @@ def run_bench(
     if data is None and set(router.blocks) != {NGRAMS}:
         with _limited(threads):
             return Bench(str(checkpoint), name, {HEAD: bench_head(router, calls)}, hardware())
-    pipeline = load_router(checkpoint, image_encoder=image_encoder, text_encoder=text_encoder, trust=trust)
+    place = find_device(device)
+    places: dict[str, Any] = {"image_encoder": image_encoder, "text_encoder": text_encoder, "device": place.name}
+    pipeline = load_router(checkpoint, trust=trust, **places)
     if data is None:
         questions = _made_up_questions(max(BATCHES))
         images: list[bytes | None] = [None] * len(questions)
@@ -213,7 +217,7 @@ def run_bench(
         looks = bool({"image", "statistics"} & set(pipeline.blocks))
         images, questions = _queries(dataset_folder(data), looks)
     with _limited(threads):
-        return Bench(str(checkpoint), name, bench_pipeline(pipeline, images, questions, calls), hardware())
+        return Bench(str(checkpoint), name, bench_pipeline(pipeline, images, questions, calls), hardware(place))
 
 
 def _limited(threads: int | None) -> Any:
@@ -260,7 +264,8 @@ def read_bench(path: Path, blocks: tuple[str, ...] = BLOCKS) -> tuple[float, str
             raise ValueError(f"{seconds} s is no latency")
         stamp = measured["hardware"]
         made_by = f"torch {stamp['torch']}" if stamp["torch"] else f"numpy {stamp['numpy']}"
-        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, {made_by}"
+        on = "" if stamp["device"] == "cpu" else f"{stamp['device']}, "
+        return round(seconds, 6), f"{stamp['processor']}, {stamp['threads']} threads, {on}{made_by}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "make it: rsd-bench router bench DIR --data FULL_EDITION --out FILE"
         raise InputError.at(path, f"holds no latency of a whole router: {error!r}", fix) from None

@@ -8,6 +8,7 @@ that a query lacks is masked: no other attends to it, and the mean leaves it out
 
 # no `from __future__ import annotations`: the mixin reads the class of `config` off the signature
 import io
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,52 +51,33 @@ class RouterConfig:
     schema_version: int = ROUTER_SCHEMA_VERSION
 
 
-class ReferenceRouter(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="rsd-bench",
-    license="apache-2.0",
-    tags=["model-routing", "vision-language-model"],
-    paper_url="https://arxiv.org/abs/2510.27256",
-):
-    """P(edge competent) for one scenario. `config` is config.json; weights and scaler are safetensors."""
+class Tokens(nn.Module):
+    """Scaled blocks as tokens, through the Transformer, to one vector a query: all of the network but its head."""
 
-    def __init__(self, config: RouterConfig) -> None:
+    def __init__(self, dimensions: Mapping[str, int], blocks: tuple[str, ...], sizes: RouterConfig) -> None:
         super().__init__()
-        if config.schema_version != ROUTER_SCHEMA_VERSION:
-            raise ValueError(f"schema version {config.schema_version}, this package reads {ROUTER_SCHEMA_VERSION}")
-        self.spec = FeatureSpec.from_dict(config.features)
-        self.scenario, self.trained_on = dict(config.scenario), dict(config.trained_on or {})
-        self.blocks, self.encoders = tuple(config.blocks or BLOCKS), dict(config.encoders or {})
-        self._adopt(config)
-        hidden, dimensions = config.hidden, self.spec.dimensions
-        self.project = nn.ModuleDict({name: nn.Linear(dimensions[name], hidden) for name in self.blocks})
-        self.modality = nn.ParameterDict({name: nn.Parameter(torch.randn(hidden) * 0.02) for name in self.blocks})
-        for name in self.blocks:
+        self.blocks, hidden = blocks, sizes.hidden
+        self.project = nn.ModuleDict({name: nn.Linear(dimensions[name], hidden) for name in blocks})
+        self.modality = nn.ParameterDict({name: nn.Parameter(torch.randn(hidden) * 0.02) for name in blocks})
+        for name in blocks:
             self.register_buffer(f"mean_{name}", torch.zeros(dimensions[name]))
             self.register_buffer(f"deviation_{name}", torch.ones(dimensions[name]))
         layer = nn.TransformerEncoderLayer(
             hidden,
-            config.heads,
-            config.feed_forward,
-            config.dropout,
+            sizes.heads,
+            sizes.feed_forward,
+            sizes.dropout,
             activation="gelu",
             batch_first=True,
             norm_first=True,
         )
-        self.encoder = nn.TransformerEncoder(
-            layer, config.layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False
-        )
-        self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(hidden, 1)
+        self.encoder = nn.TransformerEncoder(layer, sizes.layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False)
+        self.dropout = nn.Dropout(sizes.dropout)
 
-    def _adopt(self, config: RouterConfig) -> None:
-        self.config = self._hub_mixin_config = config  # the mixin saves the latter
-        self.temperature, self.tau = float(config.temperature), float(config.tau)
-
-    def adjust(self, temperature: float, tau: float) -> None:
-        """Set what is chosen after the weights, and saved with them."""
-        self._adopt(replace(self.config, temperature=temperature, tau=tau))
+    @property
+    def place(self) -> torch.device:
+        """Where its weights lie, and so where it computes."""
+        return next(self.parameters()).device
 
     def fit_scaler(self, features: Features) -> None:
         """Take mean and deviation of the training rows; a constant column becomes 0."""
@@ -105,32 +87,66 @@ class ReferenceRouter(
             getattr(self, f"deviation_{name}").copy_(torch.from_numpy(scaler.deviation))
 
     def scale(self, features: Features) -> list[Tensor]:
-        """Scaled blocks, each (n, d), in the order of `blocks`; 0 what a query lacks."""
+        """Scaled blocks where the weights lie, each (n, d), in the order of `blocks`; 0 what a query lacks."""
         scaled = []
         for name in self.blocks:
-            block = torch.from_numpy(np.asarray(features.blocks[name], np.float32))
+            block = torch.from_numpy(np.asarray(features.blocks[name], np.float32)).to(self.place)
             block = (block - getattr(self, f"mean_{name}")) / getattr(self, f"deviation_{name}")
-            scaled.append(block.masked_fill(torch.from_numpy(~features.known((name,))), 0.0))
+            scaled.append(block.masked_fill(torch.from_numpy(~features.known((name,))).to(self.place), 0.0))
         return scaled
 
     def present(self, features: Features) -> Tensor | None:
         """Which tokens a query has, shape (n, blocks); None where all have all. One that has none keeps its zeros."""
         there = torch.from_numpy(np.stack([features.present[name] for name in self.blocks], axis=1))
-        return None if there.all() else there | ~there.any(dim=1, keepdim=True)
+        return None if there.all() else (there | ~there.any(dim=1, keepdim=True)).to(self.place)
 
-    def forward(self, *scaled: Tensor, present: Tensor | None = None) -> Tensor:
-        """Logits of shape (n,), before the temperature, of scaled blocks."""
+    def pooled(self, scaled: Sequence[Tensor], present: Tensor | None, more: Sequence[Tensor] = ()) -> Tensor:
+        """One vector a query, shape (n, hidden), of scaled blocks, and of tokens that are made already."""
         parts = [
             self.project[name](self.dropout(block)) + self.modality[name]
             for name, block in zip(self.blocks, scaled, strict=True)
         ]
-        tokens = torch.stack(parts, dim=1)
+        tokens = torch.stack([*parts, *more], dim=1)
         if present is None:
-            pooled = self.encoder(tokens).mean(dim=1)
-        else:
-            weights = present.unsqueeze(-1).to(tokens.dtype)
-            pooled = (self.encoder(tokens, src_key_padding_mask=~present) * weights).sum(dim=1) / weights.sum(dim=1)
-        logits: Tensor = self.head(pooled).squeeze(-1)
+            mean: Tensor = self.encoder(tokens).mean(dim=1)
+            return mean
+        weights = present.unsqueeze(-1).to(tokens.dtype)
+        pooled: Tensor = (self.encoder(tokens, src_key_padding_mask=~present) * weights).sum(dim=1) / weights.sum(dim=1)
+        return pooled
+
+
+class ReferenceRouter(
+    Tokens,
+    PyTorchModelHubMixin,
+    library_name="rsd-bench",
+    license="apache-2.0",
+    tags=["model-routing", "vision-language-model"],
+    paper_url="https://arxiv.org/abs/2510.27256",
+):
+    """P(edge competent) for one scenario. `config` is config.json; weights and scaler are safetensors."""
+
+    def __init__(self, config: RouterConfig) -> None:
+        if config.schema_version != ROUTER_SCHEMA_VERSION:
+            raise ValueError(f"schema version {config.schema_version}, this package reads {ROUTER_SCHEMA_VERSION}")
+        spec = FeatureSpec.from_dict(config.features)
+        super().__init__(spec.dimensions, tuple(config.blocks or BLOCKS), config)
+        self.spec = spec
+        self.scenario, self.trained_on = dict(config.scenario), dict(config.trained_on or {})
+        self.encoders = dict(config.encoders or {})
+        self._adopt(config)
+        self.head = nn.Linear(config.hidden, 1)
+
+    def _adopt(self, config: RouterConfig) -> None:
+        self.config = self._hub_mixin_config = config  # the mixin saves the latter
+        self.temperature, self.tau = float(config.temperature), float(config.tau)
+
+    def adjust(self, temperature: float, tau: float) -> None:
+        """Set what is chosen after the weights, and saved with them."""
+        self._adopt(replace(self.config, temperature=temperature, tau=tau))
+
+    def forward(self, *scaled: Tensor, present: Tensor | None = None) -> Tensor:
+        """Logits of shape (n,), before the temperature, of scaled blocks."""
+        logits: Tensor = self.head(self.pooled(scaled, present)).squeeze(-1)
         return logits
 
     def logits(self, features: Features) -> Tensor:
@@ -146,7 +162,7 @@ class ReferenceRouter(
         self.eval()
         with torch.inference_mode():
             parts = [
-                torch.sigmoid(self.logits(features.take(rows)).double() / self.temperature)
+                torch.sigmoid(self.logits(features.take(rows)).cpu().double() / self.temperature)
                 for rows in np.array_split(np.arange(len(features)), max(1, -(-len(features) // _CHUNK)))
             ]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)

@@ -100,13 +100,19 @@ class RouterPipeline:
         return _loaded(self._text, "text").encode(questions)
 
     def route(
-        self, image: Any, question: str, tau: float | None = None, scenario: str | None = None, explain: bool = False
+        self,
+        image: Any,
+        question: str,
+        tau: float | None = None,
+        scenario: str | Scenario | None = None,
+        explain: bool = False,
     ) -> Decision:
         """Decide one query.
 
         image: a path, the encoded bytes, a PIL image, a uint8 array of shape (H, W) or (H, W, 3), a list of
         these, or None where it has none. tau: in place of the router's own. scenario: one of the checkpoint's;
-        default: its first. explain: tell why, where the router can (`Decision`).
+        default: its first; or any Scenario, of a router that serves all. explain: tell why, where the router can
+        (`Decision`).
         InputError where an image cannot be read, ValueError for another argument that is wrong.
         """
         return self.route_many([image], [question], tau, scenario, explain)[0]
@@ -116,7 +122,7 @@ class RouterPipeline:
         images: Sequence[Any],
         questions: Sequence[str],
         tau: float | None = None,
-        scenario: str | None = None,
+        scenario: str | Scenario | None = None,
         explain: bool = False,
         batch: int = BATCH,
     ) -> list[Decision]:
@@ -134,12 +140,17 @@ class RouterPipeline:
             found += self._decide(decider, images[rows], questions[rows], limit, explain)
         return found
 
-    def _decider(self, scenario: str | None) -> Decider:
+    def _decider(self, scenario: str | Scenario | None) -> Decider:
+        first = next(iter(self.deciders.values()))
         if scenario is None:
-            return next(iter(self.deciders.values()))
-        if scenario not in self.deciders:
-            raise ValueError(f"scenario: this router was trained for {', '.join(self.deciders)}, not {scenario!r:.80}")
-        return self.deciders[scenario]
+            return first
+        known = self.deciders.get(scenario.name if isinstance(scenario, Scenario) else scenario)
+        if known is not None and scenario in (known.scenario, known.scenario.name):
+            return known
+        if isinstance(scenario, Scenario) and hasattr(first.router, "under"):
+            router = first.router.under(scenario)
+            return Decider(router, scenario, router.threshold())
+        raise ValueError(f"scenario: this router was trained for {', '.join(self.deciders)}, not {scenario!r:.80}")
 
     def _decide(
         self, decider: Decider, images: Sequence[Any], questions: Sequence[str], limit: float | None, explain: bool
@@ -204,19 +215,28 @@ def statistics_of(images: Sequence[Images], questions: Sequence[str]) -> tuple[F
 
 
 def load_router(
-    checkpoint: str | Path, *, image_encoder: str | None = None, text_encoder: str | None = None, trust: bool = False
+    checkpoint: str | Path,
+    *,
+    image_encoder: str | None = None,
+    text_encoder: str | None = None,
+    trust: bool = False,
+    device: str = "auto",
 ) -> RouterPipeline:
     """A trained router, ready for images and questions.
 
     checkpoint: folder or Hub id. image_encoder, text_encoder: None for those that it was trained on, at the path that
     they were found at, else by their Hub ids; a local folder of the same weights where they lie elsewhere.
-    trust: run the file of a router of somebody's own. Raises InputError where something is missing or is not the same.
+    trust: run the file of a router of somebody's own. device: where encoders compute, auto, cpu, cuda or mps; a router
+    itself decides on the CPU. Raises InputError where something is missing or is not the same.
     """
-    return pipeline_of(open_checkpoint(checkpoint, trust), image_encoder, text_encoder)
+    return pipeline_of(open_checkpoint(checkpoint, trust), image_encoder, text_encoder, device)
 
 
 def pipeline_of(
-    router: ReferenceRouter | SavedRouter, image_encoder: str | None = None, text_encoder: str | None = None
+    router: ReferenceRouter | SavedRouter,
+    image_encoder: str | None = None,
+    text_encoder: str | None = None,
+    device: str = "auto",
 ) -> RouterPipeline:
     """A router with its encoders, arguments and errors as `load_router`."""
     named = {"image": image_encoder, "text": text_encoder}
@@ -226,7 +246,7 @@ def pipeline_of(
             from rsd_bench.features.encoders import load_encoder  # transformers and torch are wanted only here
 
             source = named[spec.kind] or _place(spec, router.encoders.get(spec.kind, ""))
-            loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling)
+            loaded[spec.kind] = load_encoder(spec.kind, source, name=spec.name, pooling=spec.pooling, device=device)
     made = CascadePipeline if ANSWER in router.blocks else RouterPipeline
     return made(router, loaded.get("image"), loaded.get("text"))
 

@@ -1,8 +1,12 @@
-"""Train the reference router: BCE on the label, AdamW, early stopping, calibration and tau, all on validation rows."""
+"""Train the reference router: BCE on the label, AdamW, early stopping, calibration and tau, all on validation rows.
+
+An accelerator learns in float32 too: the network is too small to gain by half precision. Calibration and tau are found
+on the CPU, where the trained router is left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -14,15 +18,16 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from rsd_bench.features.devices import find_device
 from rsd_bench.features.feature_table import BLOCKS, Features
 from rsd_bench.metrics.arrays import FloatArray
 from rsd_bench.routers.interface import TrainingData
-from rsd_bench.routers.network import DROPOUT, ReferenceRouter, RouterConfig
+from rsd_bench.routers.network import DROPOUT, ReferenceRouter, RouterConfig, Tokens
 from rsd_bench.routers.thresholds import bayes_tau, grid_tau
 from rsd_bench.types import InputError
 
 THRESHOLDS = {"grid": grid_tau, "bayes": bayes_tau}
-_TEMPERATURES = (0.05, 20.0)
+TEMPERATURES = (0.05, 20.0)
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,14 @@ def train_reference(
     *,
     trained_on: Mapping[str, Any] | None = None,
     encoders: Mapping[str, str] | None = None,
+    device: str = "auto",
     progress: bool = False,
 ) -> Trained:
-    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows.
+    """Fit on the training rows; same seed and machine, same weights. InputError where a part has no rows, or the
+    device is not there.
 
-    encoders: kind -> the folder that the features' encoder was found at, for whoever loads the router.
+    encoders: kind -> the folder that the features' encoder was found at, for whoever loads the router. device: of
+    `features.devices.DEVICES`.
     """
     settings = settings or Settings()
     for name, part in (("train", train), ("validation", validation)):
@@ -82,11 +90,16 @@ def train_reference(
         trained_on={**(trained_on or {}), "settings": {**asdict(settings), "blocks": list(settings.blocks)}},
         encoders=dict(encoders) if encoders else None,
     )
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    place = find_device(device).name
+    cards = [torch.cuda.current_device()] if place == "cuda" else []
+    with one_thread(), torch.random.fork_rng(devices=cards):
         torch.manual_seed(settings.seed)
         network = ReferenceRouter(config)
         network.fit_scaler(train.features)
-        history, best = _learn(network, train, validation, settings, progress)
+        network.to(place)
+        told, held_out = ((_reader(network, part), _label_tensor(network, part)) for part in (train, validation))
+        history, best = learn(network, told, held_out, settings, progress)
+        network.cpu()
     temperature = _temperature(network, validation)
     network.adjust(temperature, network.tau)
     tau = THRESHOLDS[settings.threshold](network.predict_p_edge(validation.features), validation)
@@ -95,7 +108,7 @@ def train_reference(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Batches of so small a network gain nothing by more threads, and lose by the minute where a core is shared."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -105,13 +118,31 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _learn(
-    network: ReferenceRouter, train: TrainingData, validation: TrainingData, settings: Settings, progress: bool
+#: Logits of some rows, and what they should be, of all: shapes (n, ...), where the network lies.
+Lesson = tuple[Callable[[Tensor], Tensor], Tensor]
+
+
+def _reader(network: ReferenceRouter, part: TrainingData) -> Callable[[Tensor], Tensor]:
+    inputs, present = network.scale(part.features), network.present(part.features)
+
+    def read(rows: Tensor) -> Tensor:
+        there = None if present is None else present[rows]
+        logits: Tensor = network(*(block[rows] for block in inputs), present=there)
+        return logits
+
+    return read
+
+
+def _label_tensor(network: ReferenceRouter, part: TrainingData) -> Tensor:
+    return torch.from_numpy(part.labels.astype(np.float32)).to(network.place)
+
+
+def learn(
+    network: Tokens, train: Lesson, held_out: Lesson, settings: Settings, progress: bool = False
 ) -> tuple[list[Epoch], int]:
-    """Train in place up to the epoch of lowest validation loss; (history, that epoch)."""
-    inputs, present = network.scale(train.features), network.present(train.features)
-    held_out, held_out_present = network.scale(validation.features), network.present(validation.features)
-    target, held_out_target = (torch.from_numpy(part.labels.astype(np.float32)) for part in (train, validation))
+    """Train in place up to the epoch of lowest loss on the rows held out; (history, that epoch)."""
+    (read, target), (read_held_out, held_out_target) = train, held_out
+    whole = torch.arange(len(held_out_target), device=network.place)
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     loss_of = nn.BCEWithLogitsLoss()
     history: list[Epoch] = []
@@ -119,17 +150,16 @@ def _learn(
     for epoch in tqdm(range(1, settings.epochs + 1), desc="epochs", unit="epoch", disable=None if progress else True):
         network.train()
         total = 0.0
-        for rows in torch.split(torch.randperm(len(target)), settings.batch):
+        for rows in torch.split(torch.randperm(len(target)).to(network.place), settings.batch):
             optimizer.zero_grad(set_to_none=True)
-            there = None if present is None else present[rows]
-            loss: Tensor = loss_of(network(*(block[rows] for block in inputs), present=there), target[rows])
+            loss: Tensor = loss_of(read(rows), target[rows])
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             total += loss.item() * len(rows)
         network.eval()
         with torch.inference_mode():
-            held_out_loss = float(loss_of(network(*held_out, present=held_out_present), held_out_target))
+            held_out_loss = float(loss_of(read_held_out(whole), held_out_target))
         history.append(Epoch(total / len(target), held_out_loss))
         if best == 0 or held_out_loss < history[best - 1].validation_loss:
             best, best_state = epoch, deepcopy(network.state_dict())
@@ -150,7 +180,7 @@ def _temperature(network: ReferenceRouter, validation: TrainingData) -> float:
         scaled = logits / float(np.exp(log_temperature))
         return float(nn.functional.binary_cross_entropy_with_logits(scaled, target))
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 

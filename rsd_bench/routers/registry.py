@@ -45,6 +45,12 @@ def _reference(seed: int) -> Router:
     return ReferenceBaseline(seed=seed)
 
 
+def _any_scenario(seed: int, words: bool) -> Router:
+    from rsd_bench.routers.any_scenario import AnyScenario  # torch again
+
+    return AnyScenario(seed, words)
+
+
 def _ngram_gain(seed: int, blocks: tuple[str, ...] = ()) -> Router:
     from rsd_bench.routers.ngram_routers import NgramGain  # scipy is wanted only here
 
@@ -82,6 +88,13 @@ ROUTERS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("reference", "Reference router (Transformer)", _reference),
+        Entry("reference-any", "Reference router for any scenario", lambda seed: _any_scenario(seed, words=False)),
+        Entry(
+            "reference+ngrams",
+            "Reference router with words, for any scenario",
+            lambda seed: _any_scenario(seed, words=True),
+            (*BLOCKS, NGRAMS),
+        ),
         Entry(
             "gain-kernel",
             "Routing-gain kernel, cross-fitted",

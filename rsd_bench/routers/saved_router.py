@@ -93,13 +93,17 @@ def train_router(
     require_track(benchmark, track)
     named = benchmark.scenarios
     wanted = list(named.values()) if scenario is None else [scenario_named(scenario, named)]
-    deciders = {}
+    deciders: dict[str, Decider] = {}
+    router: Any = None
     for one in wanted:
         train, validation = (training_data(benchmark, features, track, split, one) for split in SPLITS[:2])
-        router: Any = entry.make(seed)
-        if entry.own:
-            router.require("save", "load")  # before it learns for hours
-        router.fit(train, validation)
+        if deciders and hasattr(router, "under"):
+            router = router.under(one)  # what it learned serves any scenario
+        else:
+            router = entry.make(seed)
+            if entry.own:
+                router.require("save", "load")  # before it learns for hours
+            router.fit(train, validation)
         deciders[one.name] = Decider(router, one, router.threshold(validation))
     known = router.known_queries(train, validation) if hasattr(router, "known_queries") else None
     trained_on = notes_of(benchmark, track) | {"seed": seed}

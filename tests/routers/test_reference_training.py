@@ -6,14 +6,18 @@ router that failed.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from lite_routers import FAST, QUICK, Parts, parts, trained  # noqa: F401 (fixtures)
 
+from rsd_bench.features import devices
 from rsd_bench.features.feature_table import Features
 from rsd_bench.metrics.routing import Outcomes
 from rsd_bench.metrics.threshold_curve import choose_tau
+from rsd_bench.routers import reference_training
 from rsd_bench.routers.interface import TrainingData
 from rsd_bench.routers.network import ReferenceRouter
 from rsd_bench.routers.reference_training import Trained, train_reference
@@ -90,3 +94,21 @@ def test_image_signature_is_silent_where_the_image_decides(parts: Parts) -> None
     run = train_reference(*told, replace(QUICK, epochs=4))
     found = {s.name: s for s in signatures(run, told[1])}
     assert not found["image-features-idle"].seen and found["image-features-idle"].figure > 0.2
+
+
+def test_all_that_a_router_reads_goes_where_its_weights_lie(parts: Parts, trained: Trained) -> None:
+    """Features stayed on the CPU, so that a router on a card could not read them."""
+    features = parts[1].features.take(np.arange(4))
+    lacking = replace(features, present={**features.present, "image": np.array([True, False, True, True])})
+    router = deepcopy(trained.router).to("meta")  # a device whose tensors do not mix with those of the CPU
+    for asked in (features, lacking):
+        assert router.logits(asked).device.type == "meta"
+
+
+def test_a_router_that_a_card_trained_is_left_on_the_cpu(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[str] = []
+    whole = ReferenceRouter.to
+    monkeypatch.setattr(ReferenceRouter, "to", lambda self, place: moved.append(place) or whole(self, place))
+    monkeypatch.setattr(reference_training, "find_device", lambda asked: devices.Device("cpu", card=asked))
+    run = train_reference(*parts, QUICK, device="mps")
+    assert moved == ["cpu"] and run.router.place.type == "cpu"

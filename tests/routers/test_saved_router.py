@@ -63,7 +63,7 @@ saved = read_saved(Path({str(tmp_path / "a")!r}))
 features = read_features(open_benchmark(Path({str(toy_dataset)!r})), Path({str(store)!r}))
 for scenario, decider in saved.deciders.items():
     print(scenario, decider.tau.hex(), saved.predict_p_edge(features, scenario).tobytes().hex())
-assert "torch" not in sys.modules
+assert ("torch" in sys.modules) == {name.startswith("reference")}
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr

@@ -30,7 +30,7 @@ def test_every_option_of_the_page_is_one_and_the_other_way_round() -> None:
     of_page -= {"--allowed-media-domains"}  # vLLM's
     options = set(re.findall(r"--[a-z][a-z-]+", shown))
     assert of_page <= options
-    assert options - of_page <= {"--help", "--port", "--image-encoder", "--text-encoder"}
+    assert options - of_page <= {"--help", "--port", "--image-encoder", "--text-encoder", "--device"}
     named = {f"--{field.name.replace('_', '-')}" for field in fields(settings.Settings)} - {"--ray"}  # a table
     assert named <= options, "a setting without an option"
 
