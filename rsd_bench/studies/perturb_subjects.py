@@ -50,7 +50,7 @@ class Subject:
 
 
 def subject_of(
-    router: str, benchmark: Benchmark, store: Path | None, trust: bool = False, **encoders: str | None
+    router: str, benchmark: Benchmark, store: Path | None, trust: bool = False, **encoders: Any
 ) -> Subject:
     """A checkpoint (a folder or Hub id), else a router by name or of a file. InputError.
 
@@ -63,7 +63,7 @@ def subject_of(
     return cross_validated(entry, benchmark, features, found_at, **encoders)
 
 
-def checkpoint_subject(place: str, benchmark: Benchmark, trust: bool, **encoders: str | None) -> Subject:
+def checkpoint_subject(place: str, benchmark: Benchmark, trust: bool, **encoders: Any) -> Subject:
     """A checkpoint, on queries that it has not learned from where there are any. InputError."""
     router = open_checkpoint(place, trust)
     deciders = deciders_of(router)
@@ -85,7 +85,7 @@ def checkpoint_subject(place: str, benchmark: Benchmark, trust: bool, **encoders
 
 
 def cross_validated(
-    entry: Entry, benchmark: Benchmark, features: Features, found_at: Mapping[str, str], **encoders: str | None
+    entry: Entry, benchmark: Benchmark, features: Features, found_at: Mapping[str, str], **encoders: Any
 ) -> Subject:
     """A router by name, trained under every scenario for each fold of all queries."""
     data = {name: every_query(benchmark, features, scenario) for name, scenario in benchmark.scenarios.items()}
