@@ -37,6 +37,7 @@ from rsd_bench.types import InputError, Interval, Scenario
 
 _ROWS = 64  # queries whose images are in memory at once
 _AS_IT_IS = ""
+_MARKS = "osD^v"
 COLUMNS = (
     *("router", "scenario", "kind", "flipped %", "flipped low", "flipped high"),
     *("RCS change", "low", "high", "skill change", "skill low", "skill high", "worst"),
@@ -224,12 +225,12 @@ def _skill_change(before: FloatArray, after: FloatArray, outcomes: Outcomes, mes
 
 
 def draw_perturbed(table: Table, path: Path) -> None:
-    """Flipped decisions, changes of RCS and of skill by kind, with intervals; a colour a router and scenario."""
+    """Flipped decisions, changes of RCS and of skill by kind, with intervals; a mark a router, a colour a scenario."""
     from rsd_bench.figures import INK, LINES, new_figure, save
 
     kinds = list(dict.fromkeys(table.column("kind")))
     series = list(dict.fromkeys(zip(table.column("router"), table.column("scenario"), strict=True)))
-    several = len({router for router, _ in series}) > 1
+    routers, scenarios = (list(dict.fromkeys(table.column(name))) for name in ("router", "scenario"))
     figure, axes = new_figure(1, 3, width=9.0, height=1.4 + 0.1 * len(kinds) * (len(series) + 1))
     panels = (
         ("flipped %", "flipped low", "flipped high", "flipped decisions, %"),
@@ -241,11 +242,10 @@ def draw_perturbed(table: Table, path: Path) -> None:
             rows = table.where(router=router, scenario=scenario)
             y = [kinds.index(row["kind"]) + 0.8 * (i + 0.5) / len(series) - 0.4 for row in rows]
             at, start, end = (np.array([row[key] for row in rows], np.float64) for key in (value, low, high))
-            name = f"{router}, {scenario}" if several else scenario
-            axis.errorbar(
-                at, y, xerr=(at - start, end - at), fmt="o", color=LINES[i % len(LINES)], markersize=3, linewidth=1,
-                label=name,
-            )  # fmt: skip
+            name = f"{router}, {scenario}" if len(routers) > 1 else scenario
+            mark = _MARKS[routers.index(router) % len(_MARKS)]
+            line = {"color": LINES[scenarios.index(scenario) % len(LINES)], "markersize": 3.5, "linewidth": 1}
+            axis.errorbar(at, y, xerr=(at - start, end - at), fmt=mark, label=name, **line)
         axis.axvline(0, color=INK, linewidth=0.8)
         axis.set(xlabel=title, yticks=range(len(kinds)), ylim=(len(kinds) - 0.5, -0.5))
         axis.set_yticklabels(kinds if axis is axes[0] else [])
