@@ -34,12 +34,12 @@ from rsd_bench.metrics.tiers import Tiers
 from rsd_bench.types import Scenario
 
 _GRID = tuple(k / 2 for k in range(21))
-_SE_UNIT, _CORRELATION_UNIT = 1e-5, 1 / 256
+_SE_UNIT, _CORRELATION_UNIT = 2e-5, 1e-2
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 FIXED = ("all-edge", "all-cloud")  # of two models, in the order of a spread
 
-#: Of the whole track, then of each domain: [standard error of CA in 1e-5, then for each level of `spread_levels` and
-#: each fixed policy that of the difference in APSP, in 1e-5, and its correlation with CA, in 1/256].
+#: Of the whole track, then of each domain: [standard error of CA, then for each level of `spread_levels` and each fixed
+#: policy that of the difference in APSP, and its correlation with CA], in units of 2e-5 and 0.01.
 Spread = list[list[int]]
 
 

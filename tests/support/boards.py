@@ -29,7 +29,7 @@ FLAGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
-TABLE = "#rows tbody:not(.policies) tr"
+TABLE = "#rows tbody:not(.policies) tr[data-slug]"
 NASTY = [
     "<script>window.hacked=1</script>",
     "<img src=x onerror=window.hacked=1>",
@@ -162,10 +162,13 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium: Any, built: Built) -> Iterator[Any]:
-    """visit(fragment, width, theme, path) -> Visit; each in a profile of its own, checked for complaints at the end."""
+    """visit(fragment, width, theme, path) -> Visit of the first track's ranking, each in a profile of its own.
+
+    What the page complained of is checked at the end.
+    """
     opened: list[tuple[Any, Visit]] = []
 
-    def go(fragment: str = "", width: int = 1280, theme: str = "light", path: Path | None = None) -> Visit:
+    def go(fragment: str = "#view=table", width: int = 1280, theme: str = "light", path: Path | None = None) -> Visit:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
         seen = Visit(context.new_page())
         seen.page.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)

@@ -2,6 +2,7 @@
 function drawCurve(row, weights) {
   const node = byId("curve");
   if (!row) return fill(node);
+  if (!row.packed) return fill(node, el("p", { class: "note" }, "The page holds threshold curves of the suite only. That of this track: ", el("a", { href: `results/${row.slug}.json` }, `results/${row.slug}.json`), "."));
   const frame = framed(node, 54), points = board.curve(row.packed, weights);
   const x = scale(0, 1.01, frame.left, frame.w - frame.right), y = scale(0, 1, frame.h - frame.bottom, frame.top), chosen = !missing(row.tau), at = chosen ? x(row.tau) : 0;
   const KINDS = [["apsp", "APSP solved"], ["ca", "CA on the edge"], ["rcs", "RCS"]];
@@ -22,10 +23,10 @@ function drawHeat(state, order, actions) {
   const shown = order.slice(0, HEAT_ROWS), here = (i) => (board.tracks[i] === state.track ? " here" : "");
   const most = Math.max(0.01, ...shown.flatMap((r) => grid.map((m) => Math.abs(m.get(r.slug)?.gain || 0))));
   const cell = (r, i) => (r ? el("td", { class: (TONES.get(tone(r)) || "") + here(i), "--k": shade(r.gain, most),
-    title: `${words(board.tracks[i])}: RCS ${number(r.rcs)}, gain ${signed(r.gain)} ${between(r.gainLow, r.gainHigh)}` }, signed(r.gain, 3)) : el("td", { class: "none" + here(i) }, "not entered"));
+    title: `${titled(board.tracks[i])}: ${gained(r)} points ${between(r.gainLow, r.gainHigh)}, score ${number(r.rcs, 3)}` }, points(r.gain)) : el("td", { class: "none" + here(i) }, "not entered"));
   const lines = shown.map((r) => el("tr", {}, el("th", { class: "name", scope: "row" }, opened(r, actions, "heat")), grid.map((m, i) => cell(m.get(r.slug), i))));
-  const ramp = el("div", { class: "ramp" }, el("span", {}, signed(-most, 3)), el("i"), el("span", {}, signed(most, 3)));
+  const ramp = el("div", { class: "ramp" }, el("span", {}, points(-most)), el("i"), el("span", {}, points(most)));
   fill(byId("heat"), el("table", { class: "heat", "aria-labelledby": "heat-title" },
-    el("thead", {}, el("tr", {}, th("Router", true), board.tracks.map((t) => th(words(t))))), el("tbody", {}, lines)));
+    el("thead", {}, el("tr", {}, th("Router", true), board.tracks.map((t) => th(titled(t))))), el("tbody", {}, lines)));
   fill(byId("heat-key"), ramp, order.length > shown.length ? ` The first ${shown.length} of ${order.length} routers shown above.` : "");
 }

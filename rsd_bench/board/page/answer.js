@@ -1,5 +1,4 @@
 // Your case: what is asked for, one sentence, three cards, the command.
-const POINTS = (value, digits = 1) => signed(100 * value, digits);
 const MODEL = new Map([["all-edge", "the small model"], ["all-cloud", "the large model"]]);
 const OWN = [["small-s", "Small model, seconds a query"], ["large-s", "Large model, seconds a query"], ["small-usd", "Small model, USD a call"], ["large-usd", "Large model, USD a call"], ["most", "Budget, USD per 1,000 queries"]];
 const USUAL_USD = "0,0.005"; // an example: the first thing to replace
@@ -48,7 +47,7 @@ function drawAnswer(state, weights) {
   const c = caseOf(state, weights, inData), found = casework.recommend(state.track, state.scenario, state.domain, c), { router, best } = found;
   ["small-s", "large-s"].forEach((key, i) => { byId("own-" + key).placeholder = number(inData[i], 2); });
   const used = found.useRouter ? router : best, cloud = found.policies[1], n = state.domain ? found.frames[0].n : t.n, groups = state.domain ? found.frames[0].groups : t.groups;
-  const gain = () => el("span", { class: "whole" }, told("gain", found.gain, `${POINTS(found.gain)} points`)), name = router && bidi(router.name);
+  const gain = () => el("span", { class: "whole" }, told("gain", found.gain, `${points(found.gain)} points`)), name = router && bidi(router.name);
   const every = `Send every query to ${MODEL.get(best.name)}`;
   const sentence = !router ? [`${every}: no router stays within this budget.`] : found.useRouter ? ["Use ", name, ": ", gain(), ` over ${best.name}.`]
     : found.gain > 0 ? [`${every}: `, "no router is shown to beat that. The best guess is ", name, ", ", gain(), "."] : [`${every}: no router scores higher here.`];
@@ -63,7 +62,7 @@ function drawAnswer(state, weights) {
       item(told("ca", used.ca, percent(used.ca)), ` stay on the small model: `, told("calls", 1000 * used.ca, `${Math.round(1000 * used.ca)} of 1,000`), " large calls saved"),
       item(told("usd", used.usd, number(used.usd, 2)), " USD per 1,000", Math.abs(cheaper) < 5e-3 ? "" : `, ${number(Math.abs(cheaper), 2)} ${cheaper > 0 ? "less" : "more"} than all-cloud`),
       item(told("ail", used.ail, number(used.ail, 2)), " s a query", Math.abs(faster) < 5e-3 ? "" : `, ${number(Math.abs(faster), 2)} s ${faster > 0 ? "faster" : "slower"} than all-cloud`))),
-    card("How sure", router && !Number.isNaN(found.half) ? told("half", found.half, `${POINTS(found.gain)} [${POINTS(found.gain - found.half)}, ${POINTS(found.gain + found.half)}]`) : "–", el("p", {}, router && !Number.isNaN(found.half) ? [
+    card("How sure", router && !Number.isNaN(found.half) ? told("half", found.half, `${points(found.gain)} [${points(found.gain - found.half)}, ${points(found.gain + found.half)}]`) : "–", el("p", {}, router && !Number.isNaN(found.half) ? [
       "points of ", found.useRouter ? "gain" : [name, "’s gain"], ` over ${best.name}. Chance to be better: `, el("b", {}, told("chance", found.chance, likely(found.chance))), `, on other queries of this kind (${n} in ${counted(groups, "group")} here).`]
       : router ? "How far other queries would differ is not known here." : "Nothing to compare."))];
   const toml = router && router.row.submission.train ? commands(state, router, c) : null;

@@ -1,7 +1,7 @@
 // Which router for my case: what case.py recommends, from the figures that the page has. A case is { mes, alpha, beta,
 // gamma, seconds: [small, large] or null, usd: [small, large], most: a number or null }.
 const casework = (() => {
-  const FIXED = ["all-edge", "all-cloud"], SE = 1e-5, CORRELATION = 1 / 256;
+  const FIXED = ["all-edge", "all-cloud"], SE = 2e-5, CORRELATION = 1e-2;
   const GRID = Array.from({ length: 21 }, (_, k) => k / 2);
   const { round9 } = board, Z = board.data.z;
 
@@ -28,6 +28,12 @@ const casework = (() => {
     const [solved, correlation] = level < 0 ? [0, 0] : block.slice(at, at + 2);
     const a = c.alpha * solved * SE, b = slope * block[0] * SE;
     return deviate * Math.sqrt(Math.max(0, a * a + 2 * a * b * correlation * CORRELATION + b * b));
+  }
+  // What a level differs by from the one before (page_data.py: _differences).
+  function spreadOf(text) {
+    const numbers = unpacked(text);
+    for (let i = 5; i < numbers.length; i++) numbers[i] += numbers[i - 4];
+    return numbers;
   }
   const slopeOf = (c, [small, large], cascade) => c.beta + c.gamma * ((cascade ? large : large - small) / large);
 
@@ -62,7 +68,7 @@ const casework = (() => {
     found.gain = router.rcs - best.rcs;
     if (router.spread.has(block)) {
       const slope = slopeOf(c, c.seconds || policies.map((p) => p.ail), router.cascade);
-      found.half = halfWidth(unpacked(router.spread.get(block)), spreadLevels(frames), t.deviates[block], best.k, c, slope);
+      found.half = halfWidth(spreadOf(router.spread.get(block)), spreadLevels(frames), t.deviates[block], best.k, c, slope);
     }
     found.chance = chance(found.gain, found.half);
     found.useRouter = found.gain - found.half > 0;

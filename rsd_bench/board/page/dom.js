@@ -21,9 +21,15 @@ const fill = (node, ...children) => node.replaceChildren(...present(children));
 const figure = (value, digits, plus) => { const text = Math.abs(value).toFixed(digits); return (Number(text) === 0 ? "" : value < 0 ? "−" : plus) + text; };
 const number = (value, digits = 4) => (missing(value) ? "–" : figure(value, digits, ""));
 const signed = (value, digits = 4) => (missing(value) ? "–" : figure(value, digits, "+"));
-const between = (low, high, digits = 4) => `[${signed(low, digits)}, ${signed(high, digits)}]`;
+// Gains are told in points: a point is a hundredth of RCS. An interval has no more digits than it can bear.
+const borne = (low, high) => (missing(low) || missing(high) || high - low >= 0.01 ? 1 : 2);
+const points = (gain, digits = 1) => (missing(gain) ? "–" : signed(100 * gain, digits));
+const between = (low, high) => `[${points(low, borne(low, high))}, ${points(high, borne(low, high))}]`;
+const gained = (r) => points(r.gain, borne(r.gainLow, r.gainHigh));
+const ofRcs = (low, high) => (missing(low) || missing(high) ? 3 : high - low >= 0.04 ? 2 : high - low >= 0.004 ? 3 : 4);
 const percent = (value) => (100 * value).toFixed(1) + " %";
 const words = (name) => name.replaceAll("_", " ").replaceAll("-", " ");
+const titled = (track) => (track.includes("--") ? track.replace("--", " → ") : words(track));
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const counted = (n, one = "router") => `${n} ${n === 1 ? one : one.replace(/y$/, "ie") + "s"}`;
 const bidi = (text) => el("bdi", {}, text);

@@ -1,7 +1,7 @@
 // The state of the page, kept in the address, and when which part is drawn again.
 (() => {
   const d = board.data, scenarios = [...d.scenarios.keys()];
-  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "", sec: "", usd: USUAL_USD, most: "" };
+  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "", sec: "", usd: USUAL_USD, most: "", view: d.overall ? "overall" : "table" };
   let state = { ...HOME };
   const weights = () => d.scenarios.get(state.scenario), own = (w) => SLIDERS.map(([key]) => w[key]);
 
@@ -9,21 +9,24 @@
   function settled(next) {
     const known = (slug) => (d.submissions.some((s) => s.slug === slug) ? slug : ""), values = next.if.split(",").map(Number);
     const scenario = scenarios.includes(next.scenario) ? next.scenario : HOME.scenario, track = board.tracks.includes(next.track) ? next.track : HOME.track;
-    const column = sortable(next.sort) || COLUMNS[0];
-    return { ...next, scenario, track, domain: board.domains(track, scenario).some((f) => f.domain === next.domain) ? next.domain : "",
+    const column = sortable(next.sort) || COLUMNS[0], view = next.view === "overall" && d.overall ? "overall" : "table";
+    return { ...next, view, scenario, track, domain: board.domains(track, scenario).some((f) => f.domain === next.domain) ? next.domain : "",
       sort: column.key, dir: ["asc", "desc"].includes(next.dir) ? next.dir : column.first, router: known(next.router), curve: known(next.curve),
       if: values.length === 4 && values.every((v, i) => v >= 0 && v <= SLIDERS[i][2]) ? next.if : "",
       sec: next.sec.split(",").length === 2 ? next.sec : "", usd: next.usd.split(",").length === 2 ? next.usd : USUAL_USD };
   }
+  // Whether an address speaks of one table.
+  const speaks = (of) => ["track", "domain", "sort", "q", "router"].some((key) => of[key] !== HOME[key]);
   function read() {
     const given = new URLSearchParams(location.hash.slice(1)), next = { ...HOME, dir: "" };
     for (const key of Object.keys(HOME)) if (given.has(key)) next[key] = given.get(key);
+    if (!given.has("view") && speaks(next)) next.view = "table";
     state = settled(next);
     slidersTo(state.if ? state.if.split(",") : own(weights()));
     ownTo(state);
   }
   function keep() {
-    const usual = { ...HOME, dir: sortable(state.sort).first };
+    const usual = { ...HOME, dir: sortable(state.sort).first, view: speaks(state) ? "table" : HOME.view };
     history.replaceState(null, "", "#" + new URLSearchParams(Object.entries(state).filter(([key, value]) => value !== usual[key])));
   }
   function set(changes, drawn = draw) {
@@ -56,16 +59,17 @@
   function drawRows(every = board.rows(...view()), policies = board.policies(...view())) {
     const rows = every.filter((r) => matches(r, state.q)).sort(compare(state));
     byId("caption").textContent = caption(every);
+    const gap = board.table(state.track, state.scenario)?.gap;
+    fill(byId("gap"), !every.length ? null : missing(gap) ? "Too few groups to say what gap this table can see." : ["Smallest gap that this table can see: ", el("b", {}, `${points(gap).slice(1)} points`), state.domain ? " on the whole track" : ""]);
     drawTable(state, rows, every, policies, actions);
     drawHeat(state, rows, actions);
   }
   function caption(every) {
     const t = board.table(state.track, state.scenario), w = weights(), part = board.domains(state.track, state.scenario).find((f) => f.domain === state.domain) || t;
-    const shown = [words(state.scenario), words(state.track), state.domain ? `only ${words(state.domain)}` : "", state.q ? `filter “${state.q}”` : ""].filter(Boolean).join(", ");
+    const shown = [words(state.scenario), titled(state.track), state.domain ? `only ${words(state.domain)}` : "", state.q ? `filter “${state.q}”` : ""].filter(Boolean).join(", ");
     if (!every.length) return state.track ? `${capital(shown)}: no router entered.` : "No router entered yet.";
     return `${capital(shown)}: ${counted(part.n, "test query")} in ${counted(part.groups, "group")}${part.n < 50 ? "; under 50 queries differences are rarely certain" : ""}. `
-      + `RCS = ${w.alpha} solved + ${w.beta} on the edge + ${w.gamma} time saved, at MES ${w.mes}. Brackets: 95 % interval over groups of queries. ${t.noBands ? `No bands: ${t.noBands}` : "Routers of one band cannot be told apart, all pairs considered at once"}.`
-      + ` Protocol ${t.protocol}${missing(t.gap) ? "" : `; minimum detectable gap ${number(t.gap)}`}.`;
+      + `Score = ${w.alpha} solved + ${w.beta} on the edge + ${w.gamma} time saved, at MES ${w.mes}. Brackets: 95 % interval over groups of queries. ${t.noBands ? `No bands: ${t.noBands}` : "Routers of one band cannot be told apart, all pairs considered at once"}. Protocol ${t.protocol}.`;
   }
   function drawCase() {
     drawSliders(Boolean(state.if));
@@ -76,7 +80,8 @@
     const every = board.rows(...view()).sort(byRank), policies = board.policies(...view());
     byId("main").classList.toggle("empty", !every.length);
     for (const input of document.querySelectorAll("#scenarios input")) input.checked = input.value === state.scenario;
-    fill(byId("track"), board.tracks.map((name) => option(name, words(name), state.track)));
+    fillTracks(state);
+    drawTabs(state, set);
     fill(byId("domain"), option("", "all domains", state.domain), board.domains(state.track, state.scenario).map((f) => option(f.domain, `${words(f.domain)} (${f.n})`, state.domain)));
     if (byId("filter").value !== state.q) byId("filter").value = state.q;
     for (const node of document.querySelectorAll(".scope")) node.textContent = state.domain ? `Whole track, not only ${words(state.domain)}. ` : "";
@@ -102,18 +107,18 @@
   theme(THEMES.includes(stored) ? stored : "auto");
   byId("theme").addEventListener("click", (e) => theme(THEMES[(THEMES.indexOf(e.target.textContent.split(" ")[1]) + 1) % 3]));
 
-  byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${counted(d.dataset.queries, "query")}. Metrics version ${d.versions.metrics}, ${latencyBasis(d)}.`;
+  byId("about").textContent = `Which model should answer: ${d.dataset.pair.small} on the edge, or ${d.dataset.pair.large} in the cloud? ${counted(d.submissions.length)}, ${counted(d.dataset.queries, "query")}. ${capital(latencyBasis(d))}.`;
   drawOverall(d);
   byId("main").classList.toggle("bare", !board.tracks.length);
   byId("scenarios").append(...scenarios.map((name) => el("span", {}, el("input", { type: "radio", name: "scenario", id: "s-" + name, value: name, onchange: () => set({ scenario: name }) }), el("label", { for: "s-" + name }, words(name)))));
-  for (const key of ["track", "domain"]) byId(key).addEventListener("change", (e) => set({ [key]: e.target.value }));
+  for (const key of ["track", "domain"]) byId(key).addEventListener("change", (e) => set({ [key]: e.target.value, view: "table" }));
   byId("curve-router").addEventListener("change", (e) => set({ curve: e.target.value }));
   const filtered = later(() => { keep(); drawRows(); }, 120), kept = later(keep, 200);
   byId("filter").addEventListener("input", (e) => { state.q = e.target.value; filtered(); });
   const asked = (changes) => { Object.assign(state, changes); drawCase(); kept(); };
   makeSliders(() => asked({ if: slid().join() }), () => { slidersTo(own(weights())); asked({ if: "" }); byId("if-mes").focus(); });
   makeOwn(() => asked(owned()));
-  addEventListener("hashchange", () => { if (location.hash === "#ranking") return keep(); read(); draw(); });
+  addEventListener("hashchange", () => { if (["#ranking", "#glossary"].includes(location.hash)) return keep(); read(); draw(); });
   addEventListener("keydown", (e) => {
     if (e.key !== "Escape") return;
     if (!byId("tip").hidden) hideTip();
@@ -123,6 +128,7 @@
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; draw(); } });
   byId("every").open = innerWidth > 1000;
   read();
+  drawWays(d);
   drawNotes(d);
   draw();
 })();

@@ -12,12 +12,13 @@ const board = (() => {
 
   const tenThousandths = (whole) => (whole === 0 ? null : (whole > 0 ? whole - 1 : whole) / 1e4);
   function unpack(t, row) {
-    const [at, tau, flags, kind, figures, counts, packed, spread] = row, submission = data.submissions[at], { slug, name } = submission;
-    const [repeats, band, ...known] = unpacked(figures), bounds = known.splice(13), shown = known.map(tenThousandths);
-    const [meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under] = shown;
+    const [at, tau, flags, text, packed, spread] = row, submission = data.submissions[at], { slug, name } = submission;
+    const numbers = unpacked(text), [repeats, cascade, band] = numbers, many = t.frames.length > 1 ? 3 * t.frames.length : 0;
+    const shown = numbers.slice(3, 17).map(tenThousandths), bounds = numbers.slice(17, 17 + many), counts = numbers.slice(17 + many);
+    const [meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under, skill] = shown;
     const domains = bounds.length ? t.frames.map((_, i) => [bounds[3 * i], tenThousandths(bounds[3 * i + 1]), tenThousandths(bounds[3 * i + 2])]) : null;
-    return { slug, name, submission, band, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under,
-      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics: statisticsOf(t, unpacked(counts), repeats, submission.latency), domains, packed, kind, spread: new Map(spread) };
+    return { slug, name, submission, band, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under, skill,
+      flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics: statisticsOf(t, counts, repeats, submission.latency), domains, packed, kind: cascade ? "cascade" : "query", spread: new Map(spread) };
   }
   // page_data.py: _counts.
   function statisticsOf(t, numbers, repeats, latency) {
@@ -26,9 +27,9 @@ const board = (() => {
     return t.frames.map((f, i) => {
       const kept = round9(numbers[next++] / unit), waited = kept * (first[i][1] / f.n) + (f.n - kept) * (last[i][1] / f.n) + latency * f.n;
       const row = [kept, round9(waited + numbers[next++] / 1e9)];
-      let count = 0;
+      let count = f.n * repeats;
       for (let level = 0; level < f.levels.length; level++, next++) {
-        count = level ? count - numbers[next] : numbers[next];
+        count -= numbers[next];
         row.push(round9(count / repeats));
       }
       return row;
@@ -99,7 +100,7 @@ const board = (() => {
         random: pair ? ca * edge.rcs + (1 - ca) * cloud.rcs : null }; // of more tiers the shares are not known here
       if (part < 0) return row;
       const [band, low, high] = r.domains[part];
-      return { ...row, band, low, high, gainLow: null, gainHigh: null, auroc: null, drop: null, flags: r.flags.filter((f) => !f.startsWith("below ")) };
+      return { ...row, band, low, high, gainLow: null, gainHigh: null, auroc: null, drop: null, skill: null, flags: r.flags.filter((f) => !f.startsWith("below ")) };
     });
   }
 

@@ -27,6 +27,14 @@ from rsd_bench.types import Interval, Problem, RoutingScore
 _DECIMALS = 4  # of what is only shown
 _NANO = 1_000_000_000
 _PROBLEM_LENGTH = 300
+#: Where to go from the page; from the repository's own, by paths beside `leaderboard/`.
+_OUT = (("Paper", "https://arxiv.org/abs/2510.27256"),)
+_HERE = (
+    ("Repository", "../README.md"),
+    ("Submit a router", "../docs/submitting.md"),
+    ("Docs", "../docs/index.md"),
+    ("Data card", "../dataset_cards/rsd-open.md"),
+)
 
 
 def page_data(board: Leaderboard) -> dict[str, Any]:
@@ -34,6 +42,8 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
     names = shown_names({s.slug: s.name for s in board.submissions})
     position = {s.slug: i for i, s in enumerate(board.submissions)}
     latency = {s.slug: s.router_latency.seconds for s in board.submissions}
+    suite = board.overall.tracks if board.overall else [table.track for table in board.tables]
+    swept = {IN_DOMAIN, *suite}
     by_track = [list(of) for _, of in groupby(board.tables, lambda table: table.track)]
     return {
         "dataset": json_data(board.dataset),
@@ -43,6 +53,7 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
         "z": Z,
         "scenarios": _pairs(json_data(board.scenarios)),
         "home": IN_DOMAIN,
+        "ways": [*(_HERE if board.dataset.name == EMBEDDED else ()), *_OUT],
         "option": ("" if board.dataset.name == EMBEDDED else " --data DATASET")
         + (" --scenarios FILE" if board.scenarios_given else ""),
         "taus": list(TAU_GRID),
@@ -54,7 +65,7 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
         ],
         "overall": board.overall and _overall(board.overall, position),
         "parts": [_part(of[0]) for of in by_track],
-        "tables": [table for of in by_track for table in _tables(of, position, latency)],
+        "tables": [table for of in by_track for table in _tables(of, position, latency, of[0].track in swept)],
     }
 
 
@@ -90,7 +101,7 @@ def _first(problems: Sequence[Problem]) -> dict[str, str] | None:
 def _overall(overall: BoardOverall, position: Mapping[str, int]) -> dict[str, Any]:
     """The table over the suite; a row is [submission, band, skill, low, high, gain, low, high]."""
     return {
-        "tracks": len(overall.tracks),
+        "tracks": list(overall.tracks),
         "groups": overall.groups,
         "gap": _short(overall.minimum_detectable_gap),
         "noBands": overall.no_bands,
@@ -120,8 +131,10 @@ def _part(table: BoardTable) -> dict[str, Any]:
     }
 
 
-def _tables(tables: Sequence[BoardTable], position: Mapping[str, int], latency: Mapping[str, float]) -> Iterator[Any]:
-    """The tables of a track, one a scenario."""
+def _tables(
+    tables: Sequence[BoardTable], position: Mapping[str, int], latency: Mapping[str, float], swept: bool
+) -> Iterator[Any]:
+    """The tables of a track, one a scenario. swept: whether with threshold curves, a third of a row."""
     rows = [row for table in tables for row in table.rows]
     candidates = [
         Candidate(
@@ -135,7 +148,7 @@ def _tables(tables: Sequence[BoardTable], position: Mapping[str, int], latency: 
     shown = iter(contenders(tables[0].frames, candidates))
     for table in tables:
         yield _table(table) | {
-            "rows": [_row(row, position[row.slug], latency[row.slug], next(shown), table) for row in table.rows]
+            "rows": [_row(row, position[row.slug], latency[row.slug], next(shown), swept, table) for row in table.rows]
         }
 
 
@@ -169,30 +182,39 @@ def _pairs(named: Mapping[str, Any]) -> list[Any]:
     return [list(pair) for pair in named.items()]
 
 
-def _row(row: BoardRow, submission: int, latency: float, shown: Iterable[bool], table: BoardTable) -> list[Any]:
-    """What `unpack` of model.js reads, in its order. shown: the blocks of its spread that somebody may ask for."""
+def _row(
+    row: BoardRow, submission: int, latency: float, shown: Iterable[bool], swept: bool, table: BoardTable
+) -> list[Any]:
+    """What `unpack` of model.js reads, in its order. shown: the blocks of its spread that are asked for."""
     score, flags = row.score, _flags(table)
     repeats = score.repeats.number if score.repeats else 1
-    bounds = [of for band, d in zip(row.domain_bands, score.domains, strict=True) for of in (band, *_bounds(d.rcs))]
+    head = (repeats, int(score.kind == "cascade"), row.band)
+    by_domain = zip(row.domain_bands, score.domains, strict=True) if len(table.frames) > 1 else ()
+    counts = _counts(row.statistics, table, latency, repeats)
+    bounds = [of for band, d in by_domain for of in (band, *_bounds(d.rcs))]
     return [
         submission,
         score.tau,
         [flags.index(flag) for flag in row.flags],
-        score.kind,
-        pack([repeats, row.band, *map(_ten_thousandths, _figures(row)), *(bounds if len(table.frames) > 1 else ())]),
-        pack(_counts(row.statistics, table, latency, repeats)),
-        row.curve,
-        [[i, pack(row.spread[i])] for i, asked in enumerate(shown) if asked and row.spread],
+        pack([*head, *map(_ten_thousandths, _figures(row)), *bounds, *counts]),
+        row.curve if swept else "",
+        [[i, pack(_differences(row.spread[i]))] for i, asked in enumerate(shown) if asked and row.spread],
     ]
+
+
+def _differences(block: Sequence[int]) -> Iterator[int]:
+    """A block of a spread, each level as what it differs by from the one before: they hardly do."""
+    yield from block[:5]
+    yield from (block[i] - block[i - 4] for i in range(5, len(block)))
 
 
 def _figures(row: BoardRow) -> tuple[float | None, ...]:
     score = row.score
-    rcs, gain, escalated = score.rcs, score.gain, (score.over_escalated, score.under_escalated)
+    rcs, gain, others = score.rcs, score.gain, (score.over_escalated, score.under_escalated, score.skill)
     return (
         *(row.mean_tau, rcs.low, rcs.high, gain.low, gain.high, score.auroc.value, score.brier, score.ece),
         *(score.area_apsp_ca, score.apsp_drop, score.mean_score.value),
-        *(None if share is None else share.value for share in escalated),
+        *(None if share is None else share.value for share in others),
     )
 
 
@@ -219,7 +241,7 @@ def _counts(statistics: Statistics, table: BoardTable, latency: float, repeats: 
         yield round(kept * unit)
         yield round((waited - _expected_wait(frame, kept, small[1], large[1], latency)) * _NANO)
         at_least = [round(count * repeats) for count in solved]
-        yield at_least[0] if at_least else 0
+        yield from (frame.n * repeats - count for count in at_least[:1])
         yield from (low - high for low, high in pairwise(at_least))
 
 

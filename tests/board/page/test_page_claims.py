@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 from boards import TABLE, altered, built, chromium, table_of, text, visit, with_home_rows  # noqa: F401 (fixtures)
+from conftest import ROOT
 from playwright.sync_api import expect
 
 from rsd_bench.board.leaderboard import BoardRow, BoardTable, Leaderboard, Refused
 from rsd_bench.config import SCENARIOS
 from rsd_bench.evaluation.result import RouterLatency
 from rsd_bench.types import Problem
+from rsd_bench.version import METRICS_VERSION
 
 
 def with_gains(low: float, high: float) -> Callable[[Leaderboard], Leaderboard]:
@@ -59,11 +61,11 @@ def test_random_regret_and_mean_score_are_those_of_python(visit: Any, built: Any
         (
             -0.0044,
             0.0172,
-            r"^No router is shown to beat all-(edge|cloud): [+-]?0\.\d{4} \[-0\.0044, \+0\.0172\]$",
+            r"^No router is shown to beat all-(edge|cloud): [+-]?\d+\.\d points \[-0\.4, \+1\.7\]$",
             None,
         ),
-        (0.002, 0.0172, r"^.+ beats all-(edge|cloud): [+-]?0\.\d{4} \[\+0\.0020, \+0\.0172\]$", "up"),
-        (-0.03, -0.001, r"^Every router is shown to fall short of all-\w+: .* \[-0\.0300, -0\.0010\]$", "down"),
+        (0.002, 0.0172, r"^.+ beats all-(edge|cloud): [+-]?\d+\.\d points \[\+0\.2, \+1\.7\]$", "up"),
+        (-0.03, -0.001, r"^Every router is shown to fall short of all-\w+: .* points \[-3\.0, -0\.1\]$", "down"),
     ],
 )
 def test_first_sentence_says_what_the_interval_bears_out(
@@ -72,7 +74,7 @@ def test_first_sentence_says_what_the_interval_bears_out(
     page = visit(path=altered(with_gains(low, high))).page
     assert re.search(says, text(page, ".verdict b"))
     assert text(page, ".verdict small") == "fast response · in domain"
-    assert re.search(r"RCS 0\.\d{4}.* solves \d+\.\d % of the queries at \d+\.\d\d s", text(page, ".verdict > span"))
+    assert re.search(r" solves \d+\.\d % of the queries at \d+\.\d\d s", text(page, ".verdict > span"))
     for tones in ("up", "down"):
         coloured = page.locator(f".verdict .{tones}, {TABLE} td .{tones}").count()
         assert (coloured > 0) == (tones == tone), tones
@@ -93,7 +95,7 @@ def test_whiskers_show_the_interval_of_the_gain_around_zero(visit: Any, altered:
         assert right - left > 100, "the scale is that of the routers, not of the oracle"
     page.locator("#domain").select_option("science")
     assert page.locator(f"{TABLE} .whisker").count() == 0
-    assert "Intervals of the gain, AUROC and Drop are known of whole tracks only." in text(page, "#common")
+    assert "Intervals of the gain, Skill and Lost are known of whole tracks only." in text(page, "#common")
 
 
 def test_above_the_dotted_line_a_router_gains(visit: Any, built: Any) -> None:
@@ -119,8 +121,8 @@ def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any)
     whole = "Whole track, not only science. "
     assert page.locator(".scope").all_text_contents() == [whole] * 2
     assert text(page, "#simplex-note").startswith(whole) and text(page, "#mes-note").startswith(whole)
-    assert set(page.locator(f'{TABLE} td[data-key="auroc"]').all_text_contents()) == {"–"}
-    assert "Calibration (whole track)" in page.locator("#detail dt").all_text_contents()
+    assert set(page.locator(f'{TABLE} td[data-key="skill"]').all_text_contents()) == {"–"}
+    assert "Probabilities (whole track)" in page.locator("#detail dt").all_text_contents()
     assert "below all-edge" not in text(page, "#rows")
     page.locator("#domain").select_option("")
     assert page.locator(".scope").all_text_contents() == [""] * 2
@@ -130,10 +132,10 @@ def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any)
 def test_detail_compares_with_chance_and_names_the_worst_domain(visit: Any, built: Any) -> None:
     score = next(row.score for row in table_of(built.board).rows if row.slug == "router-2")
     shown = text(visit("#router=router-2").page, "#detail dl")
-    assert f"random at equal CA scores {score.references['random'].rcs:.4f}" in shown
-    assert f"{score.worst_domain.replace('-', ' ')}, RCS {score.worst_domain_rcs:.4f}" in shown
-    assert f"{score.regret:.4f} to the oracle" in shown
-    assert f"{score.mean_score.value:.4f} of 1" in shown
+    assert f"random at equal CA scores {score.references['random'].rcs:.3f}" in shown
+    assert f"{score.worst_domain.replace('-', ' ')}, score {score.worst_domain_rcs:.3f}" in shown
+    assert f"{100 * score.regret:.1f} points to the oracle" in shown
+    assert f"{score.mean_score.value:.3f} of 1" in shown
 
 
 def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) -> None:
@@ -142,7 +144,7 @@ def test_fixed_policies_lead_where_routers_only_tie(visit: Any, altered: Any) ->
     leads = page.evaluate("board.simplex(board.table('in-domain', 'fast_response'), 6).map((p) => p[3])")
     assert set(leads) <= {"(all-edge)", "(all-cloud)"}
     assert "a fixed policy is at least as good as every router" in text(page, "#simplex-note")
-    assert set(page.locator("#heat td.here").all_text_contents()) == {"0.000"}, "what rounds to 0 has no sign"
+    assert set(page.locator("#heat td.here").all_text_contents()) == {"0.0"}, "what rounds to 0 has no sign"
 
 
 def test_sliders_show_both_what_is_set_and_what_counts(visit: Any) -> None:
@@ -199,19 +201,20 @@ def test_words_of_the_page(visit: Any, altered: Any) -> None:
 
     page = visit("#router=router-0", path=altered(unstated)).page
     assert "declared, hardware not stated" in text(page, "#detail")
-    assert "latency profile:paper-bounds, reported" in text(page, "#about")
-    assert not re.search(r"all (edge|cloud)\b", text(page, "main"))
-    assert {"MES", "APSP", "CA", "AIL", "RCS", "AUROC"} <= set(page.locator("#notes dt").all_text_contents())
+    assert "Latency profile:paper-bounds, reported" in text(page, "#about")
+    assert not re.search(r"\ball (edge|cloud)\b", text(page, "main"))
+    said = {"MES", "Solved (APSP)", "On edge (CA)", "Seconds (AIL)", "Score (RCS)", "AUROC", "Skill"}
+    assert said <= set(page.locator("#notes dt").all_text_contents())
     links = page.locator("#notes a").evaluate_all("links => links.map((a) => a.getAttribute('href'))")
     assert links == ["leaderboard.csv", "leaderboard.json", "leaderboard.md"]
-    named = page.locator(f"{TABLE} th.name bdi").all_text_contents()
+    named = page.locator(f"{TABLE} th.name button bdi").all_text_contents()
     assert {"Router 1 (router-1)", "Router 1 (router-1-again)", "Router 2"} <= set(named)
 
 
 def test_modelled_latencies_are_told_in_seconds(visit: Any, altered: Any) -> None:
     page = visit(path=altered(lambda board: replace(board, latency_basis=("profile:paper-bounds",)))).page
     edge, cloud = page.evaluate("board.policies('in-domain', 'fast_response', '').slice(0, 2).map((p) => p.ail)")
-    assert f"modelled latency: {edge:.2f} s small, {cloud:.2f} s large" in text(page, "#about")
+    assert f"Modelled latency: {edge:.2f} s small, {cloud:.2f} s large" in text(page, "#about")
 
 
 def test_caption_counts_groups_and_warns_of_few_queries(visit: Any, built: Any) -> None:
@@ -243,3 +246,46 @@ def test_colours_name_the_same_router_in_both_drawings(visit: Any, built: Any) -
 def test_result_files_are_linked(visit: Any, built: Any) -> None:
     href = visit("#router=router-2").page.locator("#detail p.note a").get_attribute("href")
     assert json.loads((built.page.parent / href).read_text())["slug"] == "router-2"
+
+
+def test_bands_are_groups_and_the_best_fixed_policy_is_a_line_among_them(visit: Any, built: Any) -> None:
+    page, table = visit().page, table_of(built.board)
+    rows = page.locator("#rows tbody:not(.policies) tr").evaluate_all(
+        "rows => rows.map((r) => r.dataset.slug || (r.matches('.group') ? 'band' : 'fixed'))"
+    )
+    fixed = table.references[table.best_fixed].rcs
+    above = [row.slug for row in table.rows if row.score.rcs.value >= fixed]
+    assert [slug for slug in rows[: rows.index("fixed")] if slug != "band"] == above
+    assert rows.count("band") == len({row.band for row in table.rows}) and rows.count("fixed") == 1
+    assert (
+        text(page, "#gap") == f"Smallest gap that this table can see: {100 * table.minimum_detectable_gap:.1f} points"
+    )
+    page.locator('#rows th button[data-key="name"]').click()
+    assert page.locator("#rows tr.group, #rows tr.policy-line").count() == 0
+
+
+def test_a_glossary_is_one_click_away(visit: Any) -> None:
+    page = visit().page
+    page.get_by_role("link", name="glossary").click()
+    assert page.locator("#glossary").is_visible()
+    assert page.evaluate("glossary.getBoundingClientRect().top < innerHeight")
+    assert page.locator("#rows th button[title]").count() >= 7
+    assert "view=table" in page.url
+
+
+def test_ways_out_lead_somewhere(visit: Any) -> None:
+    page = visit(path=ROOT / "leaderboard" / "index.html").page
+    links = page.locator("#ways a").evaluate_all("links => links.map((a) => [a.textContent, a.getAttribute('href')])")
+    assert {"Repository", "Submit a router", "Docs", "Paper", "Data card", "CSV", "JSON", "Text"} == {
+        t for t, _ in links
+    }
+    for _, href in links:
+        assert href.startswith("https://arxiv.org/") or (ROOT / "leaderboard" / href).is_file(), href
+    assert f"metrics version {METRICS_VERSION}" in text(page, "#ways")
+
+
+def test_authors_and_links_stand_in_the_table(visit: Any) -> None:
+    page = visit().page
+    assert page.locator(f'{TABLE}[data-slug="router-2"] .by').text_content() == "A. Author"
+    link = page.locator(f'{TABLE}[data-slug="nasty-4"] .by a')
+    assert link.get_attribute("href").startswith("https://evil.example/") and "nofollow" in link.get_attribute("rel")

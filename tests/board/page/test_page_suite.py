@@ -30,12 +30,35 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Leader
     return tmp_path / "index.html", board.data
 
 
-def test_overall_stands_first(visit: Any, suite: tuple[Path, Leaderboard]) -> None:
-    page = visit(path=suite[0]).page
-    rows = page.locator("#overall tbody:not(.policies) tr")
-    assert rows.locator("th").all_text_contents() == ["Best", "Climbs", "Once"]
-    assert suite[1].overall and f"{suite[1].overall.rows[0].skill.value:.3f}" in rows.nth(0).text_content()
-    assert page.locator("#overall").bounding_box()["y"] < page.locator("#ranking").bounding_box()["y"]
+def test_overall_is_the_first_ranking(visit: Any, suite: tuple[Path, Leaderboard]) -> None:
+    page = visit("", path=suite[0]).page
+    rows = page.locator("#overall tbody tr[data-slug]")
+    assert rows.locator("th bdi").first.text_content() == "Best" and rows.count() == 3
+    overall = suite[1].overall
+    assert overall and f"{overall.rows[0].skill.value:.2f}" in rows.nth(0).text_content()
+    assert page.locator("#table").is_hidden() and page.locator("#overall tr.policy-line").count() == 1
+    assert "Smallest gap in skill" in text(page, "#overall .gap") or "Too few groups" in text(page, "#overall .gap")
+
+
+def test_tabs_lead_to_every_track(visit: Any, suite: tuple[Path, Leaderboard]) -> None:
+    page = visit("", path=suite[0]).page
+    assert page.locator("#tabs button").all_text_contents() == [
+        "Overall",
+        "All domains",
+        "Pairs of models",
+        "Other tracks",
+    ]
+    assert page.locator("#tabs button[aria-pressed=true]").all_text_contents() == ["Overall"]
+    page.get_by_role("button", name="Pairs of models").press("Enter")
+    assert page.locator("#overall").is_hidden() and page.locator("#rows").is_visible()
+    page.locator("#subtabs button").nth(1).click()
+    assert page.locator("#track").input_value() == "pair-1" and "track=pair-1" in page.url
+    assert page.locator("#subtabs button[aria-pressed=true]").text_content() == "pair 1"
+    page.get_by_role("button", name="Overall").click()
+    page.reload()
+    assert page.locator("#overall").is_visible()
+    page.locator("#track").select_option(THREE)
+    assert page.locator("#tabs button[aria-pressed=true]").all_text_contents() == ["Other tracks"]
 
 
 def test_three_tiers_have_three_fixed_policies_and_no_figures_of_two(
