@@ -84,6 +84,7 @@ class _Task:
     rows: dict[tuple[int, str, str], str] = field(default_factory=dict)  # log, doc_id, filter -> where it stands
     choices: dict[str, MetricChoice] = field(default_factory=dict)  # by filter
     filter: str = ""
+    left_out: set[str] = field(default_factory=set)  # rows without a score that can be read
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -240,7 +241,12 @@ def _settle(task: _Task, report: Report) -> str:
         return "unscored"
     task.filter = task.wanted or filters[0]
     known = {k: v for log in task.logs for k, v in log.of_task("higher_is_better", task.name).items()}
-    rule = task.choices[task.filter].settle(where, known, report)
+
+    def leave_out(problem: Problem) -> None:
+        task.left_out.add(problem.where)
+        report(problem)
+
+    rule = task.choices[task.filter].settle(where, known, leave_out)
     if rule == "unscored":
         return rule
     filtered = f", filter {task.filter}" if task.filter != "none" else ""
@@ -279,10 +285,12 @@ def _responses(task: _Task) -> Iterator[Response]:
     choice = task.choices.get(task.filter)
     for number, log in enumerate(task.logs):
         for row, raw in _read(log, lambda _: None):
-            if row.filter != task.filter or task.rows.get((number, row.doc_id, row.filter)) != row.where:
+            stands = task.rows.get((number, row.doc_id, row.filter)) == row.where
+            if row.filter != task.filter or not stands or row.where in task.left_out:
                 continue
             query_id = f"{task.source}/{row.doc_id}"
-            if row.text is not None and not row.text.strip() and log.keeps_failures_quiet:
+            is_empty = row.text is not None and not row.text.strip()
+            if not row.is_answered or (is_empty and log.keeps_failures_quiet):
                 yield Response(row.where, query_id, log.model, "error")
                 continue
             scored = choice.score(_metrics(raw)) if choice else None

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from itertools import combinations
 from pathlib import Path
@@ -50,7 +51,6 @@ _AGAIN = "log the task again with --log_samples"
 class _Log:
     file: LogFile
     docs: dict[str, Doc] = field(default_factory=dict)
-    left_out: set[str] = field(default_factory=set)  # rows that were reported
     clocked: int = 0
     power: Power | None = None
 
@@ -70,8 +70,13 @@ class _Task:
     source: str
     logs: list[_Log]
     asked: dict[str, _Asked] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)  # rows that were reported
     prompts: dict[str, str] = field(default_factory=dict)
     rewordings: int = 0
+
+    def leave_out(self, problem: Problem, report: Report) -> None:
+        self.left_out.add(problem.where)
+        report(problem)
 
 
 def open_lmms_eval(
@@ -98,7 +103,7 @@ def open_lmms_eval(
             _read_power(log, report)
         _compare(task, report)
         higher = {k: v for file in files for k, v in file.of_task("higher_is_better", name).items()}
-        rule = choice.settle(str(files[0].path), higher, report)
+        rule = choice.settle(str(files[0].path), higher, partial(task.leave_out, report=report))
         media = _media(task, images, len(found) == 1, report) if images is not None else {}
         if no_images:
             media = dict.fromkeys(task.asked, ())
@@ -109,9 +114,7 @@ def open_lmms_eval(
 def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
     """First pass over a log: collect its queries, take note of its metrics and of what cannot be read."""
 
-    def leave_out(problem: Problem) -> None:
-        log.left_out.add(problem.where)
-        report(problem)
+    leave_out = partial(task.leave_out, report=report)
 
     def stop(problem: Problem) -> None:
         report(SourceProblem(problem.where, problem.what, problem.fix))
@@ -133,6 +136,11 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
             log.clocked += read_cost(row).latency_s is not None
         except ValueError as error:
             leave_out(Problem(where, str(error), f"give seconds from 0 to {MAX_SECONDS:g}, or leave them out"))
+            continue
+        try:
+            read_answer(row)
+        except ValueError as error:
+            leave_out(Problem(where, str(error), "log one text a row, as a filter take_first leaves it"))
             continue
         question = task.prompts.setdefault(doc.question, doc.question)  # logs of many models share their prompts
         log.docs[key] = doc = replace(doc, question=question)
@@ -219,7 +227,7 @@ def _responses(task: _Task, choice: MetricChoice, imported: Set[str]) -> Iterato
         rows = read_rows(log.file.path, ROW, lambda _: None, is_sound)  # faults were reported by the first pass
         for where, row in rows:
             key = key_of(row)
-            if key not in imported or where in log.left_out:
+            if key not in imported or where in task.left_out:
                 continue
             text, got = read_answer(row)
             if not got:
