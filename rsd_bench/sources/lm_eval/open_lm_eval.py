@@ -31,6 +31,7 @@ from rsd_bench.jsonl import parse_json, read_rows
 from rsd_bench.sources.domain_field import DomainField
 from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.inspect_hint import inspect_hint
+from rsd_bench.sources.linked_folders import not_followed_problems
 from rsd_bench.sources.lm_eval.lm_eval_row import Row, read_row
 from rsd_bench.sources.lmms_eval.lmms_eval_logs import LogFile
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
@@ -126,6 +127,8 @@ def _logs(paths: Sequence[Path], report: Report) -> Iterator[tuple[str, _Log]]:
     for path in paths:
         inside = sorted(path.rglob("samples_*.jsonl"), key=lambda p: p.relative_to(path).parts) if path.is_dir() else []
         named = {file: match for file in inside or [path] if (match := _SAMPLES.fullmatch(file.name))}
+        if not named and path.is_dir() and (links := not_followed_problems(path)):
+            raise InputError(links)
         if not named or not all(file.is_file() for file in named):
             fix = f"run lm-eval with --log_samples, or {inspect_hint(path)} to see what this is"
             raise InputError.at(path, "is or holds no samples_<task>_<time>.jsonl", fix)

@@ -65,7 +65,7 @@ def open_vlmevalkit(
     else:
         read_predictions(predictions.values(), benchmark, reading, report)
     if benchmark.faulty and not benchmark.questions:
-        where, what = str(tsv or next(iter(predictions.values()), "")), "has no row that can be read as a question"
+        where, what = str(tsv or next(iter(predictions.values()), "")), "has no row without a fault"
         report(SourceProblem(where, what, "fix the rows that are named"))
     files = {
         model: _judge_file(judges[model], path, benchmark, tsv is not None, reading, report)
