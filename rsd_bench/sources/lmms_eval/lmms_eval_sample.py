@@ -32,7 +32,7 @@ ROW = Draft202012Validator(
             "doc": {"type": ["object", "null"]},
         },
         "required": ["doc_id", "target"],
-        "anyOf": [{"required": ["filtered_resps"]}, {"required": ["resps"]}],
+        "anyOf": [{"required": ["resps"]}, {"required": ["filtered_resps"]}],
     }
 )
 _FAILED = "[lmms_eval_request_failed"
@@ -48,6 +48,12 @@ def is_sound(row: Any) -> bool:
         and "target" in row
         and ("filtered_resps" in row or "resps" in row)
     )
+
+
+def is_of_lm_eval(row: Mapping[str, Any]) -> bool:
+    """Whether a row is one of lm-eval, whose `arguments` are an object."""
+    arguments = row.get("arguments")
+    return isinstance(arguments, dict) and any(name.startswith("gen_args_") for name in arguments)
 
 
 def key_of(row: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 from rsd_bench.config import MAX_SECONDS
 from rsd_bench.jsonl import read_rows
 from rsd_bench.sources.ids import source_id
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.lmms_eval.lmms_eval_logs import LogFile, find_logs
 from rsd_bench.sources.lmms_eval.lmms_eval_media import Wanted, find_media, group_of, kind_of, media_of
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
@@ -33,6 +34,7 @@ from rsd_bench.sources.lmms_eval.lmms_eval_power import Power, power_log, read_p
 from rsd_bench.sources.lmms_eval.lmms_eval_sample import (
     ROW,
     domain_of,
+    is_of_lm_eval,
     is_sound,
     key_of,
     read_answer,
@@ -113,7 +115,6 @@ def open_lmms_eval(
 
 def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
     """First pass over a log: collect its queries, take note of its metrics and of what cannot be read."""
-
     leave_out = partial(task.leave_out, report=report)
 
     def stop(problem: Problem) -> None:
@@ -129,6 +130,10 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
             leave_out(kind(where, what, "keep one row a doc_id, those of a single filter"))
             continue
         doc = read_doc(where, row)
+        if not doc.question and is_of_lm_eval(row):
+            fix = f"`rsd-bench data import lm-eval` reads it; {inspect_hint(log.file.path)} to see how"
+            stop(Problem(str(log.file.path), "is a log of lm-eval, not of lmms-eval", fix))
+            return
         if not doc.question:
             leave_out(Problem(where, "has no prompt: neither input, arguments nor doc.question is text", _AGAIN))
             continue
