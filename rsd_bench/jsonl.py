@@ -49,6 +49,9 @@ def _missing(name: str) -> None:
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
 _PYTHONS = json.JSONDecoder(parse_constant=_missing, parse_float=_finite, object_pairs_hook=_unique)
 _MAX_DEPTH = 100  # of nesting; far below what ends Python's stack where a value is compared, printed or written
+_LONG = 200  # characters of a message
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+_ARRAY = re.compile(rb"\[\s*(?:\{|$)")
 _CONTAINERS = frozenset((dict, list))
 _LONGEST_INT = 400  # digits; a float has 309 at most
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -119,9 +122,15 @@ def _too_deep(value: Any) -> bool:
 
 
 def describe(error: Any) -> str:
-    """One line for a jsonschema error: the field and what is wrong with it."""
+    """One line for a jsonschema error: the field and what is wrong with it, not behind a long value of it."""
     path = ".".join(map(str, error.absolute_path))
-    message = error.message if len(error.message) <= 200 else f"{error.message[:200]}..."
+    message = str(error.message)
+    choices = error.validator_value if error.validator == "anyOf" else []
+    if choices and all(isinstance(choice, dict) and [*choice] == ["required"] for choice in choices):
+        message = f"has neither {' nor '.join(name for choice in choices for name in choice['required'])}"
+    elif len(message) > _LONG:
+        message = message.replace(repr(error.instance), _KINDS.get(type(error.instance), "a number"), 1)
+    message = message if len(message) <= _LONG else f"{message[:_LONG]}..."
     return f"{path}: {message}" if path else str(message)
 
 
@@ -178,6 +187,10 @@ def read_rows(
                 if not line:
                     continue
                 rows += 1
+                if rows == 1 and _ARRAY.match(line):
+                    fix = f"write each of its objects on a line of its own, as jq -c '.[]' {path.name} does"
+                    stopped(Problem(where, "is a JSON array, not a JSON object a line", fix))
+                    return
                 row, faults = _read_row(line, where, validator, sound, fix)
                 if not faults:
                     yield where, row

@@ -17,7 +17,7 @@ from typing import Any
 from rsd_bench.config import SCORE_MAX
 from rsd_bench.sources.ids import row_id
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MAX_COUNT = 2**53 - 1  # the largest whole number that every JSON reader keeps
 _TRUTH = {"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0}
 #: Full marks of each scale that a map may state; "true/false" holds truth values, as words or as 1 and 0.
@@ -43,7 +43,7 @@ def is_empty(value: Any) -> bool:
 def cell_number(value: Any, least: float = 0.0, most: float = math.inf) -> float:
     """A finite number in [least, most], or its text."""
     number = value
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
         number = float(value.strip())
     if isinstance(number, bool) or not isinstance(number, (int, float, Decimal)):
         raise ValueError(f"is {_shown(value)}, which is no number")

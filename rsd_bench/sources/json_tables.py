@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rsd_bench.jsonl import parse_json
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import Problem, Report
 
@@ -39,7 +40,7 @@ def json_rows(path: Path, report: Report) -> Iterator[tuple[str, dict[str, str]]
     except OSError as error:
         report(SourceProblem(str(path), error.strerror or "cannot be read", "name a readable file"))
     except ValueError as error:
-        report(SourceProblem(str(path), str(error), f"write {_SHAPES}"))
+        report(SourceProblem(str(path), str(error), f"write {_SHAPES}; {inspect_hint(path)} to see what it is"))
     else:
         if not sound:
             what = "has no row that can be read" if rows else "is empty"

@@ -1,7 +1,12 @@
-"""Files of media that a source names: bounded, plain files, and none outside its folder where a row gives the path."""
+"""Files of media that a source names: bounded, plain files, and none outside of its folder.
+
+A row could lead out by its path, and a folder by a symbolic link, of which a cache of the Hub is full. Neither is
+followed: whose file would go into a dataset that is published? The link is named, so that its file can be put there.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rsd_bench.config import MAX_MEDIA_BYTES
@@ -20,10 +25,21 @@ def media_in(folder: Path, name: str) -> bytes:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise OSError(0, f"{name!r} lies outside the folder {folder}")
-    return path
+    if what := way_out(folder, name):
+        raise OSError(0, what)
+    return (folder / name).resolve()
+
+
+def way_out(folder: Path, name: str) -> str:
+    """How the path `name` leads out of a folder, in words; "" where it does not."""
+    if (folder / name).resolve().is_relative_to(folder.resolve()):
+        return ""
+    if Path(os.path.normpath(folder / name)).is_relative_to(os.path.normpath(folder)):
+        for step in (folder / part for part in [*reversed(Path(name).parents), Path(name)] if part.parts):
+            if step.is_symlink() and not step.resolve().is_relative_to(folder.resolve()):
+                what = f"{str(step)!r} is a symbolic link to {str(step.resolve())!r}, outside of {str(folder)!r}"
+                return f"{what}; put the files themselves there (cp -rL)"
+    return f"{name!r} lies outside the folder {folder}"
 
 
 def require_no_way_out(folder: Path, name: str) -> None:

@@ -23,6 +23,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
 
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.json_tables import JSON_SUFFIXES, json_rows
 from rsd_bench.sources.source import SourceProblem
 from rsd_bench.sources.text_lines import MAX_CELL, Lines, plain_cells
@@ -89,7 +90,7 @@ def read_table(path: Path, required: Sequence[str], report: Report, naming: Nami
         yield from _cells(path, required, report, naming)
     else:
         what = "is no .xlsx, .tsv, .csv, .json or .jsonl file"
-        report(SourceProblem(str(path), what, "convert it to one of these"))
+        report(SourceProblem(str(path), what, f"convert it to one of these; {inspect_hint(path)} to see what it is"))
 
 
 def _cells(path: Path, required: Sequence[str], report: Report, naming: Naming) -> Iterator[Row]:

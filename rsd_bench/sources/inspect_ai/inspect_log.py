@@ -28,6 +28,7 @@ import pyarrow as pa
 
 from rsd_bench.config import MAX_LOG_BYTES, MAX_LOG_ENTRIES, MAX_LOG_RATIO
 from rsd_bench.jsonl import parse_json, parse_json_at
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.types import InputError, Problem, Report
 
 SUFFIXES = (".eval", ".json")
@@ -135,10 +136,13 @@ def _reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except _DAMAGE as error:
-        raise InputError.at(path, f"cannot be read: {_said(error)}", "name a log as inspect-ai wrote it") from None
+        fix = f"name a log as inspect-ai wrote it, or {inspect_hint(path)} to see what this is"
+        raise InputError.at(path, f"cannot be read: {_said(error)}", fix) from None
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is neither a .eval nor JSON: not UTF-8"
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(what.split())[:200] or type(error).__name__
 

@@ -25,6 +25,7 @@ from rsd_bench.sources.inspect_ai.inspect_outcome import outcome
 from rsd_bench.sources.inspect_ai.inspect_sample import Sample, read_sample
 from rsd_bench.sources.inspect_ai.inspect_score import ScoreChoice
 from rsd_bench.sources.inspect_hint import inspect_hint
+from rsd_bench.sources.linked_folders import not_followed_problems
 from rsd_bench.sources.source import Media, Query, Response, Source, SourceInfo, SourceProblem, metric_of
 from rsd_bench.types import InputError, Problem, Report
 
@@ -124,7 +125,8 @@ def _logs(paths: Sequence[Path]) -> list[InspectLog]:
                 problems.append(Problem(str(file), "is no log of inspect-ai: it has no `eval`", fix))
         if inside and len(logs) == before and not problems:
             fix = f"name a folder with logs, or {inspect_hint(path)} to see what this is"
-            problems.append(Problem(str(path), "holds no .eval or .json log", fix))
+            nothing = Problem(str(path), "holds no .eval or .json log", fix)
+            problems += not_followed_problems(path) or [nothing]
     if problems:
         raise InputError(problems)
     return list(logs.values())

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from rsd_bench.sources.logged_answer import logged_answer
 from rsd_bench.sources.source import MEDIA_KINDS, modality_of
 
 _REQUEST = re.compile(r"(?:gen_args_|arg_)?(\d+)")
@@ -29,7 +30,10 @@ _VISUAL = {"visual": "image", "image_url": "image", "image": "image", "input_aud
 
 @dataclass(frozen=True)
 class Row:
-    """A sample under one filter. `modality` is not "text" where the log tells of media, which it never holds."""
+    """A sample under one filter. `modality` is not "text" where the log tells of media, which it never holds.
+
+    text: the answer as it was written, None of a question with options. is_answered: whether anything stands there.
+    """
 
     where: str
     doc_id: str
@@ -41,6 +45,7 @@ class Row:
     options: tuple[str, ...]
     likelihoods: tuple[float, ...]
     text: str | None
+    is_answered: bool = True
 
     @property
     def proof(self) -> bytes | None:
@@ -101,13 +106,13 @@ def read_row(where: str, row: Mapping[str, Any]) -> Row:
         raise ValueError("arguments differ in the question and in how it goes on")
     options: tuple[str, ...] = ()
     likelihoods: tuple[float, ...] = ()
-    text = None
+    text, is_answered = None, True
     if len(likely) > 1 and len(said) == 1:
         chosen = [index for index, prompt in enumerate(prompts) if prompt.strip()]
         options = tuple(likely[index].strip() for index in chosen)
         likelihoods = tuple(_likelihood(row, index) for index in chosen)
     elif not likely and len(said) == 1:
-        text = _text(row)
+        text, is_answered = logged_answer(row, repeats=True)
     return Row(
         where=where,
         doc_id=str(row["doc_id"]),
@@ -119,6 +124,7 @@ def read_row(where: str, row: Mapping[str, Any]) -> Row:
         options=options,
         likelihoods=likelihoods,
         text=text,
+        is_answered=is_answered,
     )
 
 
@@ -207,14 +213,3 @@ def _likelihood(row: Mapping[str, Any], index: int) -> float:
     if not math.isfinite(found):
         raise ValueError(f"resps hold no likelihood of option {index}")
     return found
-
-
-def _text(row: Mapping[str, Any]) -> str | None:
-    """The first text of `resps`, else of `filtered_resps`."""
-    for name in ("resps", "filtered_resps"):
-        value = row.get(name)
-        while isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, str):
-            return value
-    return None

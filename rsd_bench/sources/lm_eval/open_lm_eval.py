@@ -31,6 +31,7 @@ from rsd_bench.jsonl import parse_json, read_rows
 from rsd_bench.sources.domain_field import DomainField
 from rsd_bench.sources.ids import source_id
 from rsd_bench.sources.inspect_hint import inspect_hint
+from rsd_bench.sources.linked_folders import not_followed_problems
 from rsd_bench.sources.lm_eval.lm_eval_row import Row, read_row
 from rsd_bench.sources.lmms_eval.lmms_eval_logs import LogFile
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
@@ -84,6 +85,7 @@ class _Task:
     rows: dict[tuple[int, str, str], str] = field(default_factory=dict)  # log, doc_id, filter -> where it stands
     choices: dict[str, MetricChoice] = field(default_factory=dict)  # by filter
     filter: str = ""
+    left_out: set[str] = field(default_factory=set)  # rows without a score that can be read
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -125,6 +127,8 @@ def _logs(paths: Sequence[Path], report: Report) -> Iterator[tuple[str, _Log]]:
     for path in paths:
         inside = sorted(path.rglob("samples_*.jsonl"), key=lambda p: p.relative_to(path).parts) if path.is_dir() else []
         named = {file: match for file in inside or [path] if (match := _SAMPLES.fullmatch(file.name))}
+        if not named and path.is_dir() and (links := not_followed_problems(path)):
+            raise InputError(links)
         if not named or not all(file.is_file() for file in named):
             fix = f"run lm-eval with --log_samples, or {inspect_hint(path)} to see what this is"
             raise InputError.at(path, "is or holds no samples_<task>_<time>.jsonl", fix)
@@ -240,7 +244,12 @@ def _settle(task: _Task, report: Report) -> str:
         return "unscored"
     task.filter = task.wanted or filters[0]
     known = {k: v for log in task.logs for k, v in log.of_task("higher_is_better", task.name).items()}
-    rule = task.choices[task.filter].settle(where, known, report)
+
+    def leave_out(problem: Problem) -> None:
+        task.left_out.add(problem.where)
+        report(problem)
+
+    rule = task.choices[task.filter].settle(where, known, leave_out)
     if rule == "unscored":
         return rule
     filtered = f", filter {task.filter}" if task.filter != "none" else ""
@@ -279,10 +288,12 @@ def _responses(task: _Task) -> Iterator[Response]:
     choice = task.choices.get(task.filter)
     for number, log in enumerate(task.logs):
         for row, raw in _read(log, lambda _: None):
-            if row.filter != task.filter or task.rows.get((number, row.doc_id, row.filter)) != row.where:
+            stands = task.rows.get((number, row.doc_id, row.filter)) == row.where
+            if row.filter != task.filter or not stands or row.where in task.left_out:
                 continue
             query_id = f"{task.source}/{row.doc_id}"
-            if row.text is not None and not row.text.strip() and log.keeps_failures_quiet:
+            is_empty = row.text is not None and not row.text.strip()
+            if not row.is_answered or (is_empty and log.keeps_failures_quiet):
                 yield Response(row.where, query_id, log.model, "error")
                 continue
             scored = choice.score(_metrics(raw)) if choice else None

@@ -18,6 +18,7 @@ from typing import Any
 
 from rsd_bench.config import MAX_IMAGE_BYTES
 from rsd_bench.sources.inspect_hint import inspect_hint
+from rsd_bench.sources.linked_folders import not_followed_problems
 from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import InputError, Report
 
@@ -65,6 +66,8 @@ def find_logs(logdir: Path, report: Report) -> dict[str, list[LogFile]]:
             report(SourceProblem(str(path), what, "keep the run to be imported and move the other away"))
         else:
             logs.append(log)
+    if not tasks and logdir.is_dir() and (links := not_followed_problems(logdir)):
+        raise InputError(links)
     if not tasks:
         fix = f"run lmms-eval with --log_samples, or {inspect_hint(logdir)} to see what this is"
         raise InputError.at(logdir, "holds no *_samples_<task>.jsonl", fix)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rsd_bench.sources.lmms_eval.lmms_eval_pairing import is_absolute, parts_of
-from rsd_bench.sources.named_media import image_at, media_at
+from rsd_bench.sources.named_media import image_in, media_in, way_out
 from rsd_bench.sources.source import Media
 
 _SUFFIXES = {
@@ -96,7 +96,7 @@ def find_media(folder: Path, wanted: Mapping[str, Wanted]) -> Found:
     by_stem: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir(), key=lambda p: p.name):
         by_stem.setdefault(path.stem, []).append(path)
-    numbered = {key: by_stem[key] for key, want in wanted.items() if _is_alone(by_stem.get(key, ()), want)}
+    numbered = {key: by_stem[key] for key, want in wanted.items() if _is_alone(by_stem.get(key, ()), want, folder)}
     names_of: dict[Path, set[str]] = {}
     named: dict[str, list[Path]] = {}
     for key, want in wanted.items():
@@ -121,19 +121,20 @@ def find_media(folder: Path, wanted: Mapping[str, Wanted]) -> Found:
     return Found(chosen, missing)
 
 
-def _is_alone(files: Sequence[Path], want: Wanted) -> bool:
-    return len(files) == 1 and len(want.names) <= 1
+def _is_alone(files: Sequence[Path], want: Wanted, folder: Path) -> bool:
+    return len(files) == 1 and len(want.names) <= 1 and not way_out(folder, files[0].name)
 
 
 def _named(folder: Path, name: str) -> Path | None:
     """The file of that name; of a name that is no path in the folder, of its last parts, as many as there are."""
+    return next((folder / end for end in _ends(folder, name) if not way_out(folder, end)), None)
+
+
+def _ends(folder: Path, name: str) -> list[str]:
+    """The ends of a name that are files from the folder on, in it or not."""
     parts = parts_of(name)
     ends = (parts[start:] for start in range(1, len(parts))) if is_absolute(name) else (parts,)
-    return next((path for end in ends if _is_file(path := folder.joinpath(*end)) and _is_inside(path, folder)), None)
-
-
-def _is_inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    return ["/".join(end) for end in ends if _is_file(folder.joinpath(*end))]
 
 
 def _is_file(path: Path) -> bool:
@@ -147,10 +148,9 @@ def _missing(folder: Path, want: Wanted, alone: Sequence[Path]) -> str:
     if len(alone) > 1:
         return "several images: " + ", ".join(path.name for path in alone)
     what = f"no {kind_of(want.names[0]) if want.names else 'image'} in {folder}"
-    for name in want.names or want.paths:
-        path = folder.joinpath(*parts_of(name))
-        if _is_file(path) and not _is_inside(path, folder):
-            return f"{what}: {name!r} leads out of it"
+    there = [end for name in want.names or want.paths for end in _ends(folder, name)] + [path.name for path in alone]
+    if out := next(filter(None, (way_out(folder, end) for end in there)), ""):
+        return out
     absent = [name for name in want.names if not name.startswith("data:")]
     return f"{what}: {', '.join(map(repr, absent[:3]))}" if absent else what
 
@@ -164,5 +164,5 @@ def media_of(folder: Path, files: list[Path]) -> tuple[Media, ...]:
     media = []
     for path in files:
         kind, name = kind_of(path.name), path.relative_to(folder).as_posix()
-        media.append(Media(kind, partial(image_at if kind == "image" else media_at, path, name), name))
+        media.append(Media(kind, partial(image_in if kind == "image" else media_in, folder, name), name))
     return tuple(media)

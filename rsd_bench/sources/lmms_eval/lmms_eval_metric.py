@@ -3,25 +3,28 @@
 A sample holds its metrics beside its other fields: a number, a truth value, or (as MME has it) an object with a number
 under `score`. Without a choice, the only metric of each row is taken; where a row has two that differ, the choice is
 the user's. A metric is a share of 1 unless the choice names its full marks ("gpt_score/5"). A metric of which less is
-better is no score, nor is a `submission`: an answer to be sent to those who hold the truth.
+better is no score, nor is a `submission`: an answer to be sent to those who hold the truth. A metric that is there and
+no number, such as the text "1.0", is a fault of its row; null or nothing says that there is none.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from rsd_bench.config import SCORE_MAX
+from rsd_bench.sources.cells import NUMBER
 from rsd_bench.sources.source import SourceProblem
-from rsd_bench.types import Report
+from rsd_bench.types import Problem, Report
 
 #: Fields of a sample that are no metrics.
 FIELDS = frozenset(
     ("doc_id", "doc", "input", "target", "arguments", "resps", "filtered_resps", "token_counts", "filter", "metrics")
 ) | {"doc_hash", "prompt_hash", "target_hash", "input_media"}
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _WITH_FULL_MARKS = re.compile(r"(.+)/(\d{1,9}(?:\.\d{1,9})?)")
 
 
@@ -32,15 +35,30 @@ def is_submission(name: str) -> bool:
 def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of a sample that are one number; those that only an aggregation can read are left out."""
     found = {}
-    for name, value in row.items():
-        number = value.get("score") if isinstance(value, dict) else value
-        if name in FIELDS or is_submission(name) or not isinstance(number, (bool, int, float)):
+    for name, number in _may_be_metrics(row):
+        if not isinstance(number, (bool, int, float)):
             continue
         try:
             found[name] = float(number)
         except OverflowError:  # an integer of 400 digits
             found[name] = math.inf
     return {name: number for name, number in found.items() if not math.isnan(number)}
+
+
+def _may_be_metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The fields of a sample that are metrics if they are numbers, and what stands there."""
+    for name, value in row.items():
+        if name not in FIELDS and not is_submission(name):
+            yield name, value.get("score", value) if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A metric of a row that is no number."""
+
+    where: str
+    shown: str
+    is_numeral: bool  # a number, but written as text
 
 
 @dataclass
@@ -55,6 +73,7 @@ class MetricChoice:
     _seen: set[str] = field(default_factory=set)
     _rivals: set[frozenset[frozenset[str]]] = field(default_factory=set)  # of a row, names of one number in one set
     _submissions: set[str] = field(default_factory=set)
+    _unread: dict[str, list[_Unread]] = field(default_factory=dict)
     _outside: dict[str, tuple[str, float, int]] = field(default_factory=dict)  # metric -> first row, value, count
     _used: frozenset[str] = frozenset()
     _by_doc: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)  # where first, its metrics
@@ -73,6 +92,10 @@ class MetricChoice:
             if known.isdisjoint(metrics) and self._apart is None:
                 self._apart = first, where, known, frozenset(metrics)
         self._seen |= metrics.keys()
+        for name, value in _may_be_metrics(row):
+            if value not in _NOTHING and not isinstance(value, (bool, int, float)):
+                numeral = isinstance(value, str) and NUMBER.fullmatch(value.strip()) is not None
+                self._unread.setdefault(name, []).append(_Unread(where, repr(value)[:40], numeral))
         self._submissions |= set(filter(is_submission, row))
         if len(numbers := set(metrics.values())) > 1:
             names = (frozenset(n for n, number in metrics.items() if number == value) for value in numbers)
@@ -83,7 +106,9 @@ class MetricChoice:
                 self._outside[name] = (first, value, count + 1)
 
     def settle(self, where: str, higher_is_better: Mapping[str, Any], report: Report) -> str:
-        """Report what makes the choice impossible; return the score rule for SourceInfo."""
+        """Report what makes the choice impossible, and rows whose metric is no number; return the score rule."""
+        if self._tell_unread(higher_is_better, report):
+            return "unscored"
         scores = {name for name in self._seen if higher_is_better.get(name) is not False}
         what, fix = self._refusal(scores)
         if what:
@@ -100,6 +125,22 @@ class MetricChoice:
         )
         sent = ", ".join(sorted(self._submissions))
         return f"{rule}; {sent} holds answers to be sent in, no scores" if sent else rule
+
+    def _tell_unread(self, known: Collection[str], report: Report) -> bool:
+        """Report the rows in which the score is no number, if any; whether they have it as a number in no row at all.
+
+        known: what the results call a metric. Any other field that is text may be something else, unless no row has a
+        metric: then it is one if its text is a number.
+        """
+        wanted = {self.wanted} if self.wanted else {*self._seen, *known} if self._seen else self._unread.keys()
+        told = set()
+        for name in sorted(wanted & self._unread.keys()):
+            for row in self._unread[name]:
+                if row.is_numeral or name in self._seen or self.wanted:
+                    told.add(name)
+                    what = f"{name} is {row.shown}, {'a text and ' if row.is_numeral else ''}no number"
+                    report(Problem(row.where, what, "write the metric as a number, or null where there is none"))
+        return bool(told) and self._seen.isdisjoint(wanted)
 
     def _refusal(self, scores: Set[str]) -> tuple[str, str]:
         """Why no metric can be the score though there are some, and what to do; "" where one can."""

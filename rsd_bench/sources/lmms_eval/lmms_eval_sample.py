@@ -5,7 +5,7 @@
 
 A client waits for both: generation_seconds (and the time to the first token, its beginning) runs from the call of the
 model; preprocess_seconds, of prompt and images, ends before it. A backend that does not count or clock leaves figures
-out, or logs 0. `resps` and `filtered_resps` are a string, or lists of one around it; several answers are none.
+out, or logs 0. The answer: `logged_answer`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rsd_bench.config import NO_LATENCY_S, is_latency
 from rsd_bench.sources.ids import slug
 from rsd_bench.sources.lmms_eval.lmms_eval_media import Wanted, doc_paths, media_names
 from rsd_bench.sources.lmms_eval.lmms_eval_pairing import Doc
+from rsd_bench.sources.logged_answer import logged_answer
 
 _MOST = 2**53 - 1  # beyond it, a number need not be the one that was written
 ROW = Draft202012Validator(
@@ -31,7 +32,7 @@ ROW = Draft202012Validator(
             "doc": {"type": ["object", "null"]},
         },
         "required": ["doc_id", "target"],
-        "anyOf": [{"required": ["filtered_resps"]}, {"required": ["resps"]}],
+        "anyOf": [{"required": ["resps"]}, {"required": ["filtered_resps"]}],
     }
 )
 _FAILED = "[lmms_eval_request_failed"
@@ -47,6 +48,12 @@ def is_sound(row: Any) -> bool:
         and "target" in row
         and ("filtered_resps" in row or "resps" in row)
     )
+
+
+def is_of_lm_eval(row: Mapping[str, Any]) -> bool:
+    """Whether a row is one of lm-eval, whose `arguments` are an object."""
+    arguments = row.get("arguments")
+    return isinstance(arguments, dict) and any(name.startswith("gen_args_") for name in arguments)
 
 
 def key_of(row: Mapping[str, Any]) -> str:
@@ -94,13 +101,12 @@ def _innermost(value: Any, first: bool = False) -> Any:
 
 
 def read_answer(row: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """What the model said, None where that is no single text, and whether it was got at all.
+    """What the model said, None where no text of it is logged, and whether it was got at all; ValueError as there.
 
     One that was not got is "[LMMS_EVAL_REQUEST_FAILED ...", or empty: what API models give after their last retry.
     """
-    answers = (_innermost(row.get("resps")), _innermost(row.get("filtered_resps")))
-    text = next((answer for answer in answers if isinstance(answer, str)), None)
-    return text, text is None or bool(text.strip() and not text.strip().lower().startswith(_FAILED))
+    text, there = logged_answer(row)
+    return text, there and (text is None or bool(text.strip() and not text.strip().lower().startswith(_FAILED)))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from itertools import combinations
 from pathlib import Path
@@ -24,6 +25,7 @@ from pathlib import Path
 from rsd_bench.config import MAX_SECONDS
 from rsd_bench.jsonl import read_rows
 from rsd_bench.sources.ids import source_id
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.lmms_eval.lmms_eval_logs import LogFile, find_logs
 from rsd_bench.sources.lmms_eval.lmms_eval_media import Wanted, find_media, group_of, kind_of, media_of
 from rsd_bench.sources.lmms_eval.lmms_eval_metric import MetricChoice
@@ -32,6 +34,7 @@ from rsd_bench.sources.lmms_eval.lmms_eval_power import Power, power_log, read_p
 from rsd_bench.sources.lmms_eval.lmms_eval_sample import (
     ROW,
     domain_of,
+    is_of_lm_eval,
     is_sound,
     key_of,
     read_answer,
@@ -50,7 +53,6 @@ _AGAIN = "log the task again with --log_samples"
 class _Log:
     file: LogFile
     docs: dict[str, Doc] = field(default_factory=dict)
-    left_out: set[str] = field(default_factory=set)  # rows that were reported
     clocked: int = 0
     power: Power | None = None
 
@@ -70,8 +72,13 @@ class _Task:
     source: str
     logs: list[_Log]
     asked: dict[str, _Asked] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)  # rows that were reported
     prompts: dict[str, str] = field(default_factory=dict)
     rewordings: int = 0
+
+    def leave_out(self, problem: Problem, report: Report) -> None:
+        self.left_out.add(problem.where)
+        report(problem)
 
 
 def open_lmms_eval(
@@ -98,7 +105,7 @@ def open_lmms_eval(
             _read_power(log, report)
         _compare(task, report)
         higher = {k: v for file in files for k, v in file.of_task("higher_is_better", name).items()}
-        rule = choice.settle(str(files[0].path), higher, report)
+        rule = choice.settle(str(files[0].path), higher, partial(task.leave_out, report=report))
         media = _media(task, images, len(found) == 1, report) if images is not None else {}
         if no_images:
             media = dict.fromkeys(task.asked, ())
@@ -108,10 +115,7 @@ def open_lmms_eval(
 
 def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
     """First pass over a log: collect its queries, take note of its metrics and of what cannot be read."""
-
-    def leave_out(problem: Problem) -> None:
-        log.left_out.add(problem.where)
-        report(problem)
+    leave_out = partial(task.leave_out, report=report)
 
     def stop(problem: Problem) -> None:
         report(SourceProblem(problem.where, problem.what, problem.fix))
@@ -126,6 +130,10 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
             leave_out(kind(where, what, "keep one row a doc_id, those of a single filter"))
             continue
         doc = read_doc(where, row)
+        if not doc.question and is_of_lm_eval(row):
+            fix = f"`rsd-bench data import lm-eval` reads it; {inspect_hint(log.file.path)} to see how"
+            stop(Problem(str(log.file.path), "is a log of lm-eval, not of lmms-eval", fix))
+            return
         if not doc.question:
             leave_out(Problem(where, "has no prompt: neither input, arguments nor doc.question is text", _AGAIN))
             continue
@@ -133,6 +141,11 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
             log.clocked += read_cost(row).latency_s is not None
         except ValueError as error:
             leave_out(Problem(where, str(error), f"give seconds from 0 to {MAX_SECONDS:g}, or leave them out"))
+            continue
+        try:
+            read_answer(row)
+        except ValueError as error:
+            leave_out(Problem(where, str(error), "log one text a row, as a filter take_first leaves it"))
             continue
         question = task.prompts.setdefault(doc.question, doc.question)  # logs of many models share their prompts
         log.docs[key] = doc = replace(doc, question=question)
@@ -219,7 +232,7 @@ def _responses(task: _Task, choice: MetricChoice, imported: Set[str]) -> Iterato
         rows = read_rows(log.file.path, ROW, lambda _: None, is_sound)  # faults were reported by the first pass
         for where, row in rows:
             key = key_of(row)
-            if key not in imported or where in log.left_out:
+            if key not in imported or where in task.left_out:
                 continue
             text, got = read_answer(row)
             if not got:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rsd_bench.sources.linked_folders import not_followed
 from rsd_bench.sources.recognise.file_shapes import FileShape, shape_of
 from rsd_bench.sources.recognise.recognised_files import STORE, Part, parts_of, quoted, row_counts
 from rsd_bench.types import InputError
@@ -30,6 +31,7 @@ def recognise(path: Path) -> list[Part]:
     records: list[Path] = []
     files: list[FileShape] = []
     more = False
+    links: list[Path] = []
     for root, folders, names in os.walk(path):
         part = next((made for is_one, made in _FOLDERS if is_one(Path(root))), None)
         if _is_records(Path(root)):
@@ -40,15 +42,20 @@ def recognise(path: Path) -> list[Part]:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links += [link for name in folders if (link := Path(root) / name).is_symlink()]
         for name in sorted(name for name in names if not name.startswith(".")):
             if more := len(files) >= _MOST_FILES:
                 break
             files.append(shape_of(Path(root) / name))
-    found = [*([_records(records)] if records else []), *parts, *parts_of(path, files)]
+    found = [*([_records(records)] if records else []), *parts, *parts_of(path, files), *map(_link, links)]
     if more:
         note = f"the first {_MOST_FILES:,} files were looked at; name a folder below it to see others"
         found.append(Part(str(path), "more files", notes=(note,)))
     return found or [Part(str(path), "an empty folder")]
+
+
+def _link(link: Path) -> Part:
+    return Part(str(link), not_followed(link), commands=(f"rsd-bench data inspect {quoted(link)}",))
 
 
 def _is_records(folder: Path) -> bool:

@@ -87,7 +87,8 @@ class TableFile:
         except _UNREADABLE as error:
             missing = isinstance(error, FileNotFoundError)
             what = f"cannot be read{f' behind row {number}' if number else ''}: {_one_line(error)}"
-            fix = "name a readable file" if missing else "export or fetch the file again"
+            again = f"export the file again, or {inspect_hint(self.path)} to see what it is"
+            fix = "name a readable file" if missing else again
             report(SourceProblem(str(self.path), "no such file" if missing else what, fix))
             self.unreadable = True
             return

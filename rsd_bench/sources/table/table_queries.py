@@ -15,6 +15,7 @@ from typing import Any
 
 from rsd_bench.sources.cells import cell_text
 from rsd_bench.sources.ids import row_id, slug
+from rsd_bench.sources.inspect_hint import inspect_hint
 from rsd_bench.sources.media_cells import MediaColumn
 from rsd_bench.sources.named_media import image_in, media_in, require_no_way_out
 from rsd_bench.sources.source import MEDIA_KINDS, Media, Query, SourceProblem
@@ -145,7 +146,7 @@ def has_columns(file: TableFile, columns: Sequence[str], mapping: TableMap, repo
 def _no_column(file: TableFile, missing: Mapping[str, None]) -> SourceProblem:
     have = ", ".join(name for name in file.columns if name)
     what = f"has no column {', '.join(missing)}; it has {have if len(have) <= 500 else f'{have[:500]}...'}"
-    fix = "fix the names in the map, or name the right file"
+    fix = f"fix the names in the map, or name the right file: {inspect_hint(file.path)} to see what it is"
     if len(file.columns) == 1 and ";" in have:
         fix = "save it with commas or tabs between the cells: a semicolon separates none"
     return SourceProblem(str(file.path), what, fix)

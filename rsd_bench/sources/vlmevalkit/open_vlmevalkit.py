@@ -65,7 +65,7 @@ def open_vlmevalkit(
     else:
         read_predictions(predictions.values(), benchmark, reading, report)
     if benchmark.faulty and not benchmark.questions:
-        where, what = str(tsv or next(iter(predictions.values()), "")), "has no row that can be read as a question"
+        where, what = str(tsv or next(iter(predictions.values()), "")), "has no row without a fault"
         report(SourceProblem(where, what, "fix the rows that are named"))
     files = {
         model: _judge_file(judges[model], path, benchmark, tsv is not None, reading, report)
@@ -174,7 +174,14 @@ class _Answers:
         answered: dict[str, tuple[str, int]] = {}  # where, and a figure that differs where a row does
         changed: list[str] = []
         strangers: list[Row] = []
-        for row in read_table(path, ("index", "prediction"), report if self._has_tsv else _unheard, naming):
+        faults: list[Problem] = []
+
+        def lost(problem: Problem) -> None:
+            faults.append(problem)
+            if self._has_tsv:
+                report(problem)
+
+        for row in read_table(path, ("index", "prediction"), lost, naming):
             index, text = row_id(row.cells["index"]), row.cells["prediction"]
             content = hash(frozenset(row.cells.items()))
             if index in answered:
@@ -207,7 +214,8 @@ class _Answers:
         if changed:
             what = f"judges another answer than {path} in {len(changed)} rows"
             report(SourceProblem(changed[0], what, _THESE_PREDICTIONS))
-        if not_answered := [v.where for index, v in file.verdicts.items() if index not in answered]:
+        not_answered = [v.where for index, v in file.verdicts.items() if index not in answered]
+        if not_answered and not faults:  # else the answers that are judged may be those that could not be read
             what = f"judges {len(not_answered)} answers that are not in {path}"
             report(Problem(not_answered[0], what, _THESE_PREDICTIONS))
 
@@ -232,7 +240,3 @@ def _of_rolls(first: Response, further: list[Response]) -> Response:
     outcome = (wrong or without or [min(rolls, key=lambda roll: roll.score or 0.0)])[0]
     text = None if outcome.status == "error" else first.response
     return Response(first.where, first.query_id, first.model, outcome.status, text, outcome.score, outcome.judge)
-
-
-def _unheard(problem: Problem) -> None:
-    """For rows that were read before, when what is wrong with them was told."""

@@ -23,7 +23,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 from rsd_bench.sources.ids import row_id
-from rsd_bench.sources.named_media import image_in
+from rsd_bench.sources.named_media import image_in, way_out
 from rsd_bench.sources.source import Media
 from rsd_bench.sources.spreadsheets import row_at
 from rsd_bench.types import InputError
@@ -105,30 +105,34 @@ class ImageFolder:
         return Media("image", partial(image_in, self.folder, path), path)
 
     def find(self, name: str) -> list[str]:
-        """Paths in the folder of the files that a path or a name may mean; [] where there is none."""
+        """Paths in the folder of the files that a path or a name may mean; [] where there is none.
+
+        Such a path may be a link out of the folder where no other is found: `way_out`.
+        """
         parts = PurePosixPath(name.strip().replace("\\", "/")).parts
         tails = ["/".join(parts[at:]) for at in range(len(parts)) if ".." not in parts[at:] and parts[at] != "/"]
-        for tail in tails:
-            if self._inside(tail):
-                return [tail]
-            parent, _, stem = tail.rpartition("/")
-            if found := self._called(parent).get(stem):
-                return [f"{parent}/{file}" if parent else file for file in found]
-        return []
+        found = [files for tail in tails if (files := self._files(tail))]
+        inside = (files for files in found if not any(map(self.way_out, files)))
+        return next(inside, found[0] if found else [])
 
-    def _inside(self, path: str) -> bool:
+    def way_out(self, path: str) -> str:
+        """How a path that was found leads out of the folder, over a link, in words; "" where it does not."""
+        return way_out(self.folder, path)
+
+    def _files(self, tail: str) -> list[str]:
         try:
-            file = (self.folder / path).resolve()
-            return file.is_relative_to(self.folder.resolve()) and file.is_file()
+            if (self.folder / tail).is_file():
+                return [tail]
         except (OSError, ValueError):  # a name that is too long, or holds a zero byte
-            return False
+            return []
+        parent, _, stem = tail.rpartition("/")
+        return [f"{parent}/{file}" if parent else file for file in self._called(parent).get(stem, ())]
 
     def _files_by_stem(self, parent: str) -> Mapping[str, list[str]]:
         """Names of the image files of a folder by their stem."""
         by_stem: dict[str, list[str]] = {}
         try:
-            inside = (self.folder / parent).resolve().is_relative_to(self.folder.resolve())
-            names = sorted(path.name for path in (self.folder / parent).iterdir()) if inside else []
+            names = sorted(path.name for path in (self.folder / parent).iterdir())
         except (OSError, ValueError):
             return {}
         for name in names:

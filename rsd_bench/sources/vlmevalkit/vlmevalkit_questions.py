@@ -263,9 +263,11 @@ def _each_has_one(where: str, names: list[str], found: list[list[str]], folder: 
     for name, given in zip(names, found, strict=True):
         if len(given) != 1:
             what = f"image {name!r} is {' and '.join(given)}" if given else f"has no image {name!r} in {folder.folder}"
-            if where:
-                report(Problem(where, what, "put one there, or leave out the row"))
-            return False
+        elif not (what := folder.way_out(given[0])):
+            continue
+        if where:
+            report(Problem(where, what, "put one there, or leave out the row"))
+        return False
     return True
 
 
