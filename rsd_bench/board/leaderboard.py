@@ -196,8 +196,8 @@ class BoardOverall:
 class Leaderboard:
     """All that is published: what holds for every table, who submitted, the tables, who is refused.
 
-    scenarios_given: they are not the dataset's own; overall: None where nobody enters a whole suite. Both are said
-    where it is so.
+    scenarios_given: they are not the dataset's own; overall: None where nobody enters a whole suite; prices_day: of
+    the prices behind `saved_usd`, None where no row has any. They are said where it is so.
     """
 
     dataset: BoardDataset
@@ -210,6 +210,7 @@ class Leaderboard:
     noise: Mapping[str, NoiseCeiling] | None
     submissions: tuple[BoardSubmission, ...]
     overall: BoardOverall | None = None
+    prices_day: str | None = None
     tables: tuple[BoardTable, ...]
     refused: tuple[Refused, ...]
 
@@ -217,7 +218,7 @@ class Leaderboard:
         tables = [table.to_dict() for table in self.tables]
         data = {name: tables if name == "tables" else json_data(value) for name, value in vars(self).items()}
         data["overall"] = self.overall and self.overall.to_dict()
-        left_out = {name for name in ("scenarios_given", "overall") if not data[name]}
+        left_out = {name for name in ("scenarios_given", "overall", "prices_day") if not data[name]}
         return {name: value for name, value in data.items() if name not in left_out}
 
     def _repr_html_(self) -> str:

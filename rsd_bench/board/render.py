@@ -51,6 +51,8 @@ def to_markdown(board: Leaderboard) -> str:
         f"[low, high]: 95 % interval of {board.bootstrap.n_boot} bootstrap samples over groups. Routers of one band "
         "cannot be told apart. Router latencies are declared by their authors.",
     ]
+    if board.prices_day:
+        lines.append(f"USD at prices of {markdown_text(board.prices_day)}.")
     names = shown_names({s.slug: s.name for s in board.submissions})
     if board.noise:
         shares = ", ".join(

@@ -25,7 +25,7 @@ from rsd_bench.cli.output import (
     table,
     warn,
 )
-from rsd_bench.cli.score import Boots, Seed
+from rsd_bench.cli.score import Boots, PriceFile, Seed
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.result import interval_text, json_data
 from rsd_bench.types import InputError, Problem
@@ -55,6 +55,7 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder of the board.")] = Path("leaderboard"),
     data: Data = None,
     scenarios: Scenarios = None,
+    prices: PriceFile = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
@@ -77,6 +78,7 @@ def build(
             n_boot=n_boot,
             seed=seed,
             cached=None if no_cache else default_cache(),
+            prices=prices,
         )
         files = board.files()
     if check:
