@@ -79,17 +79,17 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardRow:
-    """A router in a ranking.
+    """A router in a ranking. band: None where it cannot be compared with the others; a flag says why.
 
     domain_bands: its band within each of `score.domains`; statistics, spread, mean_tau
     (over repeats and folds), curve: for the page.
     """
 
-    band: int
+    band: int | None
     slug: str
     name: str
     score: EvalScore
-    domain_bands: tuple[int, ...]
+    domain_bands: tuple[int | None, ...]
     decisions_sha256: str
     flags: tuple[str, ...]
     statistics: Statistics
@@ -224,7 +224,7 @@ class Leaderboard:
     def _repr_html_(self) -> str:
         """The overall table, else that of the first track and scenario, for a notebook."""
         figure, first = "skill", self.overall or next(iter(self.tables), None)
-        told, ranked = "no router", list[tuple[int, str, str, Interval]]()
+        told, ranked = "no router", list[tuple[int | None, str, str, Interval]]()
         if self.overall:
             told = f"overall, {len(self.overall.tracks)} tracks, {self.overall.groups:,} groups"
             ranked = [(row.band, row.name, row.skill.text(3), row.gain) for row in self.overall.rows]
@@ -235,5 +235,5 @@ class Leaderboard:
         left = len(ranked) - MAX_SHOWN_ROWS
         notes = (told, first.no_bands if first else None, f"{left} more" if left > 0 else None)
         caption = f"{self.dataset.name} {self.dataset.version}: {'; '.join(filter(None, notes))}"
-        rows = [(str(band), name, value, gain.points()) for band, name, value, gain in ranked[:MAX_SHOWN_ROWS]]
+        rows = [(str(band or "-"), name, value, gain.points()) for band, name, value, gain in ranked[:MAX_SHOWN_ROWS]]
         return html_table(caption, ("band", "router", figure, "gain, points"), rows)

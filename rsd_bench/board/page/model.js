@@ -15,8 +15,8 @@ const board = (() => {
     const [at, tau, flags, kind, figures, counts, packed, spread] = row, submission = data.submissions[at], { slug, name } = submission;
     const [repeats, band, ...known] = unpacked(figures), bounds = known.splice(13), shown = known.map(tenThousandths);
     const [meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under] = shown;
-    const domains = bounds.length ? t.frames.map((_, i) => [bounds[3 * i], tenThousandths(bounds[3 * i + 1]), tenThousandths(bounds[3 * i + 2])]) : null;
-    return { slug, name, submission, band, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under,
+    const domains = bounds.length ? t.frames.map((_, i) => [bounds[3 * i] || null, tenThousandths(bounds[3 * i + 1]), tenThousandths(bounds[3 * i + 2])]) : null;
+    return { slug, name, submission, band: band || null, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under,
       flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics: statisticsOf(t, unpacked(counts), repeats, submission.latency), domains, packed, kind, spread: new Map(spread) };
   }
   // page_data.py: _counts.

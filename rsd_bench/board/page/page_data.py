@@ -173,13 +173,17 @@ def _row(row: BoardRow, submission: int, latency: float, shown: Iterable[bool], 
     """What `unpack` of model.js reads, in its order. shown: the blocks of its spread that somebody may ask for."""
     score, flags = row.score, _flags(table)
     repeats = score.repeats.number if score.repeats else 1
-    bounds = [of for band, d in zip(row.domain_bands, score.domains, strict=True) for of in (band, *_bounds(d.rcs))]
+    bounds = [
+        of for band, d in zip(row.domain_bands, score.domains, strict=True) for of in (band or 0, *_bounds(d.rcs))
+    ]
     return [
         submission,
         score.tau,
         [flags.index(flag) for flag in row.flags],
         score.kind,
-        pack([repeats, row.band, *map(_ten_thousandths, _figures(row)), *(bounds if len(table.frames) > 1 else ())]),
+        pack(
+            [repeats, row.band or 0, *map(_ten_thousandths, _figures(row)), *(bounds if len(table.frames) > 1 else ())]
+        ),
         pack(_counts(row.statistics, table, latency, repeats)),
         row.curve,
         [[i, pack(row.spread[i])] for i, asked in enumerate(shown) if asked and row.spread],

@@ -2,7 +2,7 @@
 const LABELS = new Map([["all-edge", ["start", 10, 18]], ["all-cloud", ["end", -10, 18]], ["rcs-oracle", ["start", 10, -7]], ["label-oracle", ["start", 10, 18]]]);
 const NEAR = 20; // pixels from the pointer within which a point answers
 
-const rowText = (r) => [r.name, `band ${r.band}, RCS ${number(r.rcs)} [${number(r.low)}, ${number(r.high)}]`,
+const rowText = (r) => [r.name, `band ${r.band ?? "–"}, RCS ${number(r.rcs)} [${number(r.low)}, ${number(r.high)}]`,
   `gain ${signed(r.gain)}${missing(r.gainLow) ? "" : " " + between(r.gainLow, r.gainHigh)} over the best fixed policy`,
   `APSP ${number(r.apsp, 3)}, CA ${number(r.ca, 3)}, AIL ${number(r.ail, 3)} s`].join("\n");
 

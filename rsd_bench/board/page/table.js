@@ -1,6 +1,6 @@
 // The ranking. `first`: how a column is sorted before anybody asks for the other way; `wide`: left out on narrow screens.
 const COLUMNS = [
-  { key: "band", title: "Band", first: "asc", hint: "Routers of one band cannot be told apart", cell: (r) => el("span", { class: "band" }, r.band) },
+  { key: "band", title: "Band", first: "asc", hint: "Routers of one band cannot be told apart", cell: (r) => el("span", { class: "band" }, r.band ?? "–") },
   { key: "name", title: "Router", first: "asc", class: "name" },
   { key: "rcs", title: "RCS", first: "desc", hint: "Routing Comprehensive Score, with its 95 % interval", cell: (r) => [number(r.rcs), " ", el("span", { class: "ci" }, `[${number(r.low, 3)}, ${number(r.high, 3)}]`)] },
   { key: "gain", title: "Gain", first: "desc", hint: "RCS above the best fixed policy; the 95 % interval is of the paired difference",

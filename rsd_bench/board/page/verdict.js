@@ -46,7 +46,7 @@ function drawDetail(state, row, policies, close) {
     ["Calibration" + whole, `Brier ${number(row.brier, 3)}, ECE ${number(row.ece, 3)}`],
     ["Threshold curve" + whole, `area under APSP over CA ${number(row.area, 3)}`],
     ["Data", `${d.dataset.name} ${d.dataset.version}, manifest ${d.dataset.manifest_sha256.slice(0, 12)}, metrics version ${d.versions.metrics}`]];
-  const cells = (r) => [r.n, r.band, [number(r.rcs, 3), " ", el("span", { class: "ci" }, `[${number(r.low, 3)}, ${number(r.high, 3)}]`)], signed(r.gain, 3), number(r.apsp, 3), number(r.ca, 3)];
+  const cells = (r) => [r.n, r.band ?? "–", [number(r.rcs, 3), " ", el("span", { class: "ci" }, `[${number(r.low, 3)}, ${number(r.high, 3)}]`)], signed(r.gain, 3), number(r.apsp, 3), number(r.ca, 3)];
   const heads = ["Domain", "Queries", "Band", "RCS", "Gain", "APSP", "CA"].map((title, i) => th(title, i === 0));
   const lines = parts.map((r) => el("tr", {}, el("th", { scope: "row", class: "name" }, words(r.domain)), cells(r).map((value) => el("td", {}, value))));
   fill(node, el("header", {}, el("h2", { id: "detail-title" }, bidi(row.name)), el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
