@@ -29,13 +29,8 @@ def find_model(asked: str, scores: Mapping[str, int], aliases: Mapping[str, str]
     """
     if asked in scores:
         return asked
-    known = {**{name: name for name in scores}, **{name: model for name, model in aliases.items() if model in scores}}
-    meant: set[str] = set()
-    for fold in (str, str.casefold):
-        wanted = fold(asked)
-        meant = {model for name, model in known.items() if wanted in (fold(name), fold(name.partition(":")[2]))}
-        if meant:
-            break
+    known = _names(scores, aliases)
+    meant = models_meant(asked, scores, aliases)
     if len(meant) == 1:
         return meant.pop()
     if meant:
@@ -48,6 +43,24 @@ def find_model(asked: str, scores: Mapping[str, int], aliases: Mapping[str, str]
         nearness[model] = max(ratio, nearness.get(model, 0.0))
     nearest = sorted(nearness, key=lambda model: (-nearness[model], model))[:_NEAREST]
     raise ValueError(f"no model {asked!r}; the nearest are {_counted(nearest, scores)}")
+
+
+def models_meant(asked: str, models: Iterable[str], aliases: Mapping[str, str]) -> set[str]:
+    """Which of `models` a name may mean: that model itself, else those that it is an alias of, in any case."""
+    known = _names(models, aliases)
+    if known.get(asked) == asked:
+        return {asked}
+    for fold in (str, str.casefold):
+        wanted = fold(asked)
+        if meant := {model for name, model in known.items() if wanted in (fold(name), fold(name.partition(":")[2]))}:
+            return meant
+    return set()
+
+
+def _names(models: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:
+    """The model that each name stands for."""
+    own = {name: name for name in models}
+    return {**own, **{name: model for name, model in aliases.items() if model in own}}
 
 
 def _counted(models: Iterable[str], scores: Mapping[str, int]) -> str:

@@ -1,12 +1,14 @@
 """Which routers of a table can be told apart: bands, and the gap that can be told at all.
 
 Routers may enter different repeats of a track. Each two are compared on the repeats that both entered; pairs that share
-the same repeats form a family, whose intervals hold at once, and all families together (Bonferroni). Who shares no
-repeat is not told apart.
+the same repeats form a family, whose intervals hold at once, and all families together (Bonferroni). Bands stand
+between routers that all share a repeat: the one that most of them entered, of several the first. Whoever did not enter
+it cannot be compared with all of them, and has no band.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,18 +42,48 @@ class Standing:
 
 @dataclass(frozen=True)
 class Bands:
-    """Bands of the routers of a table, 1 = best. no_bands: why there are none, so that all are 1; else None.
+    """Bands of the routers of a table, 1 = best, 0 of one that cannot be compared: it did not enter `repeat`.
 
+    no_bands: why there are none, so that all others are 1; else None.
     minimum_detectable_gap: in RCS; None where no two routers differ, or the groups are too few to tell.
     """
 
     bands: IntArray
     no_bands: str | None
     minimum_detectable_gap: float | None
+    repeat: int | None = None  # that the routers of all bands entered; None of figures that know no repeats
+
+    def band(self, router: int) -> int | None:
+        """The band of a router; None of one that cannot be compared."""
+        return int(self.bands[router]) or None
+
+    def why_none(self, router: int) -> str | None:
+        """Why a router has no band where others have."""
+        if self.bands[router]:
+            return None
+        return f"cannot be compared: did not enter repeat {self.repeat}, on which the others are ranked"
+
+
+def by_band(band: int | None) -> tuple[bool, int]:
+    """What sorts rows from the best band down; those without a band come last."""
+    return band is None, band or 0
 
 
 def ranked(standings: Sequence[Standing], groups: int) -> Bands:
     """Bands of a table. Fewer than MIN_RANKED_GROUPS groups give none."""
+    entered = Counter(repeat for of in standings for repeat in of.repeats)
+    shared = min(entered, key=lambda repeat: (-entered[repeat], repeat))
+    inside = [i for i, of in enumerate(standings) if shared in of.repeats]
+    found = _ranked([standings[i] for i in inside], groups)
+    bands = np.zeros(len(standings), np.int64)
+    bands[inside] = found.bands
+    alone = len(standings) > 1 and len(inside) == 1
+    why = "no two routers share a repeat" if alone else found.no_bands
+    return Bands(bands, why, found.minimum_detectable_gap, shared)
+
+
+def _ranked(standings: Sequence[Standing], groups: int) -> Bands:
+    """Bands of routers of which each two share a repeat."""
     sets = list(dict.fromkeys(of.repeats for of in standings))
     if len(sets) == 1:
         samples = np.array([of.on(of.repeats)[1] for of in standings]).T

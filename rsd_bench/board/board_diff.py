@@ -31,7 +31,10 @@ TABLE = "(table)"  # in place of a slug: what a table says of no router in parti
 
 @dataclass(frozen=True)
 class Move:
-    """A row, or what a table says besides its rows, that differs. old, new: RCS and band, None where there is none."""
+    """A row, or what a table says besides its rows, that differs.
+
+    old, new: RCS and band (0: it has none), None where there is no row.
+    """
 
     track: str
     scenario: str
@@ -212,4 +215,4 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _seen(row: Mapping[str, Any] | None) -> tuple[float, int] | None:
-    return (float(row["rcs"]["value"]), int(row["band"])) if row and "slug" in row else None
+    return (float(row["rcs"]["value"]), int(row["band"] or 0)) if row and "slug" in row else None

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rsd_bench.board.bands import Bands, Standing, ranked
+from rsd_bench.board.bands import Bands, Standing, by_band, ranked
 from rsd_bench.board.flags import table_flags
 from rsd_bench.board.leaderboard import BoardRow, BoardTable
 from rsd_bench.board.scored import Scored, processors
@@ -60,8 +60,9 @@ def _table(entered: Sequence[Scored], part: Part, track: Track, scenario: Scenar
         name: statistics_of([np.full(len(part), k)], tiers, part, 0.0)
         for k, name in zip(every, fixed_names(tiers.count), strict=True)
     }
-    bands = {s.slug: int(band) for s, band in zip(entered, whole.bands, strict=True)}
-    of_slug = {s.slug: tuple(int(of.bands[i]) for of in by_domain) for i, s in enumerate(entered)}
+    bands = {s.slug: whole.band(i) for i, s in enumerate(entered)}
+    apart = {s.slug: why for i, s in enumerate(entered) if (why := whole.why_none(i))}
+    of_slug = {s.slug: tuple(of.band(i) for of in by_domain) for i, s in enumerate(entered)}
     references = references_of(tiers, scenario)
     return BoardTable(
         track=track.name,
@@ -81,13 +82,13 @@ def _table(entered: Sequence[Scored], part: Part, track: Track, scenario: Scenar
                 score=scores[s.slug],
                 domain_bands=of_slug[s.slug],
                 decisions_sha256=entries[s.slug].decisions_sha256,
-                flags=tuple(flags[s.slug]),
+                flags=(*flags[s.slug], *([apart[s.slug]] if s.slug in apart else [])),
                 statistics=statistics[s.slug],
                 spread=entries[s.slug].spread,
                 mean_tau=entries[s.slug].mean_tau,
                 curve=entries[s.slug].curve,
             )
-            for s in sorted(entered, key=lambda s: (bands[s.slug], -scores[s.slug].rcs.value, s.slug))
+            for s in sorted(entered, key=lambda s: (by_band(bands[s.slug]), -scores[s.slug].rcs.value, s.slug))
         ),
         references=rounded(references),
         domain_references={domain: _references(tiers, inside, scenario) for domain, inside in part.by_domain.items()},

@@ -29,6 +29,7 @@ from rsd_bench.board.render import to_csv, to_markdown
 from rsd_bench.board.scored import Scored, files_sha256, score_folders
 from rsd_bench.config import MES_LEVELS, N_BOOT
 from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.evaluation.costs import prices_of
 from rsd_bench.evaluation.result import Resampling
 from rsd_bench.folders import clear_unfinished, write_file
 from rsd_bench.types import InputError, Problem, Scenario
@@ -64,15 +65,21 @@ def build_board(submissions: Path, benchmark: Benchmark, **options: Any) -> dict
 
 
 def collect_board(
-    submissions: Path, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0, cached: Path | None = None
+    submissions: Path,
+    benchmark: Benchmark,
+    *,
+    n_boot: int = N_BOOT,
+    seed: int = 0,
+    cached: Path | None = None,
+    prices: Path | None = None,
 ) -> Board:
     """The board of the folders below `submissions` (names with _ or . are skipped).
 
     A submission with problems is not scored; the board lists it with them. cached: a folder that keeps scores between
-    calls. InputError where there is no folder at all.
+    calls. prices: a file of prices, default the shipped one. InputError where there is no folder at all.
     """
-    folders = submission_folders(submissions)
-    outcomes = score_folders(folders, benchmark, n_boot, seed, cached)
+    folders, priced = submission_folders(submissions), prices_of(benchmark, prices)
+    outcomes = score_folders(folders, benchmark, n_boot, seed, cached, priced)
     accepted = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
     refused = [
         _refused(folder, outcome, submissions)
@@ -97,6 +104,7 @@ def collect_board(
         noise=noise_ceiling(manifest.flip_prob, benchmark.scenarios),
         submissions=_submissions(accepted),
         overall=board_overall(accepted),
+        prices_day=priced.day if any(e.score.saved_usd for s in accepted for e in s.entries.values()) else None,
         tables=board_tables(accepted, benchmark),
         refused=tuple(refused),
     )

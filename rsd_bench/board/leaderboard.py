@@ -79,17 +79,17 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardRow:
-    """A router in a ranking.
+    """A router in a ranking. band: None where it cannot be compared with the others; a flag says why.
 
     domain_bands: its band within each of `score.domains`; statistics, spread, mean_tau
     (over repeats and folds), curve: for the page.
     """
 
-    band: int
+    band: int | None
     slug: str
     name: str
     score: EvalScore
-    domain_bands: tuple[int, ...]
+    domain_bands: tuple[int | None, ...]
     decisions_sha256: str
     flags: tuple[str, ...]
     statistics: Statistics
@@ -196,8 +196,8 @@ class BoardOverall:
 class Leaderboard:
     """All that is published: what holds for every table, who submitted, the tables, who is refused.
 
-    scenarios_given: they are not the dataset's own; overall: None where nobody enters a whole suite. Both are said
-    where it is so.
+    scenarios_given: they are not the dataset's own; overall: None where nobody enters a whole suite; prices_day: of
+    the prices behind `saved_usd`, None where no row has any. They are said where it is so.
     """
 
     dataset: BoardDataset
@@ -210,6 +210,7 @@ class Leaderboard:
     noise: Mapping[str, NoiseCeiling] | None
     submissions: tuple[BoardSubmission, ...]
     overall: BoardOverall | None = None
+    prices_day: str | None = None
     tables: tuple[BoardTable, ...]
     refused: tuple[Refused, ...]
 
@@ -217,13 +218,13 @@ class Leaderboard:
         tables = [table.to_dict() for table in self.tables]
         data = {name: tables if name == "tables" else json_data(value) for name, value in vars(self).items()}
         data["overall"] = self.overall and self.overall.to_dict()
-        left_out = {name for name in ("scenarios_given", "overall") if not data[name]}
+        left_out = {name for name in ("scenarios_given", "overall", "prices_day") if not data[name]}
         return {name: value for name, value in data.items() if name not in left_out}
 
     def _repr_html_(self) -> str:
         """The overall table, else that of the first track and scenario, for a notebook."""
         figure, first = "skill", self.overall or next(iter(self.tables), None)
-        told, ranked = "no router", list[tuple[int, str, str, Interval]]()
+        told, ranked = "no router", list[tuple[int | None, str, str, Interval]]()
         if self.overall:
             told = f"overall, {len(self.overall.tracks)} tracks, {self.overall.groups:,} groups"
             ranked = [(row.band, row.name, row.skill.text(3), row.gain) for row in self.overall.rows]
@@ -234,5 +235,5 @@ class Leaderboard:
         left = len(ranked) - MAX_SHOWN_ROWS
         notes = (told, first.no_bands if first else None, f"{left} more" if left > 0 else None)
         caption = f"{self.dataset.name} {self.dataset.version}: {'; '.join(filter(None, notes))}"
-        rows = [(str(band), name, value, gain.points()) for band, name, value, gain in ranked[:MAX_SHOWN_ROWS]]
+        rows = [(str(band or "-"), name, value, gain.points()) for band, name, value, gain in ranked[:MAX_SHOWN_ROWS]]
         return html_table(caption, ("band", "router", figure, "gain, points"), rows)

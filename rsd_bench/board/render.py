@@ -51,6 +51,8 @@ def to_markdown(board: Leaderboard) -> str:
         f"[low, high]: 95 % interval of {board.bootstrap.n_boot} bootstrap samples over groups. Routers of one band "
         "cannot be told apart. Router latencies are declared by their authors.",
     ]
+    if board.prices_day:
+        lines.append(f"USD at prices of {markdown_text(board.prices_day)}.")
     names = shown_names({s.slug: s.name for s in board.submissions})
     if board.noise:
         shares = ", ".join(
@@ -118,7 +120,7 @@ def _markdown_table(table: BoardTable, names: Mapping[str, str]) -> list[str]:
 def _router_cells(row: BoardRow, name: str, banded: bool) -> list[str]:
     score = row.score
     return [
-        str(row.band) if banded else "",
+        str(row.band) if banded and row.band else "",
         markdown_text(_marked(name, score.kind)),
         interval_text(score.rcs),
         interval_text(score.gain, sign="+"),
@@ -166,7 +168,10 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
         for row in table.rows:
             score = row.score
             figures = (f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}")
-            band, name = "-" if table.no_bands else str(row.band), _printable(_marked(names[row.slug], score.kind))
+            band, name = (
+                "-" if table.no_bands or row.band is None else str(row.band),
+                _printable(_marked(names[row.slug], score.kind)),
+            )
             beside = f"{score.gain.value:+.4f}", _figure(score.skill, 3)
             rows.append((band, name, interval_text(score.rcs), *beside, *figures))
         for policy, fixed in table.references.items():

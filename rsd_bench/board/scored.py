@@ -1,10 +1,10 @@
 """Score a folder of submissions, each one once: what follows from a submission's files is kept in a cache.
 
-Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, n_boot and
-seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored` holds),
-`<key>.result.json` (the published result, only ever copied), `<key>.npy` (float32 samples, one row a key and repeat,
-then the overall figures) and `<key>.orders.npy` (the rankings, end to end); the first is written last and holds the
-second's SHA-256, since nothing that reads the second would see that it was cut short.
+Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, prices,
+n_boot and seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored`
+holds), `<key>.result.json` (the published result, only ever copied), `<key>.npy` (float32 samples, one row a key and
+repeat, then the overall figures) and `<key>.orders.npy` (the rankings, end to end); the first is written last and holds
+the second's SHA-256, since nothing that reads the second would see that it was cut short.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from rsd_bench.board.leaderboard import BoardSubmission
 from rsd_bench.board.what_if import Statistics, domain_frames, statistics_of
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.manifest import file_sha256
+from rsd_bench.endpoints.prices import Prices
 from rsd_bench.evaluation.evaluate import Samples, score_with_samples
 from rsd_bench.evaluation.result import EvalScore, Overall, json_data
 from rsd_bench.evaluation.track_score import met_tiers
@@ -94,14 +95,15 @@ def default_cache() -> Path:
 
 
 def score_folders(
-    folders: Sequence[Path], benchmark: Benchmark, n_boot: int, seed: int, cached: Path | None
+    folders: Sequence[Path], benchmark: Benchmark, n_boot: int, seed: int, cached: Path | None, prices: Prices
 ) -> list[Outcome]:
     """A Scored, or the problems, of each folder in order. `cached`: folder of kept scores, None = keep none."""
-    keys = [_key(folder, benchmark, n_boot, seed) if cached else None for folder in folders]
+    work = benchmark, n_boot, seed, prices
+    keys = [_key(folder, *work) if cached else None for folder in folders]
     outcomes: dict[int, Outcome | None] = {}
 
     def score(todo: list[int]) -> None:
-        for i, outcome in zip(todo, _score_all([folders[i] for i in todo], benchmark, n_boot, seed), strict=True):
+        for i, outcome in zip(todo, _score_all([folders[i] for i in todo], *work), strict=True):
             outcomes[i], key = outcome, keys[i]
             if cached and key and isinstance(outcome, Scored):
                 with suppress(OSError):  # a cache that cannot be written costs time only
@@ -121,15 +123,15 @@ def processors() -> int:
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
-def _score_all(folders: list[Path], benchmark: Benchmark, n_boot: int, seed: int) -> Any:
+def _score_all(folders: list[Path], *work: Any) -> Any:
     if not folders:
         return
     bar: dict[str, Any] = {"desc": "scoring", "unit": "submission", "disable": None, "total": len(folders)}
     if len(folders) < _WORTH_A_POOL:
-        yield from tqdm((_score(folder, benchmark, n_boot, seed) for folder in folders), **bar)
+        yield from tqdm((_score(folder, *work) for folder in folders), **bar)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processors(), context, _start_worker, (benchmark, n_boot, seed)) as pool:
+    with ProcessPoolExecutor(processors(), context, _start_worker, work) as pool:
         yield from tqdm(pool.map(_in_worker, folders, chunksize=4), **bar)
 
 
@@ -145,11 +147,11 @@ def _in_worker(folder: Path) -> Outcome:
     return _score(folder, *_WORK)
 
 
-def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Outcome:
+def _score(folder: Path, benchmark: Benchmark, n_boot: int, seed: int, prices: Prices) -> Outcome:
     """A Scored, or problems: whatever a folder does to its reader is that folder's fault and stops no other."""
     try:
         submission, problems = check_submission(folder, benchmark)
-        return problems if submission is None else _scored(submission, folder, benchmark, n_boot, seed)
+        return problems if submission is None else _scored(submission, folder, benchmark, n_boot, seed, prices)
     except UNREADABLE as error:
         return refusal(folder, error)
 
@@ -166,8 +168,10 @@ def refusal(folder: Path, error: Exception) -> list[Problem]:
     return [Problem(str(folder), f"cannot be scored: {said or type(error).__name__}", _FIX)]
 
 
-def _scored(submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> Scored:
-    result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)
+def _scored(
+    submission: Submission, folder: Path, benchmark: Benchmark, n_boot: int, seed: int, prices: Prices
+) -> Scored:
+    result, samples = score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed, prices=prices)
     declared = submission.meta.declared
     listed = BoardSubmission(
         slug=submission.slug,
@@ -207,7 +211,7 @@ def _entry(submission: Submission, score: EvalScore, benchmark: Benchmark) -> En
 # --- the cache -----------------------------------------------------------------------------------------------------
 
 
-def _key(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> str | None:
+def _key(folder: Path, benchmark: Benchmark, n_boot: int, seed: int, prices: Prices) -> str | None:
     """The key of a folder, or None where its files are none that a valid submission has."""
     try:
         files = sorted(folder.iterdir())
@@ -215,7 +219,7 @@ def _key(folder: Path, benchmark: Benchmark, n_boot: int, seed: int) -> str | No
             return None
         if sum(f.stat().st_size for f in files) > _MAX_BYTES:
             return None
-        of = f"{folder.resolve().name} {files_sha256(folder)} {benchmark.identity} {_code()} {n_boot} {seed}"
+        of = f"{folder.resolve().name} {files_sha256(folder)} {benchmark.identity} {_code()} {n_boot} {seed} {prices}"
     except OSError:
         return None
     return hashlib.sha256(os.fsencode(of)).hexdigest()

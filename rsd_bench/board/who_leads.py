@@ -14,18 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
+from rsd_bench.board.bands import Standing, by_band, ranked
 from rsd_bench.board.build_board import submission_folders
 from rsd_bench.board.scored import UNREADABLE, refusal
-from rsd_bench.config import N_BOOT, N_BOOT_BANDS
+from rsd_bench.config import N_BOOT
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.parts import Part
+from rsd_bench.evaluation.cells import Cell, Decided, Layout
 from rsd_bench.evaluation.references import best_fixed_name, fixed_names, references_of
 from rsd_bench.evaluation.result import rounded
 from rsd_bench.evaluation.track_score import met_tiers
-from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.bootstrap import group_sums, interval, rank_bands, resample_sums, resampling_units
-from rsd_bench.metrics.routing import RANGES, metrics_of
-from rsd_bench.metrics.tier_intervals import repeated_columns
+from rsd_bench.metrics.arrays import IntArray
+from rsd_bench.metrics.bootstrap import interval
+from rsd_bench.metrics.routing import RANGES
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.submission.submission import Submission
@@ -36,9 +37,13 @@ _SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """A submission in a ranking. decided_for: the scenario whose tau and probabilities are its decisions."""
+    """A submission in a ranking. decided_for: the scenario whose tau and probabilities are its decisions.
 
-    band: int
+    band: None where it cannot be compared with the others, and not_compared says why.
+    """
+
+    band: int | None
+    not_compared: str | None
     slug: str
     name: str
     decided_for: str
@@ -48,10 +53,11 @@ class Ranked:
 
 @dataclass(frozen=True)
 class ScenarioRanking:
-    """The ranking under one scenario, from the best band down."""
+    """The ranking under one scenario, from the best band down. no_bands: why there are none; else None."""
 
     scenario: Scenario
     best_fixed: str
+    no_bands: str | None
     rows: tuple[Ranked, ...]
 
 
@@ -93,8 +99,8 @@ def who_leads(submissions: Path, scenarios: Mapping[str, Scenario], benchmark: B
     entered = {name: found for name, found in sound.items() if any(at == track for at, _ in found.entries)}
     if not entered:
         raise InputError.at(submissions, f"holds no submission that enters {track!r}", "name the right --submissions")
-    units = resampling_units(part.group_codes, _SEED)
-    field = _Field(track, part, units, tuple(entered.values()), benchmark.scenarios)
+    layout = Layout.of(part, {None: np.ones(len(part), np.bool_)}, N_BOOT, _SEED)
+    field = _Field(track, part, layout, tuple(entered.values()), benchmark.scenarios)
     rankings = tuple(_ranking(field, scenario) for scenario in scenarios.values())
     return WhoLeads(
         track=track,
@@ -120,11 +126,11 @@ def decided_for(submission: Submission, track: str, scenario: Scenario, named: M
 
 @dataclass(frozen=True)
 class _Field:
-    """Who is ranked on what. units: what is resampled, by query; every submission and scenario sees the same draws."""
+    """Who is ranked on what. layout: what is resampled; every submission and scenario sees the same draws."""
 
     track: str
     part: Part
-    units: IntArray
+    layout: Layout
     submissions: tuple[Submission, ...]
     named: Mapping[str, Scenario]  # the scenarios of the dataset, which submissions name a tau for
 
@@ -132,44 +138,45 @@ class _Field:
     def groups(self) -> int:
         return int(self.part.group_codes.max()) + 1
 
-    def rcs(
-        self, choices: Sequence[IntArray], tiers: Tiers, router_latency: float, scenario: Scenario
-    ) -> tuple[float, FloatArray]:
-        """RCS of decisions, the mean over repeats, and of resamples."""
-        sums = group_sums(repeated_columns(choices, tiers, scenario.mes, router_latency), self.units)
-        samples = metrics_of(resample_sums(sums, N_BOOT, _SEED), scenario)["rcs"]
-        return float(metrics_of(sums.sum(axis=0), scenario)["rcs"]), samples
+    def cell(self, choices: Sequence[IntArray], tiers: Tiers, scenario: Scenario, router_latency: float) -> Cell:
+        """The figures of decisions, means over repeats, and of resamples, as a board has them."""
+        decided = Decided(tiers, scenario, tuple(choices), router_latency)
+        summed = self.layout.summed([decided.scores()], N_BOOT, _SEED)
+        (cells,) = self.layout.cells_of(summed, [decided], N_BOOT, _SEED)
+        return cells[None]
 
 
 def _ranking(field: _Field, scenario: Scenario) -> ScenarioRanking:
     straight = field.part.tiers
     best_fixed = best_fixed_name(references_of(straight, scenario), straight.count)
     everywhere = np.full(len(field.part), fixed_names(straight.count).index(best_fixed))
-    fixed, of_fixed = field.rcs([everywhere], straight, 0.0, scenario)
+    fixed = field.cell([everywhere], straight, scenario, 0.0)
     bases = [decided_for(submission, field.track, scenario, field.named) for submission in field.submissions]
-    of_each = [
-        field.rcs(
-            list(submission.entries[field.track, basis].choice),
-            met_tiers(submission, field.part),
-            submission.router_latency_s,
-            scenario,
+    cells, standings = [], []
+    for submission, basis in zip(field.submissions, bases, strict=True):
+        said, tiers = submission.entries[field.track, basis], met_tiers(submission, field.part)
+        cell = field.cell(said.choice, tiers, scenario, submission.router_latency_s)
+        cells.append(cell)
+        value, samples = rounded(float(cell.values["rcs"])), cell.rcs_samples.astype(np.float64)
+        standings.append(Standing(value, said.repeats, cell.repeats, samples))
+    found = ranked(standings, field.groups)
+    rows = []
+    for i, (submission, basis, cell) in enumerate(zip(field.submissions, bases, cells, strict=True)):
+        value, samples = float(cell.values["rcs"]), cell.samples["rcs"]
+        gain = value - float(fixed.values["rcs"]), samples - fixed.samples["rcs"]
+        rows.append(
+            Ranked(
+                band=found.band(i),
+                not_compared=found.why_none(i),
+                slug=submission.slug,
+                name=submission.meta.declared.name,
+                decided_for=basis,
+                rcs=rounded(interval(value, samples, field.groups, RANGES["rcs"])),
+                gain=rounded(interval(*gain, field.groups)),
+            )
         )
-        for submission, basis in zip(field.submissions, bases, strict=True)
-    ]
-    samples = np.stack([sample[:N_BOOT_BANDS].astype(np.float32) for _, sample in of_each], axis=-1)
-    bands = rank_bands(np.array([rounded(value) for value, _ in of_each]), samples.astype(np.float64), field.groups)
-    rows = [
-        Ranked(
-            band=int(band),
-            slug=submission.slug,
-            name=submission.meta.declared.name,
-            decided_for=basis,
-            rcs=rounded(interval(value, sample, field.groups, RANGES["rcs"])),
-            gain=rounded(interval(value - fixed, sample - of_fixed, field.groups)),
-        )
-        for submission, basis, band, (value, sample) in zip(field.submissions, bases, bands, of_each, strict=True)
-    ]
-    return ScenarioRanking(scenario, best_fixed, tuple(sorted(rows, key=lambda r: (r.band, -r.rcs.value, r.slug))))
+    rows.sort(key=lambda row: (by_band(row.band), -row.rcs.value, row.slug))
+    return ScenarioRanking(scenario, best_fixed, found.no_bands, tuple(rows))
 
 
 def _degenerate(scenario: Scenario, part: Part) -> list[Problem]:

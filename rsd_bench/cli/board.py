@@ -25,13 +25,13 @@ from rsd_bench.cli.output import (
     table,
     warn,
 )
-from rsd_bench.cli.score import Boots, Seed
+from rsd_bench.cli.score import Boots, PriceFile, Seed
 from rsd_bench.config import IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.result import interval_text, json_data
 from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
-    from rsd_bench.board.who_leads import WhoLeads
+    from rsd_bench.board.who_leads import Ranked, ScenarioRanking, WhoLeads
 
 app = panels.App("Regenerate the leaderboard.")
 _SHOWN = 4  # figures of a row that are named before the rest is counted
@@ -55,6 +55,7 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder of the board.")] = Path("leaderboard"),
     data: Data = None,
     scenarios: Scenarios = None,
+    prices: PriceFile = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when committed files differ.")] = False,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
@@ -77,6 +78,7 @@ def build(
             n_boot=n_boot,
             seed=seed,
             cached=None if no_cache else default_cache(),
+            prices=prices,
         )
         files = board.files()
     if check:
@@ -176,7 +178,10 @@ def diff(
         say("no row moved")
     else:
         header = ("track", "scenario", "router", "reason", "old RCS", "new RCS", "figures")
-        seen = [tuple("-" if x is None else f"{x[0]:.6f} (band {x[1]})" for x in (m.old, m.new)) for m in moves]
+        seen = [
+            tuple("-" if x is None else f"{x[0]:.6f} ({f'band {x[1]}' if x[1] else 'no band'})" for x in (m.old, m.new))
+            for m in moves
+        ]
         rows = [
             (m.track, m.scenario, m.slug, m.reason, *x, _named(m.figures)) for m, x in zip(moves, seen, strict=True)
         ]
@@ -222,14 +227,20 @@ def _say_who_leads(found: WhoLeads) -> None:
     for ranking in found.rankings:
         first, of = ranking.rows[0], ranking.scenario
         figures = (interval_text(first.rcs), interval_text(first.gain))
-        band = f"{sum(row.band == 1 for row in ranking.rows)} of {len(ranking.rows)}"
+        band = "-" if ranking.no_bands else f"{sum(row.band == 1 for row in ranking.rows)} of {len(ranking.rows)}"
         bases = ", ".join(sorted({row.decided_for for row in ranking.rows}))
         leads.append((one_line(of.name), f"{of.mes:g}", first.slug, *figures, ranking.best_fixed, band, bases))
     say(table(leads))
     say("\nRCS (band)")
     names = [one_line(ranking.scenario.name) for ranking in found.rankings]
-    by_slug = [{row.slug: f"{row.rcs.value:.4f} ({row.band})" for row in ranking.rows} for ranking in found.rankings]
+    by_slug = [{row.slug: _rcs_and_band(row, ranking) for row in ranking.rows} for ranking in found.rankings]
     say(table([("router", *names), *((slug, *(of[slug] for of in by_slug)) for slug in by_slug[0])]))
+    told = [(one_line(of.scenario.name), of.no_bands) for of in found.rankings if of.no_bands]
+    told += list(
+        dict.fromkeys((row.slug, row.not_compared) for of in found.rankings for row in of.rows if row.not_compared)
+    )
+    for who, why in told:
+        say(f"no band of {who}: {why}")
     if found.likeness:
         say("\nrank correlation, the least alike first")
         ranked = sorted(found.likeness, key=lambda pair: math.inf if pair.kendall is None else pair.kendall)
@@ -239,6 +250,10 @@ def _say_who_leads(found: WhoLeads) -> None:
             say(f"... and {len(ranked) - _SHOWN_PAIRS:,} more pairs (--json lists all)")
     say("\nA router decides by the tau it names for the scenario, else by that of its scenario nearest in MES")
     say("(`decided for`): no router was tuned to a scenario that it does not name.")
+
+
+def _rcs_and_band(row: Ranked, ranking: ScenarioRanking) -> str:
+    return f"{row.rcs.value:.4f} ({'-' if ranking.no_bands or row.band is None else row.band})"
 
 
 def _figure(value: float | None) -> str:

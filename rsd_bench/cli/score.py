@@ -33,6 +33,15 @@ Boots = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=(1 << 53) - 1, help="Seed of the bootstrap.", rich_help_panel=panels.INTERVALS)
 ]
+PriceFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        help="Prices behind the USD saved; default: the shipped ones. See docs/building.md.",
+        rich_help_panel=panels.COST,
+    ),
+]
 PRIVATE_SCENARIOS = "private outcomes are scored on the dataset's own scenarios: others would tell more of them"
 
 
@@ -41,6 +50,7 @@ def evaluate(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A submission folder.")],
     data: Data = None,
     scenarios: Scenarios = None,
+    prices: PriceFile = None,
     n_boot: Boots = N_BOOT,
     seed: Seed = 0,
     private_outcomes: Annotated[
@@ -66,6 +76,8 @@ def evaluate(
     if private_outcomes:
         if scenarios is not None:
             raise typer.BadParameter(PRIVATE_SCENARIOS, param_hint="--scenarios")
+        if prices is not None:
+            raise typer.BadParameter("of private outcomes no USD are told", param_hint="--prices")
         sources = [context.get_parameter_source(name) for name in ("n_boot", "seed")]
         if any(source and source.name == "COMMANDLINE" for source in sources):
             raise typer.BadParameter("private outcomes are not resampled", param_hint="--n-boot, --seed")
@@ -77,7 +89,7 @@ def evaluate(
         return
     from rsd_bench.evaluation.evaluate import evaluate as score
 
-    result = score(path, data, scenarios=scenarios, n_boot=n_boot, seed=seed)
+    result = score(path, data, scenarios=scenarios, n_boot=n_boot, seed=seed, prices=prices)
     if as_json:
         print_json(result.to_dict())
     else:

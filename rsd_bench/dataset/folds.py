@@ -11,6 +11,7 @@ from rsd_bench.config import FOLDS, IN_DOMAIN
 from rsd_bench.dataset.benchmark import Benchmark, read_queries
 from rsd_bench.dataset.load import load
 from rsd_bench.dataset.open import dataset_folder
+from rsd_bench.dataset.track_rows import no_progress_bars
 from rsd_bench.metrics.arrays import IntArray
 from rsd_bench.metrics.label import LABEL_NAMES
 from rsd_bench.metrics.tiers import labels_of
@@ -47,7 +48,8 @@ def folds(
     whole = concatenate_datasets(list(parts.values()))
     whole = whole.select(_places(whole, benchmark, track))
     if benchmark.track(track).tiers:
-        whole = _with_tiers(whole, benchmark, track, mes, scenario)
+        with no_progress_bars():
+            whole = _with_tiers(whole, benchmark, track, mes, scenario)
     fold = benchmark.folds(track, repeat)
     return [tuple(whole.select(np.flatnonzero(rows)) for rows in (fold != k, fold == k)) for k in range(FOLDS)]
 

@@ -5,8 +5,7 @@ From the Hub only the tables that a call needs are fetched; what was fetched onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +26,8 @@ from rsd_bench.dataset.layout import LABELS, ROWS_PER_GROUP, card_configs, colum
 from rsd_bench.dataset.manifest import Manifest, manifest_sha256, read_manifest
 from rsd_bench.dataset.open import dataset_folder, fetched_from
 from rsd_bench.dataset.other_pair import with_pair
-from rsd_bench.dataset.tables import read_table
-from rsd_bench.dataset.tracks import FOLD, Track
+from rsd_bench.dataset.track_rows import no_progress_bars, rows_on_track
+from rsd_bench.dataset.tracks import Track
 from rsd_bench.metrics.arrays import FloatArray, score_bound
 from rsd_bench.metrics.label import LABEL_NAMES, label
 from rsd_bench.types import Scenario
@@ -61,7 +60,8 @@ def load(
     small, large: models of the pair; default the dataset's own pair. Queries without a score of both are left out,
         with a warning that counts them.
     split: train, validation or test -> Dataset; None -> DatasetDict. track: another track instead of in-domain, with
-        its own pair where it has one. The splits of a cross-fitted track are the dataset's own (`rsd.folds` deals it).
+        its own parts (every chart is a test row of `leave-chart-out`) and, where it has one, its own pair. The splits
+        of a cross-fitted track are the dataset's own (`rsd.folds` deals it).
     config: another config of the dataset (outcomes, splits, mes-6 ...), as it is. columns: only these.
     streaming: rows as they are read, nothing stored (the default pair, in-domain).
     Where test outcomes are private, scores, labels and latencies of the test split are None.
@@ -87,17 +87,8 @@ def load(
         return _stream(folder, wanted)
     if "pairs" in wanted.tables():
         _require_sound(folder, manifest, with_splits=track != IN_DOMAIN)
-    parts = _parts(folder, wanted)
-    if track != IN_DOMAIN:
-        parts = {name: _on_track(part, folder, track, name) for name, part in parts.items()}
-    if tiers := _track_of(manifest, track).tiers:
-        parts = with_pair(parts, folder, manifest, tiers[0], tiers[1], (f"track: {track!r}",) * 2)
-    else:
-        parts = with_pair(parts, folder, manifest, wanted.small, wanted.large)
-    if wanted.mes is not None:
-        parts = {name: _with_label(part, wanted.mes) for name, part in parts.items()}
-    if wanted.columns is not None:
-        parts = {name: part.select_columns(list(wanted.columns)) for name, part in parts.items()}
+    with no_progress_bars():
+        parts = _made(folder, manifest, wanted)
     if split:
         return parts[split]
     from datasets import DatasetDict
@@ -200,33 +191,43 @@ def _require_sound(folder: Path, manifest: Manifest, with_splits: bool) -> None:
         require(splits_problems(pairs, read_splits(folder, manifest), manifest, tiers))
 
 
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    from datasets import disable_progress_bars, enable_progress_bars
-    from datasets.utils import are_progress_bars_disabled
-
-    quiet = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not quiet:
-            enable_progress_bars()
+def _made(folder: Path, manifest: Manifest, wanted: _Wanted) -> dict[str, Dataset]:
+    """The wanted parts with the wanted rows, pair, label and columns."""
+    parts = _parts(folder, wanted)
+    if wanted.track != IN_DOMAIN:
+        parts = _chosen(rows_on_track(parts, folder, wanted.track), wanted.split, f"track {wanted.track!r}")
+    if tiers := _track_of(manifest, wanted.track).tiers:
+        parts = with_pair(parts, folder, manifest, tiers[0], tiers[1], (f"track: {wanted.track!r}",) * 2)
+    else:
+        parts = with_pair(parts, folder, manifest, wanted.small, wanted.large)
+    if wanted.mes is not None:
+        parts = {name: _with_label(part, wanted.mes) for name, part in parts.items()}
+    if wanted.columns is not None:
+        parts = {name: part.select_columns(list(wanted.columns)) for name, part in parts.items()}
+    return parts
 
 
 def _parts(folder: Path, wanted: _Wanted) -> dict[str, Dataset]:
-    """The splits of a config. `datasets` caches a folder by its path alone; the manifest's hash keeps builds apart."""
+    """The splits of a config that the wanted rows stand in: those of a track may stand in any.
+
+    `datasets` caches a folder by its path alone; the manifest's hash keeps builds apart.
+    """
     from datasets import config as settings
     from datasets import load_dataset
 
-    columns, split = wanted.columns_to_read(), wanted.split
+    columns = wanted.columns_to_read()
     only = {} if columns is None else {"columns": columns}
     cache = Path(settings.HF_DATASETS_CACHE) / "rsd_bench" / manifest_sha256(folder)[:16]
-    with _no_bars():
+    with no_progress_bars():
         whole = load_dataset(str(folder), wanted.config, cache_dir=str(cache), **only)
-    if split is not None and split not in whole:
-        raise ValueError(f"split: {split!r} of {wanted.config} has no rows; there are {', '.join(whole)}")
-    return {name: whole[name] for name in SPLITS if name in whole and split in (None, name)}
+    parts = {name: whole[name] for name in SPLITS if name in whole}
+    return parts if wanted.track != IN_DOMAIN else _chosen(parts, wanted.split, wanted.config)
+
+
+def _chosen(parts: dict[str, Dataset], split: str | None, of: str) -> dict[str, Dataset]:
+    if split is not None and split not in parts:
+        raise ValueError(f"split: {split!r} of {of} has no rows; there are {', '.join(parts)}")
+    return {name: part for name, part in parts.items() if split in (None, name)}
 
 
 def _stream(folder: Path, wanted: _Wanted) -> IterableDataset | IterableDatasetDict:
@@ -237,7 +238,7 @@ def _stream(folder: Path, wanted: _Wanted) -> IterableDataset | IterableDatasetD
     where, revision = origin if origin else (str(folder), None)
     mes, columns, split = wanted.mes, wanted.columns_to_read(), wanted.split
     only = {} if columns is None else {"columns": columns}
-    with _no_bars():
+    with no_progress_bars():
         rows = load_dataset(where, wanted.config, split=split, revision=revision, streaming=True, **only)
     if mes is None and columns is None:
         return rows
@@ -266,14 +267,6 @@ def _stream(folder: Path, wanted: _Wanted) -> IterableDataset | IterableDatasetD
     for name in list(rows):
         rows[name] = choose(rows[name])
     return rows
-
-
-def _on_track(part: Dataset, folder: Path, track: str, split: str) -> Dataset:
-    """The rows of a split that take part; those of a cross-fitted track, which has no splits, by the dataset's own."""
-    table = read_table(folder, "splits", ["query_id", "split", track]).to_pandas().set_index("query_id")
-    plays = table[track].where(table[track] != FOLD, table["split"])
-    inside = plays.reindex(part.with_format("pandas")["query_id"][:]).to_numpy(object) == split
-    return part.select(np.flatnonzero(inside))
 
 
 def _with_label(part: Dataset, mes: float) -> Dataset:

@@ -68,7 +68,7 @@ def with_pair(
         counts = ", ".join(f"{n} of {source}" for source, n in left_out.items())
         named = " or ".join(dict.fromkeys(model for pair in models.values() for model in pair.values()))
         what = f"{sum(left_out.values())} queries lack a score of {named} and are left out: {counts}"
-        warnings.warn(what, stacklevel=3)
+        warnings.warn(what, stacklevel=4)  # of who called `load`
     parts = {name: _replaced(part, outcomes) for name, part in parts.items()}
     if not sum(map(len, parts.values())):
         asked_for = dict.fromkeys(model for pair in models.values() for model in pair.values())

@@ -1,6 +1,6 @@
 """Score a submission: every track and scenario it enters, with intervals, domains, references and diagnostics.
 
-A Result is a pure function of the submission's decisions, the dataset, the shipped prices and (n_boot, seed): no clock,
+A Result is a pure function of the submission's decisions, the dataset, a file of prices and (n_boot, seed): no clock,
 no machine in it. Its figures are rounded once, here, so that whoever reads them sees what is published.
 """
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from rsd_bench.config import N_BOOT
 from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.dataset.open import dataset_folder
-from rsd_bench.evaluation.costs import shipped_prices
+from rsd_bench.endpoints.prices import Prices
+from rsd_bench.evaluation.costs import prices_of
 from rsd_bench.evaluation.eval_score import EvalScore
 from rsd_bench.evaluation.result import Bootstrap, DatasetVersion, Result, RouterLatency, are_presets, rounded
 from rsd_bench.evaluation.suite import overall_of
@@ -51,6 +52,7 @@ def evaluate(
     scenarios: str | Path | Mapping[str, Any] | Iterable[Scenario] | None = None,
     n_boot: int = N_BOOT,
     seed: int = 0,
+    prices: str | Path | None = None,
 ) -> Result:
     """Score a submission on a dataset.
 
@@ -58,32 +60,37 @@ def evaluate(
     scenarios: a TOML file, Scenarios with names, or a mapping of names to them, in place of the dataset's own; without
     either, the presets. The submission names its tau by them.
     n_boot: bootstrap resamples of groups, 0 for no intervals. seed: of the bootstrap.
+    prices: a TOML file of prices, behind the USD saved; default: the shipped one.
     Raises InputError listing every problem of the submission or of the dataset, ValueError naming another argument.
     """
-    for name, value in {"submission_dir": submission_dir, **({} if data is None else {"data": data})}.items():
-        if not isinstance(value, (str, Path)):
+    for name, value in {"submission_dir": submission_dir, "data": data, "prices": prices}.items():
+        if (value is not None or name == "submission_dir") and not isinstance(value, (str, Path)):
             raise ValueError(f"{name}: must be a path, not {str(value)[:80]!r}")
     benchmark = open_benchmark(dataset_folder(data), scenarios)
-    return score_submission(open_submission(Path(submission_dir), benchmark), benchmark, n_boot=n_boot, seed=seed)
+    priced = prices_of(benchmark, None if prices is None else Path(prices))
+    submission = open_submission(Path(submission_dir), benchmark)
+    return score_submission(submission, benchmark, n_boot=n_boot, seed=seed, prices=priced)
 
 
-def score_submission(submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0) -> Result:
+def score_submission(
+    submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0, prices: Prices | None = None
+) -> Result:
     """`evaluate` for a submission that is already checked; n_boot 0 leaves the intervals out (null)."""
-    return score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed)[0]
+    return score_with_samples(submission, benchmark, n_boot=n_boot, seed=seed, prices=prices)[0]
 
 
 def score_with_samples(
-    submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0
+    submission: Submission, benchmark: Benchmark, *, n_boot: int = N_BOOT, seed: int = 0, prices: Prices | None = None
 ) -> tuple[Result, Samples]:
-    """The Result, and the first N_BOOT_BANDS resamples of what bands are made of."""
+    """The Result, and the first N_BOOT_BANDS resamples of what bands are made of. prices: of `prices_of`."""
     n_boot, seed = whole_number(n_boot, "n_boot", 0), whole_number(seed, "seed", 0)
-    manifest = benchmark.manifest
+    manifest, prices = benchmark.manifest, prices or prices_of(benchmark)
     entered = {name: benchmark.scenarios[name] for _, name in submission.entries}
     scores: list[EvalScore] = []
     samples: dict[Cut, NDArray[np.float32]] = {}
     points: dict[Cut, FloatArray] = {}
     for track in dict.fromkeys(track for track, _ in submission.entries):
-        for score, cells in score_track(submission, benchmark, track, n_boot, seed):
+        for score, cells in score_track(submission, benchmark, track, n_boot, seed, prices):
             scores.append(score)
             for domain, cell in cells.items():
                 cut = (track, score.scenario, domain)
@@ -99,6 +106,6 @@ def score_with_samples(
         scores=tuple(scores),
         scenarios=None if are_presets(entered) else entered,
         overall=suite,
-        prices_day=shipped_prices().day if any(score.saved_usd for score in scores) else None,
+        prices_day=prices.day if any(score.saved_usd for score in scores) else None,
     )
     return result, Samples(samples, points, of_suite)

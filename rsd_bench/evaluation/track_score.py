@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rsd_bench.config import CA_POINTS, MIN_LINEAR_GROUPS, TAU_GRID
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.parts import Part
+from rsd_bench.endpoints.prices import Prices
 from rsd_bench.evaluation.cells import Cell, Decided, Layout
 from rsd_bench.evaluation.costs import tier_costs
 from rsd_bench.evaluation.eval_score import ApspAtCa, DomainScore, EvalScore, Repeats, SweepPoint
@@ -46,11 +47,11 @@ def one_tau(decisions: Decisions) -> float | None:
 
 
 def score_track(
-    submission: Submission, benchmark: Benchmark, track: str, n_boot: int, seed: int
+    submission: Submission, benchmark: Benchmark, track: str, n_boot: int, seed: int, prices: Prices
 ) -> Iterator[tuple[EvalScore, Mapping[str | None, Cell]]]:
     """An EvalScore for each scenario that is entered, with its cells: the whole track (None) and each domain."""
     part = benchmark.part(track, "test")
-    tiers, costs = met_tiers(submission, part), tier_costs(benchmark, track, part)
+    tiers, costs = met_tiers(submission, part), tier_costs(benchmark, track, part, prices)
     rankings: dict[int, list[list[Ranking]]] = {}
     ordered = []
     for name in (scenario for at, scenario in submission.entries if at == track):

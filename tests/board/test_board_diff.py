@@ -297,7 +297,7 @@ def test_what_is_no_board_is_said_to_be_none(tmp_path: Path, text: str) -> None:
 
 
 def test_rows_without_their_figures_are_no_board(tmp_path: Path, board: dict[str, Any]) -> None:
-    for path, value in {"rcs": {}, "band": None, "domains": [{}], "rcs.value": "high"}.items():
+    for path, value in {"rcs": {}, "band": "first", "domains": [{}], "rcs.value": "high"}.items():
         (tmp_path / "board.json").write_text(json.dumps(change(board, path, lambda _, value=value: value)))
         with pytest.raises(InputError, match="is no leaderboard"):
             read_board(tmp_path / "board.json")

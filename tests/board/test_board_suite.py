@@ -16,6 +16,7 @@ from suites import THREE, folder_of, suite_benchmark, suite_submission
 
 from rsd_bench.board import scored
 from rsd_bench.board.bands import Standing, ranked
+from rsd_bench.board.board_diff import diff_boards
 from rsd_bench.board.build_board import build_board, collect_board
 from rsd_bench.board.page import page_data
 from rsd_bench.board.what_if import statistics_of, what_if
@@ -129,11 +130,43 @@ def test_routers_are_compared_on_the_repeats_that_both_entered() -> None:
     # on repeat 0, which both entered, the one that leads by its mean is the worse one
     assert ranked([lucky, other], 100).no_bands == "no two routers can be told apart"
     assert ranked([Standing(0.5, (0, 1), np.array([0.56, 0.44]), first.samples), other], 100).bands.tolist() == [1, 2]
-    # who shares no repeat is not told apart
-    assert ranked([standing(rng, 0.9, (0,), 1e-3), standing(rng, 0.1, (1,), 1e-3)], 100).bands.tolist() == [1, 1]
+    alone = ranked([standing(rng, 0.9, (0,), 1e-3), standing(rng, 0.1, (1,), 1e-3)], 100)
+    assert alone.no_bands == "no two routers share a repeat" and alone.bands.tolist() == [1, 0]
     # equals of one family stay as they are where another family is there
     three = [standing(rng, 0.5, range(5), 1e-3), standing(rng, 0.4, range(5), 1e-3), standing(rng, 0.3, (4,), 1e-3)]
     assert ranked(three, 100).bands.tolist() == [1, 2, 3]
+
+
+def test_who_cannot_be_compared_holds_no_band_and_shares_none() -> None:
+    # a leader on a repeat of its own made one band of all the others, an upside-down router among them
+    rng = np.random.default_rng(0)
+    leader, others = standing(rng, 0.9, (4,), 1e-3), [standing(rng, value, (0,), 1e-3) for value in (0.5, 0.4, 0.1)]
+    found = ranked([leader, *others], 100)
+    assert found.bands.tolist() == [0, 1, 2, 3] and found.no_bands is None and found.repeat == 0
+    last = ranked([*others, standing(rng, 0.0, (4,), 1e-3)], 100)
+    assert last.bands.tolist() == [1, 2, 3, 0]
+    # a repeat is enough: whoever has more is compared on those that both entered, and never with the one apart
+    many = ranked([standing(rng, 0.7, range(5), 1e-3), leader, *others], 100)
+    assert many.bands.tolist() == [1, 0, 2, 3, 4] and many.minimum_detectable_gap
+    few = ranked([leader, *others], MIN_RANKED_GROUPS - 1)
+    assert few.bands.tolist() == [0, 1, 1, 1] and few.no_bands == f"fewer than {MIN_RANKED_GROUPS} groups"
+
+
+def test_a_board_says_of_a_router_that_it_cannot_be_compared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = suite_benchmark(240, 120)
+    apart = suite_submission(benchmark, "apart", repeats=(4,), skill=-3.0, seed=6)
+    given(folder, monkeypatch, [of for of in several(benchmark) if of.slug != "best"] + [apart])
+    files = build_board(folder, benchmark, n_boot=BOOT)
+    board = json.loads(files["leaderboard.json"])
+    for table in board["tables"]:
+        row = table["rows"][-1]
+        why = "cannot be compared: did not enter repeat 0, on which the others are ranked"
+        assert row["slug"] == "apart" and row["band"] is None and why in row["flags"]
+        assert {domain["band"] for domain in row["domains"]} == {None}
+        assert all(of["band"] >= 1 and why not in of["flags"] for of in table["rows"][:-1])
+    line = next(of for of in files["leaderboard.csv"].decode().splitlines() if ",apart," in of)
+    assert line.split(",")[2] == "" and "cannot be compared" in line
+    assert [move.slug for move in diff_boards(board, board)] == []
 
 
 def test_tables_of_few_groups_have_no_bands() -> None:

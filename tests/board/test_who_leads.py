@@ -18,6 +18,7 @@ import pytest
 from conftest import call_cli
 from scipy.stats import kendalltau, spearmanr
 from sound_submissions import make, probabilities
+from suites import THREE, folder_of, suite_benchmark, suite_submission
 
 import rsd_bench as rsd
 from rsd_bench.board.build_board import collect_board
@@ -63,6 +64,35 @@ def test_under_the_presets_it_is_the_board(submissions: Path, toy_benchmark: Ben
             assert ranking.best_fixed == of_board.score.best_fixed
     assert (found.n, found.groups) == (tables["fast_response"].n, tables["fast_response"].rows[0].score.groups)
     assert found.refused == ("broken",) and found.absent == ("elsewhere",)
+
+
+def test_repeats_are_ranked_as_the_board_ranks_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # routers of different repeats were compared by their means, and one apart from all others had a band
+    benchmark = suite_benchmark(240, 120)
+    made = [
+        suite_submission(benchmark, "all", repeats=range(5), skill=2.0, seed=1),
+        suite_submission(benchmark, "one", repeats=(0,), skill=1.0, seed=2),
+        suite_submission(benchmark, "some", repeats=(0, 2), skill=-0.5, seed=3, kind="cascade"),
+        suite_submission(benchmark, "apart", repeats=(4,), skill=3.0, seed=4),
+    ]
+    by_slug = {submission.slug: submission for submission in made}
+    for submission in made:
+        folder_of(tmp_path / "s", submission)
+    for module in ("scored", "who_leads"):
+        monkeypatch.setattr(f"rsd_bench.board.{module}.check_submission", lambda of, _: (by_slug[of.name], []))
+    for track in ("in-domain", THREE):
+        found = who_leads(tmp_path / "s", SCENARIOS, benchmark, track)
+        tables = [table for table in collect_board(tmp_path / "s", benchmark).data.tables if table.track == track]
+        assert len(found.rankings) == len(tables) == 3
+        for ranking, table in zip(found.rankings, tables, strict=True):
+            assert [(r.slug, r.band) for r in ranking.rows] == [(r.slug, r.band) for r in table.rows]
+            assert ranking.no_bands == table.no_bands
+            assert [r.not_compared for r in ranking.rows] == [
+                next((flag for flag in r.flags if "cannot be compared" in flag), None) for r in table.rows
+            ]
+            for row, of_board in zip(ranking.rows, table.rows, strict=True):
+                assert [*vars(row.rcs).values()] == pytest.approx([*vars(of_board.score.rcs).values()], abs=2e-9)
+            assert ranking.rows[-1].slug == "apart" and ranking.rows[-1].band is None
 
 
 def test_decisions_are_those_of_the_nearest_scenario(submissions: Path, toy_benchmark: Benchmark) -> None:

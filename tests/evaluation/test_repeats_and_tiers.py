@@ -273,12 +273,10 @@ def test_usd_are_saved_at_prices_of_a_day(monkeypatch: pytest.MonkeyPatch) -> No
     prices = Prices("2026-01-02", {f"m{k}": Price(input=1.0 + k, output=10.0) for k in range(3)})
     rows = [{"query_id": f"q{i}", "model": f"m{k}", **tokens} for i in range(120) for k in range(3)]
     frame = pd.DataFrame(rows).set_index(["query_id", "model"])
-    monkeypatch.setattr(costs, "shipped_prices", lambda: prices)
-    monkeypatch.setattr("rsd_bench.evaluation.evaluate.shipped_prices", lambda: prices)
     monkeypatch.setattr(costs, "_tokens", lambda of: frame)
     for kind in ("query", "cascade"):
         submission = suite_submission(benchmark(), "priced", repeats=(0, 1), tracks=[THREE], kind=kind)
-        result = score_submission(submission, benchmark(), n_boot=BOOT)
+        result = score_submission(submission, benchmark(), n_boot=BOOT, prices=prices)
         validator("result").validate(result.to_dict())
         assert result.prices_day == "2026-01-02" == Result.from_dict(result.to_dict()).prices_day
         row = at(result, THREE, "low_energy")
@@ -290,16 +288,17 @@ def test_usd_are_saved_at_prices_of_a_day(monkeypatch: pytest.MonkeyPatch) -> No
         assert row.saved_usd and row.saved_usd.value == close(np.mean(expected))
     assert row.saved_usd_queries == 120
     monkeypatch.setattr(costs, "_tokens", lambda of: frame.drop(("q7", "m1")))
-    row = at(score_submission(submission, benchmark(), n_boot=0), THREE, "low_energy")
+    row = at(score_submission(submission, benchmark(), n_boot=0, prices=prices), THREE, "low_energy")
     known = np.arange(120) != 7
     expected = [
         rsd.saved_usd(c[known], costs=each, cascade=True) for c in submission.entries[THREE, "low_energy"].choice
     ]
     assert row.saved_usd and row.saved_usd.value == close(np.mean(expected)) and row.saved_usd_queries == 119
     monkeypatch.setattr(costs, "_tokens", lambda of: frame.iloc[:0])
-    assert score_submission(submission, benchmark(), n_boot=0).prices_day is None
-    monkeypatch.setattr(costs, "shipped_prices", lambda: Prices("2026-01-02", {}))
-    assert score_submission(submission, benchmark(), n_boot=0).scores[0].saved_usd is None
+    assert score_submission(submission, benchmark(), n_boot=0, prices=prices).prices_day is None
+    monkeypatch.setattr(costs, "_tokens", lambda of: frame)
+    unpriced = Prices("2026-01-02", {})
+    assert score_submission(submission, benchmark(), n_boot=0, prices=unpriced).scores[0].saved_usd is None
 
 
 def test_submissions_are_compared_on_the_repeats_that_they_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ const board = (() => {
     const numbers = unpacked(text), [repeats, cascade, band] = numbers, many = t.frames.length > 1 ? 3 * t.frames.length : 0;
     const shown = numbers.slice(3, 17).map(tenThousandths), bounds = numbers.slice(17, 17 + many), counts = numbers.slice(17 + many);
     const [meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under, skill] = shown;
-    const domains = bounds.length ? t.frames.map((_, i) => [bounds[3 * i], tenThousandths(bounds[3 * i + 1]), tenThousandths(bounds[3 * i + 2])]) : null;
-    return { slug, name, submission, band, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under, skill,
+    const domains = bounds.length ? t.frames.map((_, i) => [bounds[3 * i] || null, tenThousandths(bounds[3 * i + 1]), tenThousandths(bounds[3 * i + 2])]) : null;
+    return { slug, name, submission, band: band || null, tau, meanTau, low, high, gainLow, gainHigh, auroc, brier, ece, area, drop, mean, over, under, skill,
       flags: [...flags.map((k) => t.flags[k]), ...submission.flags], statistics: statisticsOf(t, counts, repeats, submission.latency), domains, packed, kind: cascade ? "cascade" : "query", spread: new Map(spread) };
   }
   // page_data.py: _counts.

@@ -188,10 +188,10 @@ def _row(
     """What `unpack` of model.js reads, in its order. shown: the blocks of its spread that are asked for."""
     score, flags = row.score, _flags(table)
     repeats = score.repeats.number if score.repeats else 1
-    head = (repeats, int(score.kind == "cascade"), row.band)
+    head = (repeats, int(score.kind == "cascade"), row.band or 0)
     by_domain = zip(row.domain_bands, score.domains, strict=True) if len(table.frames) > 1 else ()
     counts = _counts(row.statistics, table, latency, repeats)
-    bounds = [of for band, d in by_domain for of in (band, *_bounds(d.rcs))]
+    bounds = [of for band, d in by_domain for of in (band or 0, *_bounds(d.rcs))]
     return [
         submission,
         score.tau,

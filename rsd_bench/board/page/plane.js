@@ -2,7 +2,7 @@
 const LABELS = new Map([["all-edge", ["start", 10, 18]], ["all-cloud", ["end", -10, 18]], ["rcs-oracle", ["start", 10, -7]], ["label-oracle", ["start", 10, 18]]]);
 const NEAR = 20; // pixels from the pointer within which a point answers
 
-const rowText = (r) => [r.name, `band ${r.band}, RCS ${number(r.rcs, 3)} [${number(r.low, 3)}, ${number(r.high, 3)}]`,
+const rowText = (r) => [r.name, `band ${r.band ?? "–"}, RCS ${number(r.rcs, 3)} [${number(r.low, 3)}, ${number(r.high, 3)}]`,
   `${gained(r)} points${missing(r.gainLow) ? "" : " " + between(r.gainLow, r.gainHigh)} over the best fixed policy`,
   `${percent(r.apsp)} solved, ${percent(r.ca)} on the edge, ${number(r.ail, 2)} s`].join("\n");
 

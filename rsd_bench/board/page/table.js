@@ -1,6 +1,6 @@
 // The ranking. `first`: how a column is sorted before anybody asks for the other way; `wide`: left out on narrow screens.
 const COLUMNS = [
-  { key: "band", title: "Band", first: "asc", hint: "Routers of one band cannot be told apart", cell: (r) => el("span", { class: "band" }, r.band) },
+  { key: "band", title: "Band", first: "asc", hint: "Routers of one band cannot be told apart", cell: (r) => el("span", { class: "band" }, r.band ?? "–") },
   { key: "name", title: "Router", first: "asc", class: "name" },
   { key: "gain", title: "Gain", first: "desc", hint: "Points (hundredths of RCS) above the best fixed policy; the 95 % interval is of the paired difference",
     cell: (r) => [el("span", { class: tone(r) }, gained(r)), missing(r.gainLow) ? null : el("span", { class: "ci under" }, between(r.gainLow, r.gainHigh))] },
@@ -15,7 +15,7 @@ const sortable = (key) => COLUMNS.find((c) => c.key === key && c.first);
 
 // Coloured only where the interval of the gain excludes 0.
 const tone = (r) => (r.gainLow > 0 ? "up" : !missing(r.gainHigh) && r.gainHigh < 0 ? "down" : null);
-const byRank = (a, b) => a.band - b.band || b.rcs - a.rcs || (a.slug < b.slug ? -1 : 1);
+const byRank = (a, b) => (a.band ?? Infinity) - (b.band ?? Infinity) || b.rcs - a.rcs || (a.slug < b.slug ? -1 : 1);
 function compare({ sort, dir }) {
   const sign = dir === "desc" ? -1 : 1;
   return (a, b) => {
@@ -65,7 +65,7 @@ function drawTable(state, rows, every, policies, actions) {
   let band = null, passed = !descending || !best;
   for (const r of rows) {
     if (!passed && r.rcs < best.rcs) { lines.push(fixedLine()); passed = true; }
-    if (ranked && !noBands && r.band !== band) lines.push(whole("group", `Band ${r.band}`, el("span", {}, sizes.get(r.band) > 1 ? `${counted(sizes.get(r.band))} that cannot be told apart` : "told apart from all others")));
+    if (ranked && !noBands && r.band !== band) lines.push(r.band === null ? whole("group", "No band", el("span", {}, "cannot be compared: no repeat shared with the others")) : whole("group", `Band ${r.band}`, el("span", {}, sizes.get(r.band) > 1 ? `${counted(sizes.get(r.band))} that cannot be told apart` : "told apart from all others")));
     band = r.band;
     lines.push(el("tr", { "data-slug": r.slug, class: r.slug === state.router ? "chosen" : "", onmouseenter: () => light(r.slug), onmouseleave: () => light("") }, COLUMNS.map((c) => cell(c, r))));
   }

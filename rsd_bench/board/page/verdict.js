@@ -46,7 +46,7 @@ function drawDetail(state, row, policies, close) {
     ["Probabilities" + whole, `AUROC ${number(row.auroc, 3)}, Brier ${number(row.brier, 3)}, ECE ${number(row.ece, 3)}`],
     ["Threshold curve" + whole, `area under APSP over CA ${number(row.area, 3)}`],
     ["Data", `${d.dataset.name} ${d.dataset.version}, manifest ${d.dataset.manifest_sha256.slice(0, 12)}, metrics version ${d.versions.metrics}`]];
-  const cells = (r) => [r.n, r.band, [number(r.rcs, ofRcs(r.low, r.high)), " ", el("span", { class: "ci" }, `[${number(r.low, ofRcs(r.low, r.high))}, ${number(r.high, ofRcs(r.low, r.high))}]`)], points(r.gain), percent(r.apsp), percent(r.ca)];
+  const cells = (r) => [r.n, r.band ?? "–", [number(r.rcs, ofRcs(r.low, r.high)), " ", el("span", { class: "ci" }, `[${number(r.low, ofRcs(r.low, r.high))}, ${number(r.high, ofRcs(r.low, r.high))}]`)], points(r.gain), percent(r.apsp), percent(r.ca)];
   const heads = ["Domain", "Queries", "Band", "Score", "Gain", "Solved", "On edge"].map((title, i) => th(title, i === 0));
   const lines = parts.map((r) => el("tr", {}, el("th", { scope: "row", class: "name" }, words(r.domain)), cells(r).map((value) => el("td", {}, value))));
   fill(node, el("header", {}, el("h2", { id: "detail-title" }, bidi(row.name)), el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
