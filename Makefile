@@ -79,6 +79,7 @@ submissions: $(VENV)/.core
 # baselines or ablate that was interrupted goes on.
 STUDIES = baselines ablate sweep domains models cascade pairs ceiling tracks thresholds
 GIVEN_tracks = $(filter-out submissions/_%,$(sort $(wildcard submissions/*)))
+# Answers are in a full edition alone: `data build` to build/rsd-open, `features encode` without encoders to build/words.
 GIVEN_cascade = $(if $(wildcard build/rsd-open),build/rsd-open --features build/words)
 GIVEN_thresholds = $(addprefix submissions/,ngram-gain gain-kernel ngram-logistic)
 results: $(VENV)/.core

@@ -28,7 +28,7 @@ from rsd_bench.config import (
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.dataset.check_figures import LATENCIES, SCORES
 from rsd_bench.dataset.manifest_entries import ModelPair
-from rsd_bench.features.blocks import Features
+from rsd_bench.features.blocks import ANSWER, Features
 from rsd_bench.folders import new_folder
 from rsd_bench.metrics.arrays import FloatArray, group_codes
 from rsd_bench.metrics.bootstrap import group_sums
@@ -118,6 +118,8 @@ def adapt_router(
     own = deciders_of(router)
     if any(getattr(of.router, "tiers", 2) > 2 for of in own.values()):
         raise InputError.at(checkpoint, "decides among more than two models", "adapt a router of two")
+    if isinstance(router, SavedRouter) and ANSWER in router.blocks:
+        raise InputError.at(checkpoint, "is a cascade", "adapt a router that decides by the query alone")
     known = benchmark.queries[[*SCORES, *LATENCIES]].notna().all(axis=1).to_numpy(np.bool_)
     labelled = np.flatnonzero(known)
     if not len(labelled):

@@ -10,18 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import RECIPE, Records, call_cli
+from lite_routers import FAST, checkpoint, lite  # noqa: F401 (fixtures)
 from worded_queries import SCENARIO, worded_data
 
 import rsd_bench as rsd
 from rsd_bench.build.build_dataset import build_dataset
 from rsd_bench.build.recipe import read_recipe
 from rsd_bench.config import TAU_ALL_CLOUD, load_aliases
+from rsd_bench.dataset.benchmark import Benchmark, read_queries
 from rsd_bench.features.encode import encode_dataset
+from rsd_bench.features.feature_table import Features, read_features
 from rsd_bench.metrics.routing import Outcomes, routing_gain
-from rsd_bench.routers.adapt import adapted_tau
+from rsd_bench.routers.adapt import adapt_router, adapted_tau
 from rsd_bench.routers.ngram_routers import NgramGain
+from rsd_bench.routers.pipeline import deciders_of, open_checkpoint, p_of
 from rsd_bench.sources.records_folder import open_records
 from rsd_bench.sources.store.import_sources import import_source
+from rsd_bench.types import InputError
 
 
 def _outcomes(small: float, large: float, n: int) -> Outcomes:
@@ -107,11 +112,36 @@ def test_an_adapted_checkpoint_decides_by_its_new_thresholds(
     assert "keeps 100% on the edge" in call_cli("router", "adapt", words, *options).stdout
 
 
+def test_a_reference_router_keeps_all_but_its_threshold(
+    checkpoint: Path, lite: tuple[Benchmark, Features], tmp_path: Path
+) -> None:
+    told = adapt_router(checkpoint, tmp_path / "adapted", *lite)
+    (found,) = told.thresholds.values()
+    before, after = (open_checkpoint(place) for place in (checkpoint, tmp_path / "adapted"))
+    some = lite[1].take(np.arange(20))
+    assert np.array_equal(p_of(before, some, FAST.name), p_of(after, some, FAST.name))
+    assert deciders_of(after)[FAST.name].tau == found.tau and after.trained_on["manifests"] == []
+    assert "were adapted to rsd-open" in (tmp_path / "adapted" / "README.md").read_text("utf-8")
+
+
+def test_queries_without_outcomes_are_not_labelled(words: Path, new_domain: tuple[Path, Path], tmp_path: Path) -> None:
+    benchmark = read_queries(new_domain[0])
+    features = read_features(benchmark, new_domain[1])
+    private = benchmark.queries.copy()
+    private.loc[20:, ["small_score", "large_score", "small_latency_s", "large_latency_s"]] = np.nan
+    told = adapt_router(words, tmp_path / "some", replace(benchmark, queries=private), features)
+    assert (told.labelled, told.queries) == (20, 60)
+    private["small_score"] = np.nan
+    with pytest.raises(InputError, match="holds no query with the outcomes of both models"):
+        adapt_router(words, tmp_path / "none", replace(benchmark, queries=private), features)
+    assert not (tmp_path / "none").exists()
+
+
 def test_adapt_refuses_in_one_line(new_domain: tuple[Path, Path], words: Path, tmp_path: Path) -> None:
     data, features = new_domain
-    for checkpoint, given in ((tmp_path / "absent", features), (words, tmp_path / "no-features")):
+    for place, given in ((tmp_path / "absent", features), (words, tmp_path / "no-features")):
         options = ("--data", data, "--features", given, "--out", tmp_path / "out")
-        done = call_cli("router", "adapt", checkpoint, *options)
+        done = call_cli("router", "adapt", place, *options)
         assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

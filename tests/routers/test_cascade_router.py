@@ -118,3 +118,12 @@ def test_a_lite_edition_is_refused_in_one_line(tmp_path: Path, command: str) -> 
     other = call_cli("router", command, "ngram-cascade", "--track", track, "--out", tmp_path / "cascade")
     assert other.returncode == 1 and "other models than each query's own pair" in other.stderr
     assert not any(tmp_path.iterdir())
+
+
+def test_a_cascade_is_no_router_to_be_adapted_or_onboarded(answered: tuple[Path, Path], tmp_path: Path) -> None:
+    given = ("--data", answered[0], "--features", answered[1])
+    assert call_cli("router", "train", "ngram-cascade", *given, "--out", tmp_path / "cascade").returncode == 0
+    for command in ("adapt", "onboard"):
+        done = call_cli("router", command, tmp_path / "cascade", *given, "--out", tmp_path / "other")
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "other").exists()
