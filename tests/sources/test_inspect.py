@@ -211,11 +211,12 @@ def test_what_nothing_reads_is_told_and_no_pickle_is_opened(tmp_path: Path) -> N
     workbook(tmp_path / "h.xlsx", ["a", "b"], [1, 2])
     parts = inspected(tmp_path)
     assert not (tmp_path / "ran").exists()
-    assert [part["importer"] for part in parts] == ["table", None, None, None, None]
+    assert [part["importer"] for part in parts] == [None, None, None, None]
     told = {part["what"]: part["notes"] for part in parts}
     assert "pandas.read_pickle" in told["a pickle, which is never opened"][0]
     assert any(note.startswith("e.parquet: is a Git LFS pointer") for note in told["other files"])
     assert any(note.startswith("d.json: not JSON") for note in told["other files"])
+    assert any(note.startswith("f.csv: cannot be read: line 1: not UTF-8") for note in told["other files"])
     assert "a workbook with columns a, b" in told
     assert "no importer reads this" in call_cli("data", "inspect", tmp_path / "b.txt").stdout
     (tmp_path / "none").mkdir()

@@ -16,6 +16,7 @@ from inspect_logs import log, sample, write_eval, zstd_zip
 from rsd_bench import config
 from rsd_bench.sources.inspect_ai import inspect_log
 from rsd_bench.sources.inspect_ai.open_inspect import open_inspect
+from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import InputError, Problem
 
 
@@ -53,11 +54,19 @@ def test_a_log_that_was_not_finished_is_read(tmp_path: Path) -> None:
     assert outcomes(path) == (["pets/1"], [])
 
 
-def test_a_sample_that_was_written_again_counts_once(path: Path) -> None:
+def test_a_sample_that_was_written_again_counts_once_or_is_refused(path: Path) -> None:
+    """The later of two that differ was taken, unsaid; a .json log with both was refused."""
+    with zipfile.ZipFile(path) as archive:
+        first = archive.read("samples/1_epoch_1.json")
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        rewritten(path, **{"samples/1_epoch_1.json": first})
+    assert outcomes(path) == (["pets/1", "pets/2"], [])
     with pytest.warns(UserWarning, match="Duplicate name"):
         rewritten(path, **{"samples/1_epoch_1.json": json.dumps(sample(1, "I")).encode()})
-    sources = open_inspect([path], print)
-    assert {r.query_id: r.score for r in sources[0].responses} == {"pets/1": 0.0, "pets/2": 10.0}
+    problems: list[Problem] = []
+    open_inspect([path], problems.append)
+    assert [type(problem) for problem in problems] == [SourceProblem]
+    assert str(problems[0]).startswith(f"{path}: samples/1_epoch_1.json: stands twice in the log, and differs -> ")
 
 
 def test_a_damaged_entry_costs_its_sample(path: Path) -> None:
@@ -66,8 +75,7 @@ def test_a_damaged_entry_costs_its_sample(path: Path) -> None:
     assert found == ["pets/1", "pets/2"]
     assert [line.partition(" -> ")[0] for line in told] == [
         f"{path}: samples/3_epoch_1.json: cannot be read: not JSON: Expecting ',' delimiter (column 9)",
-        f"{path}: samples/4_epoch_1.json: cannot be read: 'utf-8' codec can't decode byte 0xff in position 0: "
-        "invalid start byte",
+        f"{path}: samples/4_epoch_1.json: cannot be read: it is no UTF-8 text",
     ]
 
 

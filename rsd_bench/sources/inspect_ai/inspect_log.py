@@ -29,6 +29,7 @@ import pyarrow as pa
 from rsd_bench.config import MAX_LOG_BYTES, MAX_LOG_ENTRIES, MAX_LOG_RATIO
 from rsd_bench.jsonl import parse_json, parse_json_at
 from rsd_bench.sources.inspect_hint import inspect_hint
+from rsd_bench.sources.source import SourceProblem
 from rsd_bench.types import InputError, Problem, Report
 
 SUFFIXES = (".eval", ".json")
@@ -114,12 +115,17 @@ def samples_of(log: InspectLog, report: Report) -> Iterator[tuple[str, Any]]:
                     raise ValueError("`samples` is no list")
             return
         with _archive(log.path) as archive:
-            entries = {info.filename: info for info in archive.infolist()}  # a sample written again is the later one
-            for name, info in entries.items():
+            entries: dict[str, list[zipfile.ZipInfo]] = {}
+            for info in archive.infolist():
+                entries.setdefault(info.filename, []).append(info)
+            for name, (info, *again) in entries.items():
                 where = f"{log.path}: {repr(name)[1:-1]}"  # on one line, whatever is in the name
                 if _CHUNKED.fullmatch(name):
                     report(Problem(where, "is a sample in chunks, which are not read", _CONVERT))
                 if not _SAMPLE.fullmatch(name):
+                    continue
+                if any((other.CRC, other.file_size) != (info.CRC, info.file_size) for other in again):
+                    report(SourceProblem(where, "stands twice in the log, and differs", "keep one of them"))
                     continue
                 try:
                     sample = _parse(_unpacked(archive, info))
@@ -142,7 +148,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _said(error: BaseException) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return "it is neither a .eval nor JSON: not UTF-8"
+        return "it is no UTF-8 text"
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(what.split())[:200] or type(error).__name__
 

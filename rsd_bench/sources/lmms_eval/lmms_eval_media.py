@@ -150,7 +150,7 @@ def _missing(folder: Path, want: Wanted, alone: Sequence[Path]) -> str:
     what = f"no {kind_of(want.names[0]) if want.names else 'image'} in {folder}"
     there = [end for name in want.names or want.paths for end in _ends(folder, name)] + [path.name for path in alone]
     if out := next(filter(None, (way_out(folder, end) for end in there)), ""):
-        return out
+        return f"{what}: {out}"
     absent = [name for name in want.names if not name.startswith("data:")]
     return f"{what}: {', '.join(map(repr, absent[:3]))}" if absent else what
 

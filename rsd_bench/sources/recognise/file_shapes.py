@@ -22,6 +22,7 @@ from rsd_bench.sources.cells import is_empty
 from rsd_bench.sources.json_records import top_level
 from rsd_bench.sources.spreadsheets import read_table
 from rsd_bench.sources.table.table_files import KINDS, is_pickle, table_file
+from rsd_bench.types import Problem
 
 _MOST_ROWS = 100_000
 _MOST_CHARACTERS = 64_000_000
@@ -57,7 +58,9 @@ def shape_of(path: Path) -> FileShape:
     """
     try:
         if not path.is_file():  # a pipe would be waited for
-            return FileShape(path, "other", note="is no plain file")
+            leads = path.is_symlink() and not path.exists()
+            note = f"is a symbolic link to {path.readlink()}, where nothing is" if leads else "is no plain file"
+            return FileShape(path, "other", note=note)
         if is_pickle(path):
             return FileShape(path, "pickle")
         with path.open("rb") as stream:
@@ -77,7 +80,7 @@ def shape_of(path: Path) -> FileShape:
 
 def _table(path: Path) -> FileShape:
     """A table, by its columns."""
-    problems: list[Any] = []
+    problems: list[Problem] = []
     shape = FileShape(path, "table")
     file = table_file(path)
     if file.kind == "parquet":
@@ -91,20 +94,23 @@ def _table(path: Path) -> FileShape:
     else:
         _count(shape, (row.cells for row in file.rows(problems.append)))
         shape.columns |= file.columns
+    return _told(shape, problems, _kind_of_columns(path, shape.columns))
+
+
+def _told(shape: FileShape, problems: list[Problem], kind: str) -> FileShape:
+    """The shape with its kind and what is wrong with it; what has no columns is no table."""
+    shape.kind = kind if any(shape.columns) or not problems else "other"
     if problems:
-        shape.note = str(problems[0])
-    shape.kind = _kind_of_columns(path, shape.columns)
+        shape.note = problems[0].what if shape.kind == "other" else f"{problems[0].where}: {problems[0].what}"
     return shape
 
 
 def _workbook(path: Path) -> FileShape:
-    problems: list[Any] = []
+    problems: list[Problem] = []
     shape = FileShape(path, "workbook")
     _count(shape, (row.cells for row in read_table(path, (), problems.append)))
     kind = _kind_of_columns(path, shape.columns)
-    shape.kind = kind if kind.startswith("vlmevalkit") else "workbook"
-    shape.note = str(problems[0]) if problems else ""
-    return shape
+    return _told(shape, problems, kind if kind.startswith("vlmevalkit") else "workbook")
 
 
 def _kind_of_columns(path: Path, columns: Mapping[str, None]) -> str:

@@ -24,7 +24,8 @@ _SHOWN_MODELS = 12
 def recognise(path: Path) -> list[Part]:
     """The parts of a file or folder, those that can be imported first. InputError where nothing is there."""
     if not path.exists():
-        raise InputError.at(path, "no such file or folder", "name one that is there")
+        what = f"is a symbolic link to {path.readlink()}, where nothing is" if path.is_symlink() else ""
+        raise InputError.at(path, what or "no such file or folder", "name one that is there")
     if not path.is_dir():
         return parts_of(path, [shape_of(path)])
     parts: list[Part] = []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from tqdm import tqdm
 
@@ -78,13 +79,17 @@ def _checked(
     """
     name = source.info.source
     seen: dict[_Key, tuple[str, int]] = {}
+    composed = {normalize("NFC", query_id) for query_id in ids.kept if not query_id.isascii()}
     for response in source.responses:
         if response.query_id in ids.left_out:
             continue  # what is wrong with its query was told
         model = canonical_model(aliases, name, response.model)
         key, content = (response.query_id, model), hash((response.status, response.score, response.response))
         if response.query_id not in ids.kept:
-            report(Problem(response.where, f"query_id {response.query_id!r} is no query of {name}", "fix the id"))
+            what = f"query_id {response.query_id!r} is no query of {name}"
+            if normalize("NFC", response.query_id) in composed:
+                what += ": a query's id looks like it and is made of other characters (NFC, NFD)"
+            report(Problem(response.where, what, "fix the id"))
         elif key in seen:
             first, as_it_was = seen[key]
             alias = "" if model == response.model else f" (alias {response.model!r})"

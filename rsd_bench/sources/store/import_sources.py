@@ -27,6 +27,8 @@ from rsd_bench.sources.store.store_media import FOLDERS
 from rsd_bench.sources.store.store_tables import is_held, source_info
 from rsd_bench.types import InputError, Problem
 
+_RECORDS = ("queries.jsonl", "responses.jsonl")
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -60,6 +62,7 @@ def import_sources(
     that have problems are left out instead and listed as `left_out` in source.json; what is wrong with a source as a
     whole still ends the import.
     """
+    _require_store(store)
     infos: list[dict[str, Any]] = []
     for shelf in (path for name in FOLDERS for path in store.glob(f"{name}/*")):
         clear_unfinished(shelf)
@@ -79,6 +82,16 @@ def import_sources(
                 info["left_out"] = left_out
             write_file(folder / "source.json", (json.dumps(info, indent=1, ensure_ascii=False) + "\n").encode())
     return infos
+
+
+def _require_store(store: Path) -> None:
+    """InputError where a store can neither be nor be made, or where it would lie within the records of a source."""
+    below = next((path for path in (store, *store.parents) if path.exists() or path.is_symlink()), store)
+    what = "is no folder" if (below.exists() or below.is_symlink()) and not below.is_dir() else ""
+    if not what and not (store / "sources").exists() and any((store / name).is_file() for name in _RECORDS):
+        what = "is a records folder"
+    if what:
+        raise InputError.at(below, what, "name a new or an empty folder, or a store")
 
 
 def _is_source(folder: Path) -> bool:
