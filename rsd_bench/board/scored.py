@@ -3,8 +3,8 @@
 Key: sha256 over the submission's file names and bytes, the dataset's manifest, the source of this package, prices,
 n_boot and seed. Nothing else goes into a score, so a cached one cannot be stale. Layout: `<key>.json` (what `Scored`
 holds), `<key>.result.json` (the published result, only ever copied), `<key>.npy` (float32 samples, one row a key and
-repeat, then the overall figures) and `<key>.orders.npy` (the rankings, end to end); the first is written last and holds the
-second's SHA-256, since nothing that reads the second would see that it was cut short.
+repeat, then the overall figures) and `<key>.orders.npy` (the rankings, end to end); the first is written last and
+holds the second's SHA-256, since nothing that reads the second would see that it was cut short.
 """
 
 from __future__ import annotations
