@@ -184,7 +184,8 @@ def test_whatever_cohorts_are_called_the_package_reads_the_file(
     # `constructor` and `Night shift` beside `night-shift` were written, and refused when the file was read
     files = []
     for order in (cohorts, cohorts[::-1]):
-        rows = [row for name in order for row in by_rule(scores, lambda s, at=len(name) % 3: s >= 5 + at, name)]
+        mes = {name: 5 + at for at, name in enumerate(cohorts)}
+        rows = [row for name in order for row in by_rule(scores, lambda s, m=mes[name]: s >= m, name)]
         written(tmp_path, rows, "cohort")
         run = fit(tmp_path, store)
         assert run.returncode == 0, run.stderr
