@@ -48,6 +48,7 @@ POWER = 0.8  # chance that routers a minimum detectable gap apart are told apart
 DISAGREEMENT = 0.2  # share of queries on which two routers differ, where none are there to tell
 N_BOOT_BANDS = 2_000  # resamples that rank bands compare routers on: the first of N_BOOT
 STANDING_GROUPS = 10  # a question text that stands in more groups than this is a standing prompt: it joins none
+TIE_DECIMALS = 12  # of RCS, to which two are compared: equal sums differ in their last bits
 MAX_SCENARIOS = 50  # that a dataset is scored on
 MAX_SHOWN_ROWS = 30  # of a result in a notebook, in its table and in its picture
 SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -153,7 +154,7 @@ def scenarios_of(named: Iterable[tuple[Any, Any]], where: object) -> dict[str, S
         shown = f"scenario {name!r:.80}"
         if not isinstance(name, str) or not SCENARIO_NAME.fullmatch(name) or name.lower() in RESERVED_NAMES:
             wrong(f"{shown} may not be called so", _name_fix(name))
-        elif (twin := alike.setdefault(name.lower().replace("-", "_"), name)) != name or name in found:
+        elif (twin := alike.setdefault(scenario_key(name), name)) != name or name in found:
             wrong(f"{shown} is called like {twin!r}", "give names that differ in more than case, - and _")
         try:
             found[name] = _scenario(name, fields)
@@ -166,6 +167,11 @@ def scenarios_of(named: Iterable[tuple[Any, Any]], where: object) -> dict[str, S
     if problems:
         raise InputError(problems)
     return found
+
+
+def scenario_key(name: str) -> str:
+    """What the names of two scenarios must differ in: more than case, - and _."""
+    return name.lower().replace("-", "_")
 
 
 def _name_fix(name: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from rsd_bench.board.leaderboard import BoardOverall, BoardRow, BoardTable, Leaderboard
 from rsd_bench.board.shown_names import shown_names
 from rsd_bench.config import DROP_AT_CA, IN_DOMAIN
+from rsd_bench.evaluation.published import DROP
 from rsd_bench.evaluation.result import are_presets, flat_row, interval_text, policy_rows
 from rsd_bench.inert_text import csv_cell, markdown_code, markdown_text, one_line
 from rsd_bench.types import Interval, RoutingScore
@@ -34,8 +35,10 @@ def to_csv(board: Leaderboard) -> str:
 
 
 def _flat(row: BoardRow) -> dict[str, Any]:
+    """The drop says what APSP at that CA says, and has no interval: it is left to JSON."""
     repeats = row.score.repeats
-    return {**flat_row(row.figures()), "repeats": repeats.number if repeats else None}
+    figures = {key: value for key, value in row.figures().items() if key != DROP}
+    return {**flat_row(figures), "repeats": repeats.number if repeats else None}
 
 
 def to_markdown(board: Leaderboard) -> str:
@@ -105,16 +108,14 @@ def _marked(name: str, kind: str) -> str:
 
 _COLUMNS = (
     *("band", "router", "RCS", "gain over best fixed", "skill", "captured", "APSP", "CA", "AIL (s)", "AUROC"),
-    *("over / under-escalated", "calls saved", "USD saved", "APSP drop", "repeats", "flags"),
+    *("over / under-escalated", "calls saved", "USD saved", f"APSP at CA {DROP_AT_CA:g}", "repeats", "flags"),
 )
 
 
 def _markdown_table(table: BoardTable, names: Mapping[str, str]) -> list[str]:
     rows = [_router_cells(row, names[row.slug], table.no_bands is None) for row in table.rows]
     rows += [_reference_cells(policy, score, policy == table.best_fixed) for policy, score in table.references.items()]
-    drop = f"APSP drop at CA {DROP_AT_CA:g}"
-    header = [drop if name == "APSP drop" else name for name in _COLUMNS]
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+    return [f"| {' | '.join(cells)} |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *rows)]
 
 
 def _router_cells(row: BoardRow, name: str, banded: bool) -> list[str]:
@@ -133,7 +134,7 @@ def _router_cells(row: BoardRow, name: str, banded: bool) -> list[str]:
         f"{_figure(score.over_escalated, 3)} / {_figure(score.under_escalated, 3)}",
         _figure(score.saved_calls, 0),
         _figure(score.saved_usd, 2),
-        f"{score.apsp_drop:.4f}",
+        " ".join(interval_text(of.apsp) for of in score.apsp_at_ca if of.ca == DROP_AT_CA),
         str(score.repeats.number) if score.repeats else "",
         markdown_text("; ".join(row.flags)),
     ]

@@ -111,6 +111,11 @@ def _track(name: str, said: dict[str, Any], protocol: str, wrong: Wrong) -> Trac
         odd(f"is {DOMAIN_OUT} without train and test", 'train = ["a"], test = ["b"]')
     if not isinstance(said.get("suite", False), bool):
         odd("has a suite that is neither true nor false", "suite = true")
+    elif said.get("suite") and len(tiers) > 2:
+        odd(
+            f"counts to the suite and has {len(tiers)} tiers",
+            "leave out suite: its skill is of two models",
+        )
     costs = _costs(said, tiers, odd)
     for what, fix in problems:
         wrong(what, fix)

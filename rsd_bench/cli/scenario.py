@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsd_bench.cli import panels
-from rsd_bench.cli.output import AsJson, fail, interruptible, print_json, say, table, warn
+from rsd_bench.cli.output import AsJson, fail, interruptible, one_line, print_json, say, table, warn
 from rsd_bench.evaluation.result import interval_text, json_data, rounded
-from rsd_bench.types import Problem
+from rsd_bench.types import InputError, Problem
 
 if TYPE_CHECKING:
     from rsd_bench.judge.fit_scenarios import Change, Cohort
@@ -55,19 +55,25 @@ def fit(
     if (small is None) != (large is None):
         raise typer.BadParameter("give both --small and --large", param_hint="--small")
     of_scale = _scale(scale, satisfied_from)
-    from rsd_bench.config import scenario_named
+    from rsd_bench.config import MAX_SCENARIOS, scenario_named
     from rsd_bench.judge.fit_scenarios import fit_scenarios, scored_answers
     from rsd_bench.judge.model_judge import answering_models
     from rsd_bench.judge.satisfaction import read_ratings
     from rsd_bench.judge.scenario_file import check_scenario_file, write_scenarios
     from rsd_bench.sources.store.store_tables import sources_in
 
-    preset = scenario_named(like)
+    try:
+        preset = scenario_named(like)
+    except ValueError as error:
+        raise typer.BadParameter(str(error).removeprefix("scenario: "), param_hint="--like") from None
     check_scenario_file(out)
     sources = sources_in(store)
     scored = scored_answers(store, sources)
     asked = answering_models(store, sources, [small, large]) if small and large else []
     read = read_ratings(ratings, scored.scores.keys(), of_scale)
+    if (named := len({rating.cohort for rating in read} - {""})) >= MAX_SCENARIOS:
+        what = f"names {named} cohorts, and a file holds at most {MAX_SCENARIOS} scenarios, one of all ratings"
+        raise InputError.at(f"{ratings}: column cohort", what, "join cohorts, or fit some at a time")
     cohorts = fit_scenarios(read, scored, preset, (asked[0], asked[1]) if asked else None)
     refused = [Problem(f"{ratings}: {_who(one)}", one.refused, _MORE) for one in cohorts if not one.scenario]
     fitted = [one for one in cohorts if one.scenario]
@@ -80,6 +86,9 @@ def fit(
         return
     warn([*refused, *_doubts(ratings, fitted)])
     _say(fitted)
+    for one in fitted:
+        if one.cohort is not None and one.cohort != one.name:
+            say(one_line(f"scenario {one.name} is cohort {one.cohort!r}"))
     say(f"\nscenarios  {out} (weights of {like}; rsd-bench board sensitivity --scenarios {out})")
 
 

@@ -22,7 +22,7 @@ from rsd_bench.cli.output import (
     table,
     warn,
 )
-from rsd_bench.config import IN_DOMAIN, N_BOOT
+from rsd_bench.config import CA_POINTS, IN_DOMAIN, N_BOOT
 from rsd_bench.evaluation.private_result import PrivateResult
 from rsd_bench.evaluation.result import EvalScore, Result, interval_text, json_data, rounded
 from rsd_bench.types import Interval, Problem
@@ -141,13 +141,14 @@ def _upside_down(result: Result) -> Iterator[Problem]:
 
 _BESIDE = (
     *("track", "scenario", "lift", "skill", "captured", "AUROC", "over-escalated", "under-escalated"),
-    *("calls saved per 1,000", "USD saved per 1,000"),
+    *("calls saved per 1,000", "USD saved per 1,000", *(f"APSP at CA {ca:g}" for ca in CA_POINTS)),
 )
 
 
 def _beside(score: EvalScore) -> tuple[str, ...]:
     """The figures beside RCS, for one row of a table."""
     aurocs = [interval_text(area, 3) for area in score.auroc_tiers or (score.auroc,)]
+    at_ca = {of.ca: of.apsp for of in score.apsp_at_ca}
     shown = (score.over_escalated, score.under_escalated, score.saved_calls, score.saved_usd)
     return (
         score.track,
@@ -157,6 +158,7 @@ def _beside(score: EvalScore) -> tuple[str, ...]:
         _or_dash(score.captured, 3),
         " ".join(aurocs),
         *(_or_dash(of, digits) for of, digits in zip(shown, (3, 3, 0, 2), strict=True)),
+        *(_or_dash(at_ca.get(ca), 3) for ca in CA_POINTS),
     )
 
 

@@ -24,8 +24,9 @@ from rsd_bench.cli.output import (
     print_json,
     say,
 )
-from rsd_bench.config import ROUTER_LATENCY_S
-from rsd_bench.types import InputError, Problem
+from rsd_bench.config import MAX_SECONDS, ROUTER_LATENCY_S, TAU_ALL_CLOUD
+from rsd_bench.evaluation.published import json_data
+from rsd_bench.types import InputError, Problem, Report
 
 if TYPE_CHECKING:
     from rsd_bench.evaluation.private_result import PrivateResult
@@ -41,12 +42,12 @@ class Kind(StrEnum):
     CASCADE = "cascade"
 
 
-def _taus(values: list[str], scenarios: Collection[str]) -> dict[str, float]:
-    """--tau 0.6 for every scenario, --tau fast_response=0.6 for one."""
+def _taus(values: list[str], scenarios: Collection[str], report: Report) -> dict[str, float]:
+    """--tau 0.6 for every scenario, --tau fast_response=0.6 for one. Values that are none are told, and left out."""
     from rsd_bench.submission.new_submission import default_tau
 
-    taus = default_tau(scenarios)
-    for value in values:
+    taus, told = default_tau(scenarios), set[str]()
+    for value in sorted(values, key=lambda value: "=" in value):  # what is said of one scenario holds for it
         scenario, equals, number = value.rpartition("=")
         try:
             tau = float(number)
@@ -54,7 +55,14 @@ def _taus(values: list[str], scenarios: Collection[str]) -> dict[str, float]:
             raise typer.BadParameter(f"{value!r} is not TAU or SCENARIO=TAU", param_hint="--tau") from None
         if equals and scenario not in scenarios:
             raise typer.BadParameter(f"no scenario {scenario!r}; use {', '.join(scenarios)}", param_hint="--tau")
-        taus |= {scenario: tau} if equals else dict.fromkeys(scenarios, tau)
+        if not 0 <= tau <= TAU_ALL_CLOUD:
+            report(Problem(f"--tau {value}", f"is not in [0, {TAU_ALL_CLOUD:g}]", f"{TAU_ALL_CLOUD:g} is all-cloud"))
+        elif scenario in told:
+            of = f"for {scenario}" if equals else "for all scenarios"
+            report(Problem(f"--tau {value}", f"is given a second time {of}", "give it once"))
+        else:
+            taus |= {scenario: tau} if equals else dict.fromkeys(scenarios, tau)
+        told.add(scenario)
     return taus
 
 
@@ -109,6 +117,7 @@ def new(
         str, typer.Option(help="What the router ran on.", rich_help_panel=panels.DECISIONS)
     ] = "not stated",
     replace_old: Annotated[bool, typer.Option("--replace", help="Write a submission of that slug anew.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a correct submission folder from a file of probabilities."""
     from rsd_bench.dataset.benchmark import read_queries
@@ -121,10 +130,15 @@ def new(
     if tau and choose_tau:
         raise typer.BadParameter("give --tau or --choose-tau, not both", param_hint="--choose-tau")
     benchmark = read_queries(dataset_folder(data), scenarios)
+    odd: list[Problem] = []
+    if not 0 <= router_latency <= MAX_SECONDS:
+        where = f"--router-latency {router_latency:g}"
+        odd.append(Problem(where, f"is not in [0, {MAX_SECONDS:g}]", "give the router's own seconds per query"))
+        router_latency = ROUTER_LATENCY_S
     declared = Declaration(
         name=name or slug,
         authors=tuple(author or [slug]),
-        tau=_taus(tau or [], benchmark.scenarios),
+        tau=_taus(tau or [], benchmark.scenarios, odd.append),
         router_latency=RouterLatency(router_latency, hardware),
         description=description,
         url=url or None,
@@ -132,7 +146,7 @@ def new(
     )
     tiers = max(benchmark.track(track).count for track in benchmark.tracks)
     found = read_author_table(source, tiers)
-    told, folder = found.problems, submissions / slug
+    told, folder = (*odd, *found.problems), submissions / slug
     if choose_tau:
         labelled = read_author_table(choose_tau, tiers, folds=True)
         told = (*told, *labelled.problems)
@@ -144,6 +158,9 @@ def new(
     if not SLUG.fullmatch(slug):  # a path too: nothing is written outside of --submissions
         told, folder = (Problem(slug, "is no slug", SLUG_FIX), *told), submissions / STAND_IN
     new_submission(folder, found.frame, benchmark, declared, source=source, told=told, replace_old=replace_old)
+    if as_json:
+        print_json({"ok": True, "slug": folder.name, "folder": str(folder), "tau": json_data(declared.tau)})
+        return
     say(f"submission  {folder}")
     ends = {
         name: " to ".join(dict.fromkeys(f"{edge:g}" for edge in of)) for name, of in ranges_of(declared.tau).items()

@@ -10,12 +10,11 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rsd_bench.config import DROP_AT_CA
-from rsd_bench.evaluation.published import Published, interval_of, json_data, policy_rows
+from rsd_bench.evaluation.published import DROP, Published, interval_of, json_data, policy_rows
 from rsd_bench.types import Interval, RoutingScore
 
 METRICS = ("apsp", "mean_score", "ca", "ail", "rcs")
-_JSON_KEYS = {"apsp_drop": f"apsp_drop_at_ca_{DROP_AT_CA:g}"}  # where a field's name says less
+_JSON_KEYS = {"apsp_drop": DROP}  # where a field's name says less
 #: Figures that not every score has: lift and skill of two tiers only, USD where tokens and prices are known.
 _OPTIONAL = (
     *("lift", "skill", "captured", "over_escalated", "under_escalated", "saved_calls", "saved_usd"),

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
+from rsd_bench.config import DROP_AT_CA
 from rsd_bench.types import Interval, RoutingScore
 
 _DECIMALS = 9  # of a published number: hides the last bits, in which machines differ
+_AT_CA, DROP = "apsp_at_ca", f"apsp_drop_at_ca_{DROP_AT_CA:g}"  # keys of a score
 _BOUNDS = ("value", "low", "high")
 
 
@@ -56,9 +58,13 @@ def policy_rows(references: Mapping[str, RoutingScore]) -> list[dict[str, Any]]:
 
 
 def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of JSON without its nested tables; an interval {value, low, high} becomes three columns."""
+    """A row of JSON without its nested tables; an interval {value, low, high} becomes three columns.
+
+    So does APSP at each fixed CA.
+    """
     out: dict[str, Any] = {}
-    for key, value in row.items():
+    at_ca = {f"apsp_at_ca_{of['ca']:g}": of["apsp"] for of in row.get(_AT_CA, ())}
+    for key, value in (row | at_ca).items():
         if isinstance(value, dict):
             if value.keys() == set(_BOUNDS):
                 out[key], out[f"{key}_low"], out[f"{key}_high"] = value["value"], value["low"], value["high"]

@@ -108,8 +108,10 @@ class FeatureSpec:
 
     @property
     def described(self) -> str:
-        """The encoders and n-grams by name, for people."""
-        return " and ".join([*(spec.name for spec in self.encoders), *(["n-grams"] if self.ngrams else [])])
+        """The encoders and n-grams by name, for people; the statistics, where there is nothing else."""
+        return " and ".join(
+            [*(spec.name for spec in self.encoders), *(["n-grams"] if self.ngrams else [])] or ["statistics"]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """A block that is not there has no entry."""

@@ -5,7 +5,8 @@
                                                ngram_buckets, ngram_counts
 
 FOLDER is the store that `rsd-bench features encode` wrote, or the dataset itself (the lite edition carries its own). A
-block that spec.json does not name is not there; a router that reads it says so.
+block that spec.json does not name is not there; a router that reads it says so. A dataset without features has what it
+says itself: the statistics, and where it has its questions their n-grams.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from rsd_bench.features.blocks import BLOCKS as BLOCKS
 from rsd_bench.features.blocks import NGRAMS, NgramSpec
 from rsd_bench.features.blocks import Features as Features
 from rsd_bench.features.blocks import FeatureSpec as FeatureSpec
-from rsd_bench.features.ngrams import COLUMNS, ngram_block
+from rsd_bench.features.ngrams import COLUMNS, count_ngrams, ngram_block
 from rsd_bench.features.statistics import read_statistics
 from rsd_bench.features.vector_cache import vector_column
 from rsd_bench.metrics.arrays import BoolArray, IntArray
@@ -54,6 +55,8 @@ def read_spec(folder: Path) -> FeatureSpec:
 def read_features(benchmark: Benchmark, store: Path | None = None) -> Features:
     """Features of every query of a dataset, from `store` or from the dataset itself. InputError where one lacks."""
     folder = store or benchmark.folder
+    if store is None and not (folder / FEATURES).exists():
+        return _of_dataset(benchmark)
     spec = read_spec(folder)
     table = read_table(folder, FEATURES, _columns(spec))
     position = {query_id: i for i, query_id in enumerate(table.column("query_id").to_pylist())}
@@ -76,6 +79,20 @@ def read_features(benchmark: Benchmark, store: Path | None = None) -> Features:
     if ngrams is not None:
         blocks[NGRAMS] = ngrams[rows]
     ids, domains = (benchmark.queries[name].to_numpy(object) for name in ("query_id", "domain"))
+    return Features(blocks, domains, spec, present, ids)
+
+
+def _of_dataset(benchmark: Benchmark) -> Features:
+    """What a dataset that carries no features says of its queries itself."""
+    statistics, has_image = read_statistics(benchmark.folder)
+    blocks: dict[str, Any] = {"statistics": statistics.astype(np.float32)}
+    if not benchmark.manifest.lite:
+        table = read_table(benchmark.folder, "pairs", ["query_id", "question"])
+        asked = dict(zip(table.column("query_id").to_pylist(), table.column("question").to_pylist(), strict=True))
+        blocks[NGRAMS] = count_ngrams(asked[query_id] or "" for query_id in benchmark.queries["query_id"])
+    spec = FeatureSpec(None, None, ngrams=NgramSpec() if NGRAMS in blocks else None)
+    ids, domains = (benchmark.queries[name].to_numpy(object) for name in ("query_id", "domain"))
+    present = {"image": has_image, "text": np.ones(len(ids), np.bool_)}
     return Features(blocks, domains, spec, present, ids)
 
 

@@ -7,6 +7,7 @@ the scores do not tell is refused with the reason, and gets no scenario.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rsd_bench.config import MIN_RATED_GROUPS, SCORE_MAX
+from rsd_bench.config import MIN_RATED_GROUPS, RESERVED_NAMES, SCORE_MAX, scenario_key
 from rsd_bench.judge.agreement import NEAR
 from rsd_bench.judge.people import Answer
 from rsd_bench.judge.satisfaction import Rating
@@ -26,6 +27,7 @@ from rsd_bench.sources.store.store_tables import rows_of
 from rsd_bench.types import InputError, Interval, Scenario
 
 EVERYBODY = "all"  # the scenario of all ratings together
+_MOST, _DIGEST = 63, 8  # characters of a scenario's name, and of the digest in one
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,6 @@ def fit_scenarios(
     """A Cohort for each one that is named, in the order of the file, and one of all ratings where that is another.
 
     like: whose weights the scenarios take. pair: (small, large), whose labels are compared; default: every model.
-    InputError where names of cohorts cannot be those of scenarios.
     """
     by_cohort: defaultdict[str, list[Rating]] = defaultdict(list)
     for rating in ratings:
@@ -115,20 +116,20 @@ def fit_scenarios(
 
 
 def _scenario_names(cohorts: Sequence[str]) -> dict[str, str]:
-    """The name of the scenario of each cohort: letters, digits and ._- only, whatever people call themselves."""
-    names: dict[str, str] = {}
-    for cohort in cohorts:
-        name = slug(cohort)
-        if name is None:
-            raise InputError.at(
-                f"cohort {cohort!r}", "has no Latin letter or digit", "name it with one: a scenario is called so"
-            )
-        if name == EVERYBODY:
-            raise InputError.at(f"cohort {cohort!r}", "is what all ratings together are called", "give it another name")
-        if name in names.values():
-            twin = next(other for other, its in names.items() if its == name)
-            raise InputError.at(f"cohort {cohort!r}", f"and {twin!r} are both scenario {name!r}", "rename one of them")
-        names[cohort] = name
+    """The name of the scenario of each cohort, one that a file of scenarios may have, whatever people call themselves.
+
+    The nearest legal one; `cohort-` stands before one that is reserved, or instead of one without a Latin letter or
+    digit. Where that is no cohort's alone, or there is none, a digest of what the cohort is called stands behind it.
+    """
+    names = {cohort: slug(cohort) or "" for cohort in cohorts}
+    for cohort, name in names.items():
+        if name.lower() in (*RESERVED_NAMES, EVERYBODY):
+            names[cohort] = f"cohort-{name}"
+    alike = Counter(map(scenario_key, names.values()))
+    for cohort, name in names.items():
+        if not name or alike[scenario_key(name)] > 1:
+            digest = hashlib.sha256(cohort.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+            names[cohort] = f"{(name or 'cohort')[: _MOST - _DIGEST - 1]}-{digest}"
     return names
 
 

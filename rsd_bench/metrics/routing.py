@@ -18,6 +18,7 @@ from rsd_bench.config import (
     DEFAULT_PROFILE,
     NO_LATENCY_S,
     SCORE_MAX,
+    TIE_DECIMALS,
     load_profile,
     scenario_named,
 )
@@ -187,6 +188,11 @@ def rcs_gain(solved: Any, advantage: Any, saved: Any, scenario: Scenario) -> Any
     return scenario.alpha * solved + scenario.beta * advantage + scenario.gamma * saved
 
 
+def gains_or_ties(gain: Any) -> Any:
+    """Whether a gain of RCS is one, or a tie: what rounding leaves of equal sums is none of either."""
+    return np.round(gain, TIE_DECIMALS) >= 0
+
+
 def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
     """What RCS gains when one query goes to the small instead of the large model, times n; shape (n,).
 
@@ -199,7 +205,7 @@ def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
 
 def rcs_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
     """The routing of highest RCS when every score is known, shape (n,): small wherever that gains or costs nothing."""
-    return routing_gain(outcomes, scenario) >= 0
+    return gains_or_ties(routing_gain(outcomes, scenario))
 
 
 def label_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
@@ -239,7 +245,7 @@ def mixed(policies: Sequence[RoutingScore], shares: Sequence[float]) -> RoutingS
 
 def better_fixed(rows: dict[str, RoutingScore]) -> str:
     """Name of the fixed policy with the higher RCS among reference rows; all-cloud on a tie."""
-    return "all-edge" if rows["all-edge"].rcs > rows["all-cloud"].rcs else "all-cloud"
+    return "all-cloud" if gains_or_ties(rows["all-cloud"].rcs - rows["all-edge"].rcs) else "all-edge"
 
 
 def best_fixed(outcomes: Outcomes, scenario: Scenario) -> tuple[str, BoolArray]:

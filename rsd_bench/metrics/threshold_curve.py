@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import DROP_AT_CA, TAU_ALL_CLOUD, TAU_GRID
+from rsd_bench.config import DROP_AT_CA, TAU_ALL_CLOUD, TAU_GRID, TIE_DECIMALS
 from rsd_bench.metrics.arrays import FloatArray, IntArray
 from rsd_bench.metrics.routing import Outcomes, rcs
 from rsd_bench.types import Scenario
@@ -81,7 +81,7 @@ def choose_tau(p_edge: FloatArray, outcomes: Outcomes, scenario: Scenario) -> fl
 
 def best_tau(curve: dict[str, FloatArray]) -> float:
     """The tau of a sweep with the highest RCS; ties go to higher APSP, then higher tau."""
-    ranked = np.lexsort((curve["tau"], np.round(curve["apsp"], 12), np.round(curve["rcs"], 12)))
+    ranked = np.lexsort((curve["tau"], np.round(curve["apsp"], TIE_DECIMALS), np.round(curve["rcs"], TIE_DECIMALS)))
     return float(curve["tau"][ranked[-1]])
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsd_bench.config import scenario_named
+from rsd_bench.config import TIE_DECIMALS, scenario_named
 from rsd_bench.metrics import arrays
 from rsd_bench.metrics.arrays import FloatArray, IntArray
-from rsd_bench.metrics.routing import answer_columns, mixed, rcs, rcs_gain, score_of
+from rsd_bench.metrics.routing import answer_columns, gains_or_ties, mixed, rcs, rcs_gain, score_of
 from rsd_bench.metrics.threshold_curve import descending, sums_of_first, sweep_thresholds
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, first_hit, labels_of, tier_columns
 from rsd_bench.types import RoutingScore, Scenario
@@ -55,7 +55,7 @@ def rcs_oracle_choice(tiers: Tiers, scenario: Scenario) -> IntArray:
     for k in reversed(range(last)):
         solved_here, kept_here, paid_here = tiers.scores[:, k] >= scenario.mes, tiers.advantage[k], tiers.paid[:, k]
         saved = (paid - paid_here) / reference
-        better = rcs_gain(solved_here - solved, kept_here - kept, saved, scenario) >= 0
+        better = gains_or_ties(rcs_gain(solved_here - solved, kept_here - kept, saved, scenario))
         for best, here in ((choice, k), (kept, kept_here), (solved, solved_here), (paid, paid_here)):
             np.copyto(best, here, where=better)
     return choice
@@ -79,7 +79,7 @@ def fixed_rows(tiers: Tiers, scenario: Scenario) -> dict[str, RoutingScore]:
 
 def best_fixed_tier(fixed: Sequence[RoutingScore]) -> int:
     """The tier, 0 ... K - 1, of the fixed policy with the highest RCS; ties go to the dearest."""
-    return max(range(len(fixed)), key=lambda k: (fixed[k].rcs, k))
+    return max(range(len(fixed)), key=lambda k: (round(fixed[k].rcs, TIE_DECIMALS), k))
 
 
 def reference_tiers(

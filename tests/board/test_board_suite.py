@@ -6,6 +6,8 @@ page that shows two-model figures of three models.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +22,7 @@ from rsd_bench.board.board_diff import diff_boards
 from rsd_bench.board.build_board import build_board, collect_board
 from rsd_bench.board.page import page_data
 from rsd_bench.board.what_if import statistics_of, what_if
-from rsd_bench.config import MIN_RANKED_GROUPS, SCENARIOS
+from rsd_bench.config import CA_POINTS, MIN_RANKED_GROUPS, SCENARIOS
 from rsd_bench.dataset.benchmark import Benchmark
 from rsd_bench.metrics.bootstrap import rank_bands
 from rsd_bench.submission.submission import Submission
@@ -88,7 +90,16 @@ def test_a_board_of_a_suite(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     text = files["leaderboard.md"].decode()
     assert "## Overall" in text and "(best fixed)" in text
     assert all("cascade" in line for line in text.splitlines() if "Climbs" in line)
-    assert "skill,skill_low,skill_high" in files["leaderboard.csv"].decode()
+    columns = files["leaderboard.csv"].decode().partition("\n")[0]
+    assert "skill,skill_low,skill_high" in columns and "apsp_drop" not in columns
+    at_ca = [f"apsp_at_ca_{ca:g}{bound}" for ca in CA_POINTS for bound in ("", "_low", "_high")]
+    assert ",".join(at_ca) in columns
+    for row in csv.DictReader(io.StringIO(files["leaderboard.csv"].decode())):
+        if row["track"] != THREE and row["band"]:
+            assert float(row["apsp_at_ca_0.8_low"]) < float(row["apsp_at_ca_0.8"]) < float(row["apsp_at_ca_0.8_high"])
+        elif row["track"] == THREE:
+            assert not row["apsp_at_ca_0.8"], "of two models only"
+    assert "APSP at CA 0.8" in text and "APSP drop" not in text
 
 
 def test_statistics_give_the_scores_of_repeats_tiers_and_cascades(

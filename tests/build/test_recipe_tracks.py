@@ -168,6 +168,10 @@ STATIC: list[tuple[str, str]] = [
     ('name = "a"\nsources = ["x"]\nprotocol = "k-fold"', "track 'a' has protocol 'k-fold'"),
     ('name = "a"\ntiers = ["a", "b"]\ncosts = [1, 2, 3]', "track 'a' has 3 costs for 2 tiers"),
     ('name = "a"\ntiers = ["a", "b"]\ncosts = [2, 1]', "costs: must rise from tier to tier"),
+    (
+        'name = "a"\ntiers = ["a", "b", "c"]\nsuite = true',
+        "track 'a' counts to the suite and has 3 tiers -> leave out suite",
+    ),
     ('name = "a"\ntiers = ["a", "b"]\nsuite = 1', "suite that is neither true nor false"),
 ]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import Records, call_cli
 
-from rsd_bench.config import MIN_RATED_GROUPS, SCENARIOS, load_scenarios
+from rsd_bench.config import MAX_SCENARIOS, MIN_RATED_GROUPS, SCENARIOS, load_scenarios
 from rsd_bench.sources.records_folder import open_records
 from rsd_bench.sources.store.import_sources import import_source
 
@@ -168,21 +168,43 @@ def test_ten_groups_of_each_kind_are_the_fewest(tmp_path: Path, store: Path, sco
 
 
 @pytest.mark.parametrize(
-    ("cohorts", "says"),
+    ("cohorts", "names"),
     [
-        (("all", "x"), "'all': is what all ratings together are called"),
-        (("a b", "a-b"), "'a-b': and 'a b' are both scenario 'a-b'"),
-        (("\u591c\u73ed", "x"), "has no Latin letter or digit"),
+        (("all", "x"), ("cohort-all", "x")),
+        (("constructor", "valueOf"), ("cohort-constructor", "cohort-valueOf")),
+        (("Night shift", "night-shift"), (r"Night-shift-\w{8}", r"night-shift-\w{8}")),
+        (("a b", "A_B"), (r"a-b-\w{8}", r"A_B-\w{8}")),
+        (("\u591c\u73ed", "\u65e9\u73ed"), (r"cohort-\w{8}", r"cohort-\w{8}")),
+        (("x" * 80, "x" * 81), (r"x{54}-\w{8}", r"x{54}-\w{8}")),
     ],
 )
-def test_names_of_cohorts_that_are_no_scenarios(
-    tmp_path: Path, store: Path, scores: dict, cohorts: tuple[str, str], says: str
+def test_whatever_cohorts_are_called_the_package_reads_the_file(
+    tmp_path: Path, store: Path, scores: dict, cohorts: tuple[str, str], names: tuple[str, str]
 ) -> None:
-    written(tmp_path, [row for name in cohorts for row in by_rule(scores, lambda s: s >= 6, name)], "cohort")
+    # `constructor` and `Night shift` beside `night-shift` were written, and refused when the file was read
+    files = []
+    for order in (cohorts, cohorts[::-1]):
+        mes = {name: 5 + at for at, name in enumerate(cohorts)}
+        rows = [row for name in order for row in by_rule(scores, lambda s, m=mes[name]: s >= m, name)]
+        written(tmp_path, rows, "cohort")
+        run = fit(tmp_path, store)
+        assert run.returncode == 0, run.stderr
+        assert all(f"is cohort {name!r}" in run.stdout for name in cohorts if name != "x")
+        found = fitted(tmp_path, store)
+        by_cohort = {one["cohort"]: one["name"] for one in found.values()}
+        assert all(re.fullmatch(name, by_cohort[of]) for name, of in zip(names, cohorts, strict=True))
+        files.append({name: s.figures for name, s in load_scenarios(tmp_path / "scenarios.toml").items()})
+        assert set(files[-1]) == {*by_cohort.values()}
+    assert files[0] == files[1]
+
+
+def test_more_cohorts_than_a_file_holds_are_refused_by_file_and_column(
+    tmp_path: Path, store: Path, scores: dict
+) -> None:
+    rows = by_rule(scores, lambda s: s >= 6)
+    written(tmp_path, [(*row, f"c{i % MAX_SCENARIOS}") for i, row in enumerate(rows)], "cohort")
     run = fit(tmp_path, store)
-    assert run.returncode == 1
-    (line,) = run.stderr.splitlines()
-    assert says in line
+    assert run.returncode == 1 and f"ratings.csv: column cohort: names {MAX_SCENARIOS} cohorts" in run.stderr
 
 
 def test_hostile_names_of_cohorts_stay_names(tmp_path: Path, store: Path, scores: dict) -> None:
@@ -222,11 +244,12 @@ def test_what_is_asked_for_wrongly(tmp_path: Path, store: Path, scores: dict) ->
         ("--scale", "1-5"),
         ("--satisfied-from", "4"),
         ("--scale", "x", "--satisfied-from", "4"),
+        ("--like", "slow"),
     ):
-        assert fit(tmp_path, store, *options).returncode == 2
+        run = fit(tmp_path, store, *options)
+        assert run.returncode == 2 and options[0] in run.stderr
     for options, says in {
         ("--small", "tiny", "--large", "vast"): "no model 'vast'",
-        ("--like", "slow"): "no preset 'slow'",
         ("--scale", "1-5", "--satisfied-from", "4"): "has no column rating",
         ("--out", str(tmp_path)): "is a folder",
         ("--out", str(tmp_path / "ratings.csv")): "was not written by `scenario fit`",

@@ -23,7 +23,16 @@ def test_eval_warns_where_p_is_upside_down(tmp_path: Path, toy_dataset: Path, to
         make(tmp_path / slug, toy_benchmark, said)
         run = call_cli("eval", tmp_path / slug, "--data", toy_dataset, "--n-boot", 100)
         assert run.returncode == 0
-        for name in ("lift", "skill", "captured", "AUROC", "over-escalated", "calls saved per 1,000"):
+        for name in (
+            "lift",
+            "skill",
+            "captured",
+            "AUROC",
+            "over-escalated",
+            "calls saved per 1,000",
+            "APSP at CA 0.5",
+            "APSP at CA 0.9",
+        ):
             assert name in run.stdout
         lines = [line for line in run.stderr.splitlines() if "upside down" in line]
         assert len(lines) == (3 if slug == "turned" else 0)

@@ -38,12 +38,22 @@ def test_features_of_the_embedded_dataset() -> None:
 
 def test_features_of_a_store(toy_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no encoder features -> make them: rsd-bench features encode"):
-        rsd.load_features(toy_dataset)
+        rsd.load_features(toy_dataset, store=tmp_path)
     encode_dataset(toy_dataset, tmp_path, None, None)
     features = rsd.load_features(toy_dataset, "test", store=tmp_path)
     questions = {row["query_id"]: row["question"] for row in read_table(toy_dataset, "pairs").to_pylist()}
     assert sorted(features.blocks) == ["ngrams", "statistics"]
     assert (features.ngrams != count_ngrams([questions[query_id] for query_id in features.query_ids])).nnz == 0
+
+
+def test_a_dataset_without_features_has_what_it_says_itself(toy_dataset: Path, tmp_path: Path) -> None:
+    encode_dataset(toy_dataset, tmp_path, None, None)
+    own, stored = rsd.load_features(toy_dataset), rsd.load_features(toy_dataset, store=tmp_path)
+    assert own.spec == stored.spec and sorted(own.blocks) == ["ngrams", "statistics"]
+    assert (own.ngrams != stored.ngrams).nnz == 0 and own.query_ids.tolist() == stored.query_ids.tolist()
+    assert (own.blocks["statistics"] == stored.blocks["statistics"]).all()
+    with pytest.raises(InputError, match="have no image vectors -> encode the full edition: rsd-bench features encode"):
+        own.matrix(("image",))
 
 
 def test_rows_keep_their_ids() -> None:

@@ -28,6 +28,7 @@ from rsd_bench.metrics.sweeps import tier_curve
 from rsd_bench.metrics.threshold_curve import sweep_curve
 from rsd_bench.metrics.tier_policies import best_fixed_tier, fixed_rows, rcs_oracle_choice
 from rsd_bench.metrics.tiers import Tiers, check_tiers_scenario, tier_columns
+from rsd_bench.types import Scenario
 
 quick = settings(deadline=None, max_examples=100, derandomize=True)
 slow = settings(deadline=None, max_examples=40, derandomize=True)
@@ -106,6 +107,19 @@ def worth(tiers, scenario, own=0.0):
         out[i, d] = scenario.alpha * (tiers.scores[i, d] >= scenario.mes) + scenario.beta * tiers.advantage[d]
         out[i, d] += scenario.gamma * (1 - (paid + own * asked) / reference)
     return out
+
+
+def test_ties_of_the_oracle_go_to_the_cheaper_tier_whatever_rounding_leaves() -> None:
+    # alpha = beta + gamma: what the large model solves is worth what the small one keeps and saves
+    for beta in (0.1, 0.2, 0.3, 0.4):
+        weighed = Scenario(name="tie", mes=6, alpha=0.5, beta=beta, gamma=round(0.5 - beta, 2))
+        for small, large in ((0.7, 2.1), (1.2, 7.27), (0.5, 0.9)):  # (s + l - s) / l is below 1 in its last bit
+            cascade = Tiers.of([[1.0, 9.0]], [[small, large]], cascade=True)
+            assert rcs_oracle_choice(cascade, weighed).tolist() == [0], (beta, small, large)
+        for n in (3, 6, 7, 10):  # the mean of n equal latencies is not each of them
+            for large in (0.7, 2.1, 7.27):
+                outcomes = Outcomes(np.full(n, 1.0), np.full(n, 9.0), np.zeros(n), np.full(n, large))
+                assert rcs_oracle(outcomes, weighed).all(), (beta, n, large)
 
 
 # --- two tiers are version 1, to the last bit ------------------------------------------------------------------------

@@ -33,6 +33,18 @@ def test_commands_refuse_in_one_line(tmp_path: Path) -> None:
         assert said and not any(tmp_path.iterdir())
 
 
+def test_routers_that_read_no_encoder_need_no_encoder_features(tmp_path: Path, toy_dataset: Path) -> None:
+    # both stopped at "holds no encoder features" on a dataset fresh from `data build`
+    for name in ("domain-constant", "ngram-gain"):
+        out = tmp_path / name
+        run = call_cli("router", "submit", name, "--data", toy_dataset, "--track", "in-domain", "--out", out)
+        assert run.returncode == 0, run.stderr
+        assert call_cli("submit", "check", out, "--data", toy_dataset).returncode == 0
+    run = call_cli("router", "submit", "knn", "--data", toy_dataset, "--out", tmp_path / "knn")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert "have no image vectors -> encode the full edition: rsd-bench features encode" in run.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "works"), [(["submit", "domain-constant", "--track", "in-domain"], True), (["train"], False)]
 )

@@ -14,12 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import run_cli
+from conftest import call_cli, run_cli
+from folded import folded_dataset  # noqa: F401 (a fixture)
 from hostile import clear, lines, meta, parquet, raw, sound, table
 from sound_submissions import make, probabilities
 from test_proposal import Repository
 
-from rsd_bench.dataset.benchmark import Benchmark
+from rsd_bench.dataset.benchmark import Benchmark, open_benchmark
 from rsd_bench.evaluation.compare_submissions import compare_submissions
 from rsd_bench.submission.check_submission import check_submission
 from rsd_bench.types import InputError
@@ -191,7 +192,7 @@ def test_submit_new_tells_all_of_table_and_options(tmp_path: Path, toy_dataset: 
         run = run_cli("submit", "new", slug, *options, "--router-latency", "-1", cwd=tmp_path)
         assert run.returncode == 1 and "Traceback" not in run.stderr
         for text in (says, ":2: p_edge 'high' is no number", ":3: query_id 'toy/no-such' is unknown", "is missing",
-                     "url", "has no visible character", "router_latency.seconds"):  # fmt: skip
+                     "url", "has no visible character", "--router-latency -1: is not in [0, 1e+09]"):  # fmt: skip
             assert text in run.stderr, f"{text}\n\n{run.stderr}"
         assert run.stderr.count("is missing") == 1, "a row that is no number is not missing"
     assert {path.name for path in tmp_path.iterdir()} == {"mine.csv", "submissions"}
@@ -199,6 +200,43 @@ def test_submit_new_tells_all_of_table_and_options(tmp_path: Path, toy_dataset: 
     (tmp_path / "none.csv").write_text("")
     run = run_cli("submit", "new", "a", "--from", "none.csv", "--data", toy_dataset, "--url", "x", cwd=tmp_path)
     assert "no column 'query_id'" in run.stderr and "url" in run.stderr and "has no rows" not in run.stderr
+
+
+def test_options_of_submit_new_are_refused_by_name(tmp_path: Path, toy_dataset: Path, toy_benchmark: Benchmark) -> None:
+    # a submission.json that was never written had the fault, and of two tau for one scenario the last one counted
+    probabilities(toy_benchmark)[["query_id", "p_edge"]].to_csv(tmp_path / "mine.csv", index=False)
+    new = ("submit", "new", "mine", "--from", tmp_path / "mine.csv", "--data", toy_dataset, "--submissions", tmp_path)
+    for options, says in {
+        ("--tau", "nan"): "--tau nan: is not in [0, 1.01]",
+        ("--tau", "1.5"): "--tau 1.5: is not in [0, 1.01]",
+        ("--tau", "low_energy=-1"): "--tau low_energy=-1: is not in [0, 1.01]",
+        ("--tau", "low_energy=0.3", "--tau", "low_energy=0.4"): "is given a second time for low_energy",
+        ("--tau", "0.3", "--tau", "0.4"): "is given a second time for all scenarios",
+        ("--router-latency", "-1"): "--router-latency -1: is not in",
+        ("--router-latency", "nan"): "--router-latency nan: is not in",
+    }.items():
+        run = call_cli(*new, *options)
+        assert run.returncode == 1 and says in run.stderr and len(run.stderr.splitlines()) == 1, run.stderr
+        as_json = call_cli(*new, *options, "--json")
+        assert as_json.returncode == 1 and len(json.loads(as_json.stdout)["problems"]) == 1
+    assert not (tmp_path / "mine").exists()
+    run = call_cli(*new, "--tau", "0.3", "--tau", "low_energy=1.01", "--json")
+    made = json.loads(run.stdout)
+    assert run.returncode == 0 and made["slug"] == "mine" and made["folder"] == str(tmp_path / "mine")
+    assert made["tau"] == {"fast_response": 0.3, "high_quality": 0.3, "low_energy": 1.01}
+    run = call_cli(*new, "--tau", "low_energy=0.9", "--tau", "0.2", "--replace", "--json")
+    assert json.loads(run.stdout)["tau"]["low_energy"] == 0.9, "whichever stands first"
+
+
+def test_a_repeat_is_told_as_it_was_written(tmp_path: Path, folded_dataset: Path) -> None:  # noqa: F811
+    frame = probabilities(open_benchmark(folded_dataset))[["query_id", "p_edge"]]
+    frame.assign(repeat=-1).to_csv(tmp_path / "mine.csv", index=False)
+    frame.assign(repeat=-1).to_parquet(tmp_path / "mine.parquet")
+    frame.assign(repeat=-1).to_json(tmp_path / "mine.jsonl", orient="records", lines=True)
+    for kind in ("csv", "parquet", "jsonl"):
+        new = ("submit", "new", "mine", "--from", tmp_path / f"mine.{kind}", "--data", folded_dataset)
+        run = call_cli(*new, "--submissions", tmp_path / "s")
+        assert run.returncode == 1 and "repeat '-1'" in run.stderr and "-1.0" not in run.stderr, run.stderr
 
 
 def test_compare_tells_of_both(tmp_path: Path, toy_benchmark: Benchmark) -> None:
