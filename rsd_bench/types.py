@@ -85,7 +85,7 @@ class Interval:
 
     def text(self, digits: int = 4, sign: str = "") -> str:
         """value [low, high]; sign "+" shows the sign of positive numbers too; "-" stands for what is not known."""
-        shown = ("-" if math.isnan(x) else f"{x:{sign}.{digits}f}" for x in vars(self).values())
+        shown = ("-" if math.isnan(x) else f"{x:{sign}z.{digits}f}" for x in vars(self).values())
         return "{} [{}, {}]".format(*shown)
 
     def points(self) -> str:

@@ -56,13 +56,13 @@ class Report:
             f"metrics version {result.metrics_version}, {DECLARED}."
             + (f" Private outcomes, {private.used} of {private.budget} scorings used." if private else ""),
             "",
-            "| track | scenario | RCS [95 % interval] | gain over best fixed | APSP | CA | AIL (s) | flags |",
+            "| track | scenario | RCS [95 % interval] | gain, points | APSP | CA | AIL (s) | flags |",
             "|---|---|---|---|---|---|---|---|",
         ]
         scores: tuple[EvalScore | PrivateScore, ...] = result.scores
         for score in sorted(scores, key=lambda score: score.track != IN_DOMAIN):
             flags = "; ".join(decision_flags(score)) if isinstance(score, EvalScore) else ""
-            rcs, gain = interval_text(score.rcs, digits), interval_text(score.gain, digits, "+")
+            rcs, gain = interval_text(score.rcs, digits), score.gain.points()
             figures = (f"{metric.value:.3f}" for metric in (score.apsp, score.ca, score.ail))
             cells = (_cell(score.track), _cell(score.scenario), rcs, gain, *figures, _cell(flags))
             lines.append(f"| {' | '.join(cells)} |")

@@ -93,9 +93,9 @@ def _markdown_overall(overall: BoardOverall, names: Mapping[str, str]) -> list[s
     gap, none = overall.minimum_detectable_gap, overall.no_bands
     told = f"Means over {len(overall.tracks)} tracks and all scenarios, at least {overall.groups} groups each"
     told += "" if gap is None else f"; minimum detectable gap in skill {gap:.4f}"
-    rows = [["band", "router", "skill", "gain over best fixed"], ["---"] * 4]
+    rows = [["band", "router", "skill", "gain, points"], ["---"] * 4]
     for row in overall.rows:
-        figures = interval_text(row.skill, 3), interval_text(row.gain, sign="+")
+        figures = interval_text(row.skill, 3), row.gain.points()
         rows.append(["" if none else str(row.band), markdown_text(_marked(names[row.slug], row.kind)), *figures])
     rows.append(["", "*best fixed policy*", "0", "0"])
     return [f"{told}{f'; no bands: {none}' if none else ''}.", "", *(f"| {' | '.join(cells)} |" for cells in rows)]
@@ -107,7 +107,7 @@ def _marked(name: str, kind: str) -> str:
 
 
 _COLUMNS = (
-    *("band", "router", "RCS", "gain over best fixed", "skill", "captured", "APSP", "CA", "AIL (s)", "AUROC"),
+    *("band", "router", "RCS", "gain, points", "skill", "captured", "APSP", "CA", "AIL (s)", "AUROC"),
     *("over / under-escalated", "calls saved", "USD saved", f"APSP at CA {DROP_AT_CA:g}", "repeats", "flags"),
 )
 
@@ -124,7 +124,7 @@ def _router_cells(row: BoardRow, name: str, banded: bool) -> list[str]:
         str(row.band) if banded and row.band else "",
         markdown_text(_marked(name, score.kind)),
         interval_text(score.rcs),
-        interval_text(score.gain, sign="+"),
+        score.gain.points(),
         _figure(score.skill, 3),
         _figure(score.captured, 3),
         f"{score.apsp.value:.4f}",
@@ -155,9 +155,9 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
     """The tables of one track for a terminal."""
     blocks, names = [], shown_names({s.slug: s.name for s in board.submissions})
     if board.overall:
-        lines = [("band", "router", "skill [95 % interval]", "gain")]
+        lines = [("band", "router", "skill [95 % interval]", "gain, points")]
         for entry in board.overall.rows:
-            both = interval_text(entry.skill, 3), interval_text(entry.gain, sign="+")
+            both = interval_text(entry.skill, 3), entry.gain.points()
             band = "-" if board.overall.no_bands else str(entry.band)
             lines.append((band, _printable(_marked(names[entry.slug], entry.kind)), *both))
         none = f", no bands: {board.overall.no_bands}" if board.overall.no_bands else ""
@@ -165,7 +165,9 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
     for table in board.tables:
         if table.track != track:
             continue
-        rows: list[Sequence[str]] = [("band", "router", "RCS [95 % interval]", "gain", "skill", "APSP", "CA", "AIL s")]
+        rows: list[Sequence[str]] = [
+            ("band", "router", "RCS [95 % interval]", "gain, points", "skill", "APSP", "CA", "AIL s")
+        ]
         for row in table.rows:
             score = row.score
             figures = (f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}")
@@ -173,7 +175,7 @@ def to_text(board: Leaderboard, track: str = IN_DOMAIN) -> str:
                 "-" if table.no_bands or row.band is None else str(row.band),
                 _printable(_marked(names[row.slug], score.kind)),
             )
-            beside = f"{score.gain.value:+.4f}", _figure(score.skill, 3)
+            beside = f"{100 * score.gain.value:+z.1f}", _figure(score.skill, 3)
             rows.append((band, name, interval_text(score.rcs), *beside, *figures))
         for policy, fixed in table.references.items():
             figures = (f"{fixed.apsp:.3f}", f"{fixed.ca:.3f}", f"{fixed.ail:.2f}")

@@ -222,11 +222,11 @@ def sensitivity(
 def _say_who_leads(found: WhoLeads) -> None:
     say(f"{found.track}, {found.n} test queries in {found.groups} groups\n")
     leads: list[tuple[Any, ...]] = [
-        ("scenario", "MES", "leads", "RCS [95 %]", "gain over best fixed", "best fixed", "in its band", "decided for")
+        ("scenario", "MES", "leads", "RCS [95 %]", "gain, points", "best fixed", "in its band", "decided for")
     ]
     for ranking in found.rankings:
         first, of = ranking.rows[0], ranking.scenario
-        figures = (interval_text(first.rcs), interval_text(first.gain))
+        figures = (interval_text(first.rcs), first.gain.points())
         band = "-" if ranking.no_bands else f"{sum(row.band == 1 for row in ranking.rows)} of {len(ranking.rows)}"
         bases = ", ".join(sorted({row.decided_for for row in ranking.rows}))
         leads.append((one_line(of.name), f"{of.mes:g}", first.slug, *figures, ranking.best_fixed, band, bases))

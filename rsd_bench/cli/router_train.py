@@ -103,7 +103,7 @@ def _say_report(report: TrainingReport, track: str) -> None:
     say(f"trained   {report.scenario}, {track}: {report.best_epoch} epochs, {report.parameters:,} parameters")
     say(f"tau       {report.tau:g} (temperature {report.temperature:.2f})")
     say(
-        f"validation RCS {figures.score.rcs:.4f} ({figures.gain:+.4f} to {figures.best_fixed}), APSP "
+        f"validation RCS {figures.score.rcs:.4f} ({100 * figures.gain:+z.1f} points to {figures.best_fixed}), APSP "
         f"{figures.score.apsp:.3f}, CA {figures.score.ca:.3f}, AUROC {_number(figures.auroc)}"
     )
     for signature in report.signatures:

@@ -104,13 +104,13 @@ def _say(result: Result) -> None:
         say(f"{name}: {scenario.described}")
     say()
     rows: list[tuple[Any, ...]] = [
-        ("track", "scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s", "worst domain")
+        ("track", "scenario", "n", "RCS [95 % interval]", "gain, points", "APSP", "CA", "AIL s", "worst domain")
     ]
     for score in result.scores:
         figures = (f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}")
         worst = f"{score.worst_domain} {score.worst_domain_rcs:.3f}"
         key = (score.track, score.scenario, score.n)
-        rows.append((*key, interval_text(score.rcs), interval_text(score.gain), *figures, worst))
+        rows.append((*key, interval_text(score.rcs), score.gain.points(), *figures, worst))
     say(table(rows))
     say()
     say(table([_BESIDE, *map(_beside, result.scores)]))
@@ -124,7 +124,7 @@ def _say(result: Result) -> None:
             say(f"{score.scenario}: standard deviation of RCS over {many} {score.repeats.rcs_std:.4f}")
     if result.overall:
         over, tracks = result.overall, f"{len(result.overall.tracks)} tracks of the suite"
-        say(f"\noverall, {tracks}: skill {interval_text(over.skill, 3)}, gain {interval_text(over.gain)}")
+        say(f"\noverall, {tracks}: skill {interval_text(over.skill, 3)}, gain {over.gain.points()} points")
     warn(list(_upside_down(result)))
 
 
@@ -186,12 +186,10 @@ def _say_private(result: PrivateResult) -> None:
     terms = result.private
     noise = f"noise of {terms.noise_queries:g} queries added to each count"
     say(f"{result.slug} on private outcomes, {noise}; {terms.used} of {terms.budget} scorings used\n")
-    rows: list[tuple[Any, ...]] = [
-        ("scenario", "n", "RCS [95 % interval]", "gain over best fixed", "APSP", "CA", "AIL s")
-    ]
+    rows: list[tuple[Any, ...]] = [("scenario", "n", "RCS [95 % interval]", "gain, points", "APSP", "CA", "AIL s")]
     for score in result.scores:
         figures = (f"{metric.value:.3f}" for metric in (score.apsp, score.ca, score.ail))
-        intervals = (interval_text(score.rcs, 3), interval_text(score.gain, 3))
+        intervals = (interval_text(score.rcs, 3), score.gain.points())
         rows.append((score.scenario, score.n, *intervals, *figures))
     say(table(rows))
 

@@ -142,11 +142,11 @@ class Result:
 
     def _repr_html_(self) -> str:
         """A row a track and scenario, for a notebook."""
-        header = ("track", "scenario", "queries", "RCS", "gain", "APSP", "CA", "AIL, seconds")
+        header = ("track", "scenario", "queries", "RCS", "gain, points", "APSP", "CA", "AIL, seconds")
         rows = [
             (
                 *(score.track, score.scenario, f"{score.n:,}"),
-                *(score.rcs.text(), score.gain.text(sign="+")),
+                *(score.rcs.text(), score.gain.points()),
                 *(f"{score.apsp.value:.3f}", f"{score.ca.value:.3f}", f"{score.ail.value:.2f}"),
             )
             for score in self.scores[:MAX_SHOWN_ROWS]

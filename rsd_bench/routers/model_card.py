@@ -66,8 +66,9 @@ P(the small model is good enough) from an image and a question: a 2-layer Transf
   `load_router(..., image_encoder=PATH, text_encoder=PATH)`.
 - Scenario: MES {router.scenario["mes"]:g}, weights {router.scenario["alpha"]:g} / {router.scenario["beta"]:g} /
   {router.scenario["gamma"]:g}. tau {router.tau:g}, chosen on validation queries.
-- Validation: RCS {figures.score.rcs:.4f} ({figures.gain:+.4f} to {figures.best_fixed}), APSP {figures.score.apsp:.3f},
-  CA {figures.score.ca:.3f}. tau and the epoch were chosen on these same queries; test figures stand on the leaderboard.
+- Validation: RCS {figures.score.rcs:.4f} ({100 * figures.gain:+z.1f} points to {figures.best_fixed}),
+  APSP {figures.score.apsp:.3f}, CA {figures.score.ca:.3f}. tau and the epoch were
+  chosen on these same queries; test figures stand on the leaderboard.
 """
     return framed(title, about, told) + (
         "\nWarnings of its training report:\n\n" + "\n".join(seen) + "\n" if seen else ""
