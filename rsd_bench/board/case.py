@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
@@ -62,7 +62,7 @@ class Candidate:
 
     name: str
     statistics: Statistics
-    spread: Spread = ()  # type: ignore[assignment]
+    spread: Spread = field(default_factory=list)
     router_s: float = 0.0
     cascade: bool = False
 

@@ -25,7 +25,7 @@ from rsd_bench.inert_text import html_text
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
     *("packed.js", "model.js", "case.js", "dom.js", "answer.js", "table.js", "verdict.js", "plane.js", "across.js"),
-    *("overall.js", "tabs.js", "sensitivity.js", "what_if.js", "notes.js", "main.js"),
+    *("overall.js", "tabs.js", "sensitivity.js", "lift.js", "what_if.js", "notes.js", "main.js"),
 )
 
 

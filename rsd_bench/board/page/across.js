@@ -19,14 +19,15 @@ function drawCurve(row, weights) {
 const shade = (gain, most) => Math.round(45 * Math.min(1, Math.abs(gain) / most)) + "%";
 const HEAT_ROWS = 40, TONES = new Map([["up", "gains"], ["down", "loses"]]);
 function drawHeat(state, order, actions) {
-  const grid = board.tracks.map((track) => new Map(board.rows(track, state.scenario, "").map((r) => [r.slug, r])));
-  const shown = order.slice(0, HEAT_ROWS), here = (i) => (board.tracks[i] === state.track ? " here" : "");
+  const groups = grouped(), tracks = groups.flatMap(([, , of]) => of);
+  const grid = tracks.map((track) => new Map(board.rows(track, state.scenario, "").map((r) => [r.slug, r])));
+  const shown = order.slice(0, HEAT_ROWS), here = (i) => (tracks[i] === state.track ? " here" : "");
   const most = Math.max(0.01, ...shown.flatMap((r) => grid.map((m) => Math.abs(m.get(r.slug)?.gain || 0))));
   const cell = (r, i) => (r ? el("td", { class: (TONES.get(tone(r)) || "") + here(i), "--k": shade(r.gain, most),
-    title: `${titled(board.tracks[i])}: ${gained(r)} points ${between(r.gainLow, r.gainHigh)}, score ${number(r.rcs, 3)}` }, points(r.gain)) : el("td", { class: "none" + here(i) }, "not entered"));
+    title: `${titled(tracks[i])}: ${gained(r)} points ${between(r.gainLow, r.gainHigh)}, score ${number(r.rcs, 3)}` }, points(r.gain)) : el("td", { class: "none" + here(i) }, "not entered"));
   const lines = shown.map((r) => el("tr", {}, el("th", { class: "name", scope: "row" }, opened(r, actions, "heat")), grid.map((m, i) => cell(m.get(r.slug), i))));
   const ramp = el("div", { class: "ramp" }, el("span", {}, points(-most)), el("i"), el("span", {}, points(most)));
   fill(byId("heat"), el("table", { class: "heat", "aria-labelledby": "heat-title" },
-    el("thead", {}, el("tr", {}, th("Router", true), board.tracks.map((t) => th(titled(t))))), el("tbody", {}, lines)));
+    el("thead", {}, el("tr", {}, el("td"), groups.map(([, title, of]) => el("th", { scope: "colgroup", colspan: of.length }, title))), el("tr", {}, th("Router", true), tracks.map((t) => th(titled(t))))), el("tbody", {}, lines)));
   fill(byId("heat-key"), ramp, order.length > shown.length ? ` The first ${shown.length} of ${order.length} routers shown above.` : "");
 }

@@ -65,6 +65,11 @@ function scale(low, high, from, to) {
   at.digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return at;
 }
+// A range of at least `least`: what hardly differs must not look like a cliff.
+function atLeast(low, high, least) {
+  const more = Math.max(0, least - (high - low)) / 2;
+  return [low - more, high + more];
+}
 function axes(x, y, { w, h, left, right, top, bottom }, xName, yName) {
   return [
     ...x.ticks.map((v) => svg("g", {}, svg("line", { class: "axis", x1: x(v), x2: x(v), y1: top, y2: h - bottom }),

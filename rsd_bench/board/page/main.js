@@ -1,7 +1,7 @@
 // The state of the page, kept in the address, and when which part is drawn again.
 (() => {
   const d = board.data, scenarios = [...d.scenarios.keys()];
-  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "", sec: "", usd: USUAL_USD, most: "", view: d.overall ? "overall" : "table" };
+  const HOME = { scenario: scenarios[0], track: board.tracks.includes(d.home) ? d.home : board.tracks[0] || "", domain: "", sort: "band", dir: "asc", q: "", router: "", curve: "", if: "", sec: "", usd: USUAL_USD, most: "", view: d.overall ? "overall" : "table", by: "seconds" };
   let state = { ...HOME };
   const weights = () => d.scenarios.get(state.scenario), own = (w) => SLIDERS.map(([key]) => w[key]);
 
@@ -10,7 +10,7 @@
     const known = (slug) => (d.submissions.some((s) => s.slug === slug) ? slug : ""), values = next.if.split(",").map(Number);
     const scenario = scenarios.includes(next.scenario) ? next.scenario : HOME.scenario, track = board.tracks.includes(next.track) ? next.track : HOME.track;
     const column = sortable(next.sort) || COLUMNS[0], view = next.view === "overall" && d.overall ? "overall" : "table";
-    return { ...next, view, scenario, track, domain: board.domains(track, scenario).some((f) => f.domain === next.domain) ? next.domain : "",
+    return { ...next, view, by: next.by === "usd" ? "usd" : "seconds", scenario, track, domain: board.domains(track, scenario).some((f) => f.domain === next.domain) ? next.domain : "",
       sort: column.key, dir: ["asc", "desc"].includes(next.dir) ? next.dir : column.first, router: known(next.router), curve: known(next.curve),
       if: values.length === 4 && values.every((v, i) => v >= 0 && v <= SLIDERS[i][2]) ? next.if : "",
       sec: next.sec.split(",").length === 2 ? next.sec : "", usd: next.usd.split(",").length === 2 ? next.usd : USUAL_USD };
@@ -49,7 +49,7 @@
     set({ router: "" });
     (document.querySelector(`#${from} [data-opens="${CSS.escape(slug)}"]`) || byId("ranking")).focus();
   }
-  const actions = { select, sort: (c) => {
+  const actions = { select, by: (by) => { set({ by }, () => drawPlane(state, board.rows(...view()).sort(byRank), board.policies(...view()), weights(), actions)); byId("by-" + by).focus(); }, sort: (c) => {
     set({ sort: c.key, dir: state.sort !== c.key ? c.first : state.dir === "asc" ? "desc" : "asc" }, drawRows);
     document.querySelector(`#rows th button[data-key="${c.key}"]`).focus();
   } };
@@ -89,9 +89,11 @@
     drawRows(every, policies);
     drawDetail(state, every.find((r) => r.slug === state.router), policies, close);
     drawPlane(state, every, policies, weights(), actions);
+    drawErrors(every);
     const traced = every.find((r) => r.slug === (state.curve || state.router)) || every[0];
     fill(byId("curve-router"), every.map((r) => option(r.slug, r.name, traced.slug)));
     drawCurve(traced, weights());
+    drawLift(state, every, policies, weights(), traced);
     drawCase();
     drawSensitivity(state);
   }
@@ -115,7 +117,7 @@
   byId("curve-router").addEventListener("change", (e) => set({ curve: e.target.value }));
   const filtered = later(() => { keep(); drawRows(); }, 120), kept = later(keep, 200);
   byId("filter").addEventListener("input", (e) => { state.q = e.target.value; filtered(); });
-  const asked = (changes) => { Object.assign(state, changes); drawCase(); kept(); };
+  const asked = (changes) => { Object.assign(state, changes); drawCase(); if ("usd" in changes && state.by === "usd") draw(); kept(); };
   makeSliders(() => asked({ if: slid().join() }), () => { slidersTo(own(weights())); asked({ if: "" }); byId("if-mes").focus(); });
   makeOwn(() => asked(owned()));
   addEventListener("hashchange", () => { if (["#ranking", "#glossary"].includes(location.hash)) return keep(); read(); draw(); });

@@ -44,7 +44,7 @@ def page_data(board: Leaderboard) -> dict[str, Any]:
     latency = {s.slug: s.router_latency.seconds for s in board.submissions}
     suite = board.overall.tracks if board.overall else [table.track for table in board.tables]
     swept = {IN_DOMAIN, *suite}
-    by_track = [list(of) for _, of in groupby(board.tables, lambda table: table.track)]
+    by_track = [list(of) for _, of in groupby(board.tables, lambda table: (table.track, table.frames))]
     return {
         "dataset": json_data(board.dataset),
         "versions": {"metrics": board.metrics_version, "package": board.package_version},

@@ -47,7 +47,7 @@ function drawMes(state, t, rows, colour, scope) {
   const chosen = [...rows].sort((a, b) => (b.slug === winner) - (a.slug === winner) || b.rcs - a.rcs).slice(0, 5);
   const lines = [...chosen.map((r) => [r.slug, r.statistics]), [`(${fixed})`, t.fixed.get(fixed)]].map(([name, s]) => [name, MES_STEPS.map((mes) => board.whatIf(t, s, null, { ...here, mes }).rcs)]);
   const all = lines.flatMap(([, v]) => v), frame = framed(node);
-  const x = scale(0, 10, frame.left, frame.w - frame.right), y = scale(Math.min(...all), Math.max(...all), frame.h - frame.bottom, frame.top);
+  const x = scale(0, 10, frame.left, frame.w - frame.right), y = scale(...atLeast(Math.min(...all), Math.max(...all), 0.1), frame.h - frame.bottom, frame.top);
   // RCS is constant between levels of the scores and falls just above one.
   const steps = (values) => values.map((v, i) => (i ? `V${y(v).toFixed(1)}` : `M${x(0)} ${y(v).toFixed(1)}`) + `H${x(MES_STEPS[i]).toFixed(1)}`).join("");
   const texts = MES_STEPS.map((mes, i) => [x(mes), [`MES ${mes.toFixed(1)}`, ...lines.map(([n, v]) => [v[i], nameOf(n)]).sort((a, b) => b[0] - a[0]).map(([v, n]) => `${number(v)} ${n}`)].join("\n")]);

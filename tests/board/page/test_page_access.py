@@ -71,7 +71,7 @@ def test_controls_and_tables_have_names(visit: Any) -> None:
     page = visit("#router=router-0").page
     for name in ("Lowest score that satisfies, MES", "Solved queries, α", "Kept on the edge, β", "Time saved, γ"):
         expect(page.get_by_role("slider", name=name, exact=True)).to_have_count(1)
-    for name in ("Ranking", "Across tracks", "Every router in this case"):
+    for name in ("Ranking", "Gains by pair and track", "Every router in this case"):
         expect(page.get_by_role("table", name=name)).to_have_count(1)
         expect(page.locator(".scroll").and_(page.get_by_role("region", name=name))).to_have_count(1)
     expect(page.locator("#rows").get_by_role("rowheader", name="Router 2")).to_have_count(1)

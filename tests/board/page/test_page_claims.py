@@ -119,13 +119,13 @@ def test_a_domain_view_says_what_is_of_the_whole_track(visit: Any, altered: Any)
     flagged = with_home_rows(lambda row, table: replace(row, flags=("below all-edge",)))
     page = visit("#domain=science&router=router-0", path=altered(flagged)).page
     whole = "Whole track, not only science. "
-    assert page.locator(".scope").all_text_contents() == [whole] * 2
+    assert page.locator(".scope").all_text_contents() == [whole] * 4
     assert text(page, "#simplex-note").startswith(whole) and text(page, "#mes-note").startswith(whole)
     assert set(page.locator(f'{TABLE} td[data-key="skill"]').all_text_contents()) == {"–"}
     assert "Probabilities (whole track)" in page.locator("#detail dt").all_text_contents()
     assert "below all-edge" not in text(page, "#rows")
     page.locator("#domain").select_option("")
-    assert page.locator(".scope").all_text_contents() == [""] * 2
+    assert page.locator(".scope").all_text_contents() == [""] * 4
     assert "below all-edge" in text(page, "#rows")
 
 
