@@ -92,6 +92,14 @@ def test_a_log_of_lm_eval_is_not_taken_for_one_of_lmms_eval(tmp_path: Path) -> N
     assert "is a log of lm-eval" in problem.what and "rsd-bench data import lm-eval" in problem.fix
 
 
+def test_a_log_of_lm_eval_beside_one_of_lmms_eval_is_left_alone(tmp_path: Path) -> None:
+    write_log(tmp_path, [sample(0), sample(1)])
+    write_log(tmp_path, [LM_EVAL, LM_EVAL | {"doc_id": 1, "resps": [["a", "b"]], "filtered_resps": {}}], "other")
+    read = Read(tmp_path)
+    assert [problem.what for problem in read.problems] == ["is a log of lm-eval, not of lmms-eval"]
+    assert {response.model for response in read.responses} == {"small"}
+
+
 SHAPES: list[tuple[Any, str]] = [
     ([1] * 300, "a list is not of type 'object'"),
     ("text" * 300, "a text is not of type 'object'"),

@@ -53,6 +53,7 @@ _AGAIN = "log the task again with --log_samples"
 class _Log:
     file: LogFile
     docs: dict[str, Doc] = field(default_factory=dict)
+    is_foreign: bool = False  # of another tool
     clocked: int = 0
     power: Power | None = None
 
@@ -133,6 +134,7 @@ def _scan(task: _Task, log: _Log, choice: MetricChoice, report: Report) -> None:
         if not doc.question and is_of_lm_eval(row):
             fix = f"`rsd-bench data import lm-eval` reads it; {inspect_hint(log.file.path)} to see how"
             stop(Problem(str(log.file.path), "is a log of lm-eval, not of lmms-eval", fix))
+            log.is_foreign = True
             return
         if not doc.question:
             leave_out(Problem(where, "has no prompt: neither input, arguments nor doc.question is text", _AGAIN))
@@ -229,6 +231,8 @@ def _queries(task: _Task, media: Mapping[str, tuple[Media, ...]]) -> Iterator[Qu
 
 def _responses(task: _Task, choice: MetricChoice, imported: Set[str]) -> Iterator[Response]:
     for log in task.logs:
+        if log.is_foreign:
+            continue
         rows = read_rows(log.file.path, ROW, lambda _: None, is_sound)  # faults were reported by the first pass
         for where, row in rows:
             key = key_of(row)

@@ -111,9 +111,13 @@ class ImageFolder:
         """
         parts = PurePosixPath(name.strip().replace("\\", "/")).parts
         tails = ["/".join(parts[at:]) for at in range(len(parts)) if ".." not in parts[at:] and parts[at] != "/"]
-        found = [files for tail in tails if (files := self._files(tail))]
-        inside = (files for files in found if not any(map(self.way_out, files)))
-        return next(inside, found[0] if found else [])
+        outside: list[str] = []
+        for tail in tails:
+            files = self._files(tail)
+            if files and not any(map(self.way_out, files)):
+                return files
+            outside = outside or files
+        return outside
 
     def way_out(self, path: str) -> str:
         """How a path that was found leads out of the folder, over a link, in words; "" where it does not."""
