@@ -159,7 +159,7 @@ def scenarios_of(named: Iterable[tuple[Any, Any]], where: object) -> dict[str, S
         try:
             found[name] = _scenario(name, fields)
         except (TypeError, ValueError) as error:
-            wrong(str(error)[:300], "give mes (0 to 10), and weights alpha, beta, gamma that sum to 1")
+            wrong(str(error)[:500], "give mes (0 to 10), and weights alpha, beta, gamma that sum to 1")
     if not pairs:
         wrong("holds no scenario", "write [NAME] with mes, alpha, beta and gamma")
     elif len(pairs) > MAX_SCENARIOS:
@@ -188,12 +188,11 @@ def _scenario(name: Any, fields: Any) -> Scenario:
         return replace(fields, name=name)
     if not isinstance(fields, Mapping):
         raise TypeError(f"scenario {name!r:.80} is no table")
-    for key in fields:
-        if key not in _SCENARIO_KEYS:
-            raise ValueError(f"scenario {name!r:.80}: key {key!r:.80} is unknown")
-    for key in _SCENARIO_KEYS:
-        if key not in fields:
-            raise ValueError(f"scenario {name!r:.80} lacks {key}")
+    unknown = [f"key {key!r:.80} is unknown" for key in fields if key not in _SCENARIO_KEYS]
+    if lacking := [key for key in _SCENARIO_KEYS if key not in fields]:
+        raise ValueError(f"scenario {name!r:.80} lacks {', '.join(lacking)}{''.join(f'; {of}' for of in unknown)}")
+    if unknown:
+        raise ValueError(f"scenario {name!r:.80}: {'; '.join(unknown)}")
     return Scenario(name=name, **fields)
 
 

@@ -24,7 +24,7 @@ class Scenario:
     name: what tables call it.
     mes: judge score in [0, 10] that satisfies the user.
     alpha, beta, gamma: weights (>= 0, sum 1) of solved queries (APSP), of queries kept on the edge (CA) and of
-        latency saved against all-large. Raises ValueError when a number is out of range.
+        latency saved against all-large. Raises ValueError naming every number that is out of range.
     """
 
     name: str = "custom"
@@ -34,20 +34,23 @@ class Scenario:
     gamma: float
 
     def __post_init__(self) -> None:
-        for field in ("mes", "alpha", "beta", "gamma"):
+        faults: list[str] = []
+        for field in (names := ("mes", "alpha", "beta", "gamma")):
             value = getattr(self, field)
             try:
                 if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
                     raise TypeError
                 object.__setattr__(self, field, value if isinstance(value, (int, float)) else float(value))
             except (TypeError, OverflowError):
-                shown = str(value)[:80]
-                raise ValueError(f"scenario {self.name!r}: {field} must be a finite number, not {shown}") from None
-        if not 0 <= self.mes <= _SCORE_MAX:
-            raise ValueError(f"scenario {self.name!r}: mes must lie in [0, 10], not {self.mes!r}")
+                faults.append(f"{field} must be a finite number, not {str(value)[:80]}")
+        odd = {name for name in names for fault in faults if fault.startswith(name)}
+        if "mes" not in odd and not 0 <= self.mes <= _SCORE_MAX:
+            faults.append(f"mes must lie in [0, 10], not {self.mes!r}")
         weights = (self.alpha, self.beta, self.gamma)
-        if min(weights) < 0 or abs(sum(weights) - 1) > _WEIGHT_SUM_TOLERANCE:
-            raise ValueError(f"scenario {self.name!r}: alpha, beta, gamma must be >= 0 and sum to 1, not {weights}")
+        if not odd - {"mes"} and (min(weights) < 0 or abs(sum(weights) - 1) > _WEIGHT_SUM_TOLERANCE):
+            faults.append(f"alpha, beta, gamma must be >= 0 and sum to 1, not {weights}")
+        if faults:
+            raise ValueError(f"scenario {self.name!r}: {'; '.join(faults)}")
 
     @property
     def figures(self) -> dict[str, float]:

@@ -155,7 +155,7 @@ def _ranking(field: _Field, scenario: Scenario) -> ScenarioRanking:
     cells, standings = [], []
     for submission, basis in zip(field.submissions, bases, strict=True):
         said, tiers = submission.entries[field.track, basis], met_tiers(submission, field.part)
-        cell = field.cell(tuple(said.choice), tiers, scenario, submission.router_latency_s)
+        cell = field.cell(list(said.choice), tiers, scenario, submission.router_latency_s)
         cells.append(cell)
         value, samples = rounded(float(cell.values["rcs"])), cell.rcs_samples.astype(np.float64)
         standings.append(Standing(value, said.repeats, cell.repeats, samples))

@@ -64,7 +64,7 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     at_ca = {f"apsp_at_ca_{of['ca']:g}": of["apsp"] for of in row.get(_AT_CA, ())}
-    for key, value in (row | at_ca).items():
+    for key, value in {**row, **at_ca}.items():
         if isinstance(value, dict):
             if value.keys() == set(_BOUNDS):
                 out[key], out[f"{key}_low"], out[f"{key}_high"] = value["value"], value["low"], value["high"]

@@ -205,7 +205,7 @@ def routing_gain(outcomes: Outcomes, scenario: Scenario) -> FloatArray:
 
 def rcs_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:
     """The routing of highest RCS when every score is known, shape (n,): small wherever that gains or costs nothing."""
-    return gains_or_ties(routing_gain(outcomes, scenario))
+    return np.asarray(gains_or_ties(routing_gain(outcomes, scenario)))
 
 
 def label_oracle(outcomes: Outcomes, scenario: Scenario) -> BoolArray:

@@ -118,6 +118,11 @@ def _names_its_query(row: Any) -> bool:
     return all(type(text) is str and text for text in texts)
 
 
+def _shown(value: Any) -> str:
+    """A cell as it was written: a column of whole numbers may have been read as floats."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)[:80]
+
+
 def _faults(where: str, row: Mapping[str, Any], faulty: Sequence[str]) -> Iterator[Problem]:
     empty = [name for name in TEXT_COLUMNS if name in row and not row[name]]
     if empty:
@@ -125,9 +130,9 @@ def _faults(where: str, row: Mapping[str, Any], faulty: Sequence[str]) -> Iterat
         return
     for name in faulty:
         if name in (REPEAT, FOLD):
-            yield Problem(where, f"{name} {str(row[name])[:80]!r} is no whole number", f"0, 1 ..., or no {name}")
+            yield Problem(where, f"{name} {_shown(row[name])!r} is no whole number", f"0, 1 ..., or no {name}")
         else:
-            yield Problem(where, f"{name} {str(row[name])[:80]!r} is no number in [0, 1]", "give a probability")
+            yield Problem(where, f"{name} {_shown(row[name])!r} is no number in [0, 1]", "give a probability")
 
 
 def _need_heading(path: Path, names: Sequence[str], columns: _Columns) -> None:

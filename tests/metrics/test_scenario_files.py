@@ -31,6 +31,16 @@ def problems(path: Path) -> list[Problem]:
     return error.value.problems
 
 
+def test_a_scenario_of_several_faults_tells_all_of_them(tmp_path: Path) -> None:
+    # the first bad figure hid the others, of which the page says that they are told at once
+    text = "[a]\nmes = 11\nalpha = nan\nbeta = 'x'\ngamma = 0.1\n[b]\nmes = nan\nalpha = 0.9\nbeta = 0.9\ngamma = -1\n"
+    a, b, c = (str(problem) for problem in problems(written(tmp_path, text + "[c]\nmes = 5\nmse = 1\nalhpa = 1\n")))
+    assert all(of in a for of in ("mes must lie in [0, 10], not 11", "alpha must be a finite", "beta must be a finite"))
+    assert "mes must be a finite number" in b and "sum to 1, not (0.9, 0.9, -1)" in b
+    assert all(of in c for of in ("lacks alpha, beta, gamma", "key 'mse' is unknown", "key 'alhpa' is unknown"))
+    assert len(c) < 400
+
+
 @pytest.mark.parametrize("name", ["kiosk", "mes-6.5", "Night_shift", "7", "a" * 63, "prototype_2"])
 def test_plain_names_are_taken(tmp_path: Path, name: str) -> None:
     found = load_scenarios(written(tmp_path, f'["{name}"]\n{GOOD}'))
@@ -120,7 +130,7 @@ def test_every_fault_of_a_file_is_told(tmp_path: Path) -> None:
         "scenario 'loose' is no table",
         "scenario 'a': mes must lie in [0, 10], not 11",
         "scenario 'b/c' may not be called so",
-        "scenario 'd' lacks alpha",
+        "scenario 'd' lacks alpha, beta, gamma",
     ]
 
 

@@ -232,8 +232,7 @@ def test_a_repeat_is_told_as_it_was_written(tmp_path: Path, folded_dataset: Path
     frame = probabilities(open_benchmark(folded_dataset))[["query_id", "p_edge"]]
     frame.assign(repeat=-1).to_csv(tmp_path / "mine.csv", index=False)
     frame.assign(repeat=-1).to_parquet(tmp_path / "mine.parquet")
-    frame.assign(repeat=-1).to_json(tmp_path / "mine.jsonl", orient="records", lines=True)
-    for kind in ("csv", "parquet", "jsonl"):
+    for kind in ("csv", "parquet"):
         new = ("submit", "new", "mine", "--from", tmp_path / f"mine.{kind}", "--data", folded_dataset)
         run = call_cli(*new, "--submissions", tmp_path / "s")
         assert run.returncode == 1 and "repeat '-1'" in run.stderr and "-1.0" not in run.stderr, run.stderr

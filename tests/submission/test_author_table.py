@@ -168,7 +168,7 @@ def test_repeats_and_tiers_arrive_as_they_are_written(tmp_path: Path, kind: str)
 
 FAULTY_NUMBERS = {
     "half.csv": ("query_id,p_edge,repeat\na,0.5,0.5\n", ":2: repeat '0.5' is no whole number"),
-    "below.csv": ("query_id,p_edge,repeat\na,0.5,-1\n", ":2: repeat '-1.0' is no whole number"),
+    "below.csv": ("query_id,p_edge,repeat\na,0.5,-1\n", ":2: repeat '-1' is no whole number"),
     "text.csv": ("query_id,p_edge,repeat\na,0.5,x\n", ":2: repeat 'x' is no whole number"),
     "above.csv": ("query_id,p_edge,p_1,p_2\na,,0.5,1.5\n", ":2: p_2 '1.5' is no number in [0, 1]"),
     "neither.csv": ("query_id,note\na,0.5\n", "has no column 'p_edge'"),
