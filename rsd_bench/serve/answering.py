@@ -52,6 +52,7 @@ class Ending:
     images: list[bytes] = field(default_factory=list)
     failures: list[tuple[Tier, UpstreamFailed]] = field(default_factory=list)
     draft: Reply | None = None  # of the edge, where a cascade went on
+    broken: UpstreamFailed | None = None  # what broke the answer off after it had begun
 
 
 Decide = Callable[[str | None], Awaitable[Decision]]
@@ -221,6 +222,7 @@ class Service:
                         await send_part(send, part)
         except UpstreamFailed as failed:
             self.counts.calls.labels(ending.tier.name, failed.reason).inc()
+            ending.broken = failed
             last += error_event(ending.tier.upstream.without_key(failed.what), failed.reason)
         else:
             ending.outcome = "answered"

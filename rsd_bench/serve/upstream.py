@@ -35,6 +35,7 @@ _TAIL_S = 1.0  # for the end of a stream from which nothing is missing
 _MAX_REPLY = 32 << 20  # bytes of a whole answer
 _MAX_REFUSAL = 64 << 10
 _SHOWN = 300  # characters of what an endpoint says of a failure
+_MOST_TOKENS = 1 << 31  # of one call; a counter that took more would say nothing ever after
 _TOO_LONG = ("context length", "context_length", "maximum context", "too many tokens", "max_model_len", "too long")
 
 
@@ -49,7 +50,7 @@ class Usage:
     def of(cls, usage: Any) -> Usage:
         held = usage if isinstance(usage, dict) else {}
         counts = [held.get(name) for name in ("prompt_tokens", "completion_tokens")]
-        return cls(*(count if type(count) is int and count >= 0 else None for count in counts))
+        return cls(*(count if type(count) is int and 0 <= count < _MOST_TOKENS else None for count in counts))
 
 
 @dataclass
