@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from rsd_bench.serve.asked import Asked, image_of, require_bounded
+from rsd_bench.serve.asked import Asked, images_of, require_bounded
 from rsd_bench.serve.counts import Counts
 from rsd_bench.serve.deciding import Decider, Decision, Routers
 from rsd_bench.serve.failures import Refused, UpstreamFailed, error_event
@@ -98,25 +98,25 @@ class Service:
         """Answer a request. Raises Refused and UpstreamFailed where nothing has gone out yet."""
         named = next((tier for tier in self.tiers.values() if tier.model == asked.model), None)
         if named and asked.scenario is None:
+            if asked.pictures:
+                await asyncio.to_thread(images_of, asked)
             await self._try(asked, [named], Headers(), send, ending)
             return
         if not named and asked.scenario is None and asked.model != "rsd":
             raise Refused(404, f"no such model here; use {', '.join(self.models)}", "model_not_found")
-        chosen, fetched = self.routers.choose(asked.scenario), await self._fetched(asked)
-
-        def images() -> list[bytes]:
-            for image in fetched:
-                require_bounded(image)
-            return [image_of(uri) for uri in asked.images] + fetched
+        chosen = self.routers.choose(asked.scenario)
+        if asked.pictures:  # what is refused is refused before anybody is paid
+            ending.images = await asyncio.to_thread(images_of, asked)
+        for image in (fetched := await self._fetched(asked)):
+            await asyncio.to_thread(require_bounded, image)
+        ending.images += fetched
 
         async def decide(answer: str | None = None) -> Decision:
-            shown = images if asked.images or fetched else None
-            ending.decision, ending.images = await self.decider.decide(chosen, asked.question, shown, answer)
+            ending.decision = await self.decider.decide(chosen, asked.question, ending.images, answer)
             self.counts.decided(ending.decision)
             return ending.decision
 
         if chosen[0].cascade:
-            await asyncio.to_thread(images)  # what is refused is refused before anybody is paid
             await self._cascade(asked, decide, send, ending)
             return
         decision = await decide()

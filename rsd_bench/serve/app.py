@@ -50,6 +50,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Scope = MutableMapping[str, Any]
 
 _BODY_S = 30.0
+_READ_AT_ONCE = 256 << 10  # bytes of a body; to read a longer one would hold up everybody
 _CANCELLED = "the client went away"
 _log = logging.getLogger("rsd_bench.serve")
 
@@ -186,7 +187,9 @@ class Completions:
         body = await _body(receive, headers)
         if body is None:
             return
-        work = asyncio.ensure_future(service.answer(read_asked(body, headers), send, ending))
+        at_once = len(body) <= _READ_AT_ONCE
+        asked = read_asked(body, headers) if at_once else await asyncio.to_thread(read_asked, body, headers)
+        work = asyncio.ensure_future(service.answer(asked, send, ending))
         gone = asyncio.ensure_future(receive())  # after a body, the one message that can come is that the client left
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,8 @@
 Contract: WAL, one transaction a batch of records, and `keep` returns when the record is in it: a client sees the end of
 an answer once the answer is kept, so `kill -9` loses nothing that was acknowledged. A record that cannot be kept - a
 full disk, a redaction that fails, a text or number that SQLite does not take, the size bound - costs no answer: it is
-dropped whole, and counted, and those beside it are kept. Texts pass the redaction before they are written. `filing` makes sources of it, also while a server writes.
+dropped whole, and counted, and those beside it are kept. Texts pass the redaction before they are written. `filing`
+makes sources of it, also while a server writes.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +20,17 @@ from rsd_bench.config import MAX_SERVED_BODY
 from rsd_bench.serve.failures import Refused
 
 _FETCH_S = 10.0
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_PLAIN = re.compile(r"[!-\[\]-~]*")  # ASCII that is seen, without the backslash, which some take for a slash
+_V4_INSIDE = tuple(map(ipaddress.ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96")))  # addresses that end in one
 _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost", "metadata.google.internal")
 
 
 def require_public(url: str) -> None:
-    """Refused where a URL is no http(s) URL, or names a private address: a tier would be made to look there."""
+    """Refused where a URL is no http(s) URL, or names a private address: a tier would be made to look there.
+
+    Also where its host is spelt so that a tier may read another one: `1.2.3.4\\@x.org`, %2e, full-width digits.
+    """
     try:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").rstrip("."), parts.port
@@ -31,9 +38,14 @@ def require_public(url: str) -> None:
         host, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
         raise Refused(400, "an image is neither a data URI nor an http(s) URL", "invalid_image")
+    written = _AUTHORITY.match(url)
+    if not written or not _PLAIN.fullmatch(written[1]):
+        raise Refused(400, "the host of an image URL is not in plain ASCII; write it as xn--...", "invalid_image")
     address = _address(host)
     if host.lower() in _LOCAL or host.lower().endswith(".localhost") or (address and not is_public(address)):
         raise Refused(400, "an image URL names a private address", "private_address")
+    if "%" in host:
+        raise Refused(400, "the host of an image URL has a % in it", "invalid_image")
 
 
 def _address(host: str) -> str | None:
@@ -53,7 +65,7 @@ def is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is None and found in ipaddress.ip_network("64:ff9b::/96"):
+        if inner is None and any(found in network for network in _V4_INSIDE):
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None and not inner.is_global:
             return False

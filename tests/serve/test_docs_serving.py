@@ -47,6 +47,7 @@ def test_figures_of_the_page() -> None:
         f"for {tiers._REST_S:g} s at a time",
         f"at most {config.MAX_SERVED_BODY >> 20} MiB and {config.MAX_SERVED_IMAGES} images",
         f"at most {config.MAX_SERVED_PIXELS // 10**6} megapixels",
+        f"first {config.MAX_ROUTED_TEXT:,} characters",
         f"heads must come within {listening._HEAD_S:g} s, bodies within {app._BODY_S:g} s",
     ):
         assert figure in PAGE.replace("\n", " ").replace("  ", " "), figure
