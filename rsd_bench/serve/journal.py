@@ -116,6 +116,8 @@ def load_redaction(named: str) -> Redact:
 def connect(store: Path) -> sqlite3.Connection:
     """The journal of a store, made when absent. InputError where it cannot be opened."""
     path = store / FILE
+    if store.exists() and not store.is_dir():
+        raise InputError.at(store, "is a file", "name a folder with --log")
     try:
         store.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)

@@ -96,9 +96,11 @@ class Keeper:
         whole = replace(asked, stream=False, passed=plain)
         async with self._slots:
             try:
-                async with tier.ask(whole.body(tier.model), False, False, self.service.timeout_s) as reply:
+                async with tier.ask(whole, self.service.timeout_s) as reply:
                     answer = self._answer(key, tier, reply)
+                    self._counts.shadowed(tier.name, tier.model, reply)
             except (UpstreamFailed, Refused) as failed:
+                self._counts.shadow_calls.labels(tier.name, getattr(failed, "reason", "refused")).inc()
                 said = failed.what if isinstance(failed, UpstreamFailed) else failed.message
                 unsupported = isinstance(failed, UpstreamFailed) and failed.reason == "no-vision"
                 answer = Answer(key, tier.model, "unsupported" if unsupported else "error", detail=said)

@@ -10,6 +10,8 @@ import asyncio
 import ipaddress
 import re
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,6 +95,13 @@ class PublicResolver(AbstractResolver):
         pass
 
 
+@dataclass
+class _Room:
+    """Bytes that the images of one request may still take."""
+
+    left: int
+
+
 class Fetcher:
     """Fetches images from the hosts that were allowed, and from no others. Made inside a running event loop."""
 
@@ -109,8 +118,23 @@ class Fetcher:
         """Whether the host of a URL was named."""
         return (urlsplit(url).hostname or "").lower() in self._hosts
 
-    async def fetch(self, url: str) -> bytes | None:
-        """The bytes behind a URL; None where they cannot be had within bounds. No redirect is followed."""
+    async def fetch_all(self, urls: Sequence[str], seconds: float) -> list[bytes]:
+        """What is behind URLs, in their order, without what cannot be had within bounds.
+
+        They are fetched at once, within `seconds` (`_FETCH_S` at most) and MAX_SERVED_BODY bytes together.
+        """
+        room = _Room(MAX_SERVED_BODY)
+        tasks = [asyncio.ensure_future(self._fetch(url, room)) for url in urls]
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=min(seconds, _FETCH_S))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return [data for task in tasks if task in done and (data := task.result()) is not None]
+
+    async def _fetch(self, url: str, room: _Room) -> bytes | None:
+        """The bytes behind a URL; None where they cannot be had. No redirect is followed."""
         try:
             require_public(url)
             async with self._session.get(url, allow_redirects=False) as response:
@@ -119,7 +143,8 @@ class Fetcher:
                 data = bytearray()
                 async for part in response.content.iter_any():
                     data += part
-                    if len(data) > MAX_SERVED_BODY:
+                    room.left -= len(part)
+                    if room.left < 0:
                         return None
                 return bytes(data)
         except (aiohttp.ClientError, OSError, Refused, ValueError):

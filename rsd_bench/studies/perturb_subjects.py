@@ -49,9 +49,7 @@ class Subject:
         return (*of_image, *(QUESTION_KINDS if blocks & {"text", NGRAMS, "statistics"} else ()))
 
 
-def subject_of(
-    router: str, benchmark: Benchmark, store: Path | None, trust: bool = False, **encoders: Any
-) -> Subject:
+def subject_of(router: str, benchmark: Benchmark, store: Path | None, trust: bool = False, **encoders: Any) -> Subject:
     """A checkpoint (a folder or Hub id), else a router by name or of a file. InputError.
 
     store: features that a router by name is trained on; default: the dataset's own. encoders: as `load_router`.

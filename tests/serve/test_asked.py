@@ -119,7 +119,7 @@ def test_pixels_are_bounded_in_every_turn_and_for_a_model_by_its_own_name(
 
 
 SPELT = [
-    "http://127。0。0。1/",  # noqa: RUF001 - full-width
+    "http://127。0。0。1/",
     "http://①②⑦.0.0.1/",
     "http://ⓛocalhost/",
     "http://127.0.0.1\\@example.com/",
