@@ -86,10 +86,10 @@ def test_traffic_becomes_a_source(pair: tuple[FakeTier, FakeTier], tmp_path: Pat
         counted = figures(server)
         assert counted['rsd_logged_total{outcome="kept"}'] == 4 and counted['rsd_logged_total{outcome="shadow"}'] == 3
         assert counted["rsd_saved_usd"] == pytest.approx(2 * 110 * 9e-6), "shadows are not subtracted: they stand apart"
-        assert counted['rsd_shadow_calls_total{outcome="answered",tier="cloud"}'] == 2
-        assert counted['rsd_shadow_tokens_total{kind="output",tier="cloud"}'] == 20
-        assert counted['rsd_shadow_cost_usd_total{tier="cloud"}'] == pytest.approx(2 * 1100e-6)
-        assert counted['rsd_shadow_cost_usd_total{tier="edge"}'] == pytest.approx(110e-6)
+        assert counted['rsd_shadow_calls_total{outcome="answered",tier="cloud"}'] == 1
+        assert counted['rsd_shadow_tokens_total{kind="output",tier="cloud"}'] == 10
+        assert counted['rsd_shadow_cost_usd_total{tier="cloud"}'] == pytest.approx(1100e-6)
+        assert counted['rsd_shadow_cost_usd_total{tier="edge"}'] == pytest.approx(220e-6)
         store = tmp_path / "store"
         made = run_cli("data", "import", "served", store, "--reference", "large")
         assert made.returncode == 0, made.stderr
