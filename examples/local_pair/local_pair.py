@@ -96,7 +96,7 @@ def served(folder: Path) -> Iterator[str]:
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(START_S * 4):
         if process.poll() is not None:
-            sys.exit("transformers serve did not start: pip install 'transformers[serving]', and see the .log file")
+            sys.exit("transformers serve did not start (see .log): pip install 'transformers[serving]' accelerate")
         try:
             with urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
                 return

@@ -1,5 +1,6 @@
 """A router in front of two models, and its traffic as the next dataset: serve -> ask -> import -> judge -> build.
 
+    pip install 'rsd-bench[serve,judge,router]' 'transformers[serving]' accelerate
     python examples/serve/serve_pair.py --out DIR                 two tiny VLMs built on the spot; no key, no download
     python examples/serve/serve_pair.py --out DIR --edge ID@URL --cloud ID@URL [--router DIR]
 

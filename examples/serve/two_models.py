@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,13 +25,15 @@ class Stands(BaseHTTPRequestHandler):
         content = asked["messages"][-1]["content"]
         text = content if isinstance(content, str) else " ".join(part.get("text", "[image]") for part in content)
         words = f"{asked['model']} was asked: {text}".split(" ")
+        name = f"chatcmpl-{uuid.uuid4().hex}"
         if not asked.get("stream"):
             message = {"role": "assistant", "content": " ".join(words)}
             usage = {"prompt_tokens": len(text.split()), "completion_tokens": len(words), "total_tokens": 0}
-            self._send("application/json", json.dumps(reply(asked, message=message) | {"usage": usage}))
+            self._send("application/json", json.dumps(reply(asked, name, message=message) | {"usage": usage}))
             return
-        parts = [reply(asked, delta={"content": f"{word} "}, chunk=True) for word in words]
-        self._send("text/event-stream", "".join(f"data: {json.dumps(part)}\n\n" for part in parts) + "data: [DONE]\n\n")
+        parts = [reply(asked, name, chunk=True, delta={"content": f"{word} "}) for word in words]
+        parts.append(reply(asked, name, chunk=True, delta={}, finish_reason="stop"))
+        self._send("text/event-stream", "".join(f"data: {part}\n\n" for part in [*map(json.dumps, parts), "[DONE]"]))
 
     def _send(self, kind: str, body: str) -> None:
         self.send_response(200)
@@ -43,10 +46,10 @@ class Stands(BaseHTTPRequestHandler):
         pass
 
 
-def reply(asked: dict[str, Any], chunk: bool = False, **choice: Any) -> dict[str, Any]:
-    """A chat completion, or a chunk of one."""
+def reply(asked: dict[str, Any], name: str, chunk: bool = False, **choice: Any) -> dict[str, Any]:
+    """A chat completion, or a chunk of one. name: of this answer alone."""
     kind = "chat.completion.chunk" if chunk else "chat.completion"
-    head = {"id": "chatcmpl-1", "object": kind, "created": int(time.time()), "model": asked["model"]}
+    head = {"id": name, "object": kind, "created": int(time.time()), "model": asked["model"]}
     return {**head, "choices": [{"index": 0, "finish_reason": None if chunk else "stop", **choice}]}
 
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
-from rsd_bench.serve.asked import Asked, image_of, require_bounded
+from rsd_bench.serve.asked import Asked, images_of, require_bounded
 from rsd_bench.serve.counts import Counts
 from rsd_bench.serve.deciding import Decider, Decision, Routers
 from rsd_bench.serve.failures import Refused, UpstreamFailed, error_event
@@ -38,6 +38,7 @@ from rsd_bench.serve.sending import (
 from rsd_bench.serve.tiers import Tier
 from rsd_bench.serve.upstream import Reply
 
+_SOON_S = 0.001  # for a tier that is asked when no time is left
 _FIRST_SHARE = 0.5  # of the time for an answer to begin, where another tier is left to ask
 
 
@@ -52,6 +53,7 @@ class Ending:
     images: list[bytes] = field(default_factory=list)
     failures: list[tuple[Tier, UpstreamFailed]] = field(default_factory=list)
     draft: Reply | None = None  # of the edge, where a cascade went on
+    broken: UpstreamFailed | None = None  # what broke the answer off after it had begun
 
 
 Decide = Callable[[str | None], Awaitable[Decision]]
@@ -97,41 +99,41 @@ class Service:
         """Answer a request. Raises Refused and UpstreamFailed where nothing has gone out yet."""
         named = next((tier for tier in self.tiers.values() if tier.model == asked.model), None)
         if named and asked.scenario is None:
-            await self._try(asked, [named], Headers(), send, ending)
+            if asked.pictures:
+                await asyncio.to_thread(images_of, asked)
+            await self._try(asked, [named], Headers(), send, ending, time.monotonic() + self.timeout_s)
             return
         if not named and asked.scenario is None and asked.model != "rsd":
             raise Refused(404, f"no such model here; use {', '.join(self.models)}", "model_not_found")
-        chosen, fetched = self.routers.choose(asked.scenario), await self._fetched(asked)
-
-        def images() -> list[bytes]:
-            for image in fetched:
-                require_bounded(image)
-            return [image_of(uri) for uri in asked.images] + fetched
+        chosen, deadline = self.routers.choose(asked.scenario), time.monotonic() + self.timeout_s
+        if asked.pictures:  # what is refused is refused before anybody is paid
+            ending.images = await asyncio.to_thread(images_of, asked)
+        for image in (fetched := await self._fetched(asked)):
+            await asyncio.to_thread(require_bounded, image)
+        ending.images += fetched
 
         async def decide(answer: str | None = None) -> Decision:
-            shown = images if asked.images or fetched else None
-            ending.decision, ending.images = await self.decider.decide(chosen, asked.question, shown, answer)
+            ending.decision = await self.decider.decide(chosen, asked.question, ending.images, answer)
             self.counts.decided(ending.decision)
             return ending.decision
 
         if chosen[0].cascade:
-            await asyncio.to_thread(images)  # what is refused is refused before anybody is paid
-            await self._cascade(asked, decide, send, ending)
+            await self._cascade(asked, decide, send, ending, deadline)
             return
         decision = await decide()
         other = "edge" if decision.tier == "cloud" else "cloud"
         order = [self.tiers[decision.tier], self.tiers[other]]
-        await self._try(asked, order, decision_headers(decision), send, ending)
+        await self._try(asked, order, decision_headers(decision), send, ending, deadline)
 
-    async def _cascade(self, asked: Asked, decide: Decide, send: Send, ending: Ending) -> None:
+    async def _cascade(self, asked: Asked, decide: Decide, send: Send, ending: Ending, deadline: float) -> None:
         """The edge answers; the router looks at that, and keeps it or goes on to the cloud.
 
         Nothing of the edge's answer goes out before. Where the cloud fails after it, it goes out after all.
         """
         edge, cloud = self.tiers["edge"], self.tiers["cloud"]
-        draft = await self._drafted(asked, edge, ending)
+        draft = await self._drafted(asked, edge, ending, deadline)
         if draft is None:
-            await self._try(asked, [cloud], Headers(), send, ending)
+            await self._try(asked, [cloud], Headers(), send, ending, deadline)
             return
         decision = await decide(draft.text)
         headers = decision_headers(decision) + draft_headers(decision, draft, self.counts.usd(edge.model, draft))
@@ -141,40 +143,53 @@ class Service:
             try:
                 if not cloud.worth_asking():
                     raise UpstreamFailed("down", "cloud is down")
-                await self._try(asked, [cloud], headers, send, ending)
+                await self._try(asked, [cloud], headers, send, ending, deadline)
                 return
             except UpstreamFailed as failed:
                 ending.failures = ending.failures or [(cloud, failed)]
         ending.tier, ending.reply, ending.draft = edge, draft, None
-        await self._deliver(asked, answer_headers(edge, ending.failures) + headers, send, ending)
+        await self._finish(asked, answer_headers(edge, ending.failures) + headers, b"", send, ending)
 
-    async def _drafted(self, asked: Asked, edge: Tier, ending: Ending) -> Reply | None:
-        """The whole answer of the edge, held back; None where it has none."""
+    async def _drafted(self, asked: Asked, edge: Tier, ending: Ending, deadline: float) -> Reply | None:
+        """The whole answer of the edge, held back; None where it has none in time, to its end."""
         if why := _unfit(edge, asked):
             ending.failures.append((edge, why))
             return None
-        seconds = min(edge.first_s, self.timeout_s * _FIRST_SHARE)
+        start = time.monotonic()
+        seconds = min(edge.first_s, max((deadline - start) * _FIRST_SHARE, _SOON_S))
         try:
-            async with edge.ask(asked.body(edge.model), asked.stream, asked.usage_wanted, seconds) as reply:
-                if reply.rest is not None:
-                    async with aclosing(reply.rest) as rest:
-                        reply.body = b"".join([*reply.head, *[part async for part in rest]])
-                    reply.rest = None
+            with self._one_call(edge, ending):
+                async with edge.ask(asked, seconds) as reply:
+                    if reply.rest is not None:
+                        reply.body = await _whole(reply, start + seconds)
+                        reply.rest = None
         except UpstreamFailed as failed:
-            self.counts.calls.labels(edge.name, failed.reason).inc()
             ending.failures.append((edge, failed))
             return None
-        self.counts.calls.labels(edge.name, "answered").inc()
         return reply
+
+    @contextmanager
+    def _one_call(self, tier: Tier, ending: Ending) -> Iterator[None]:
+        """A call of a tier, counted once, as it ends."""
+        outcome = "cancelled"
+        try:
+            yield
+            outcome = ending.broken.reason if ending.broken else "answered"
+        except UpstreamFailed as failed:
+            outcome = failed.reason
+            raise
+        finally:
+            self.counts.calls.labels(tier.name, outcome).inc()
 
     async def _fetched(self, asked: Asked) -> list[bytes]:
         if self.fetcher is None:
             return []
-        found = [await self.fetcher.fetch(url) for url in asked.links if self.fetcher.allows(url)]
-        return [data for data in found if data is not None]
+        links = [url for url in asked.links if self.fetcher.allows(url)]
+        return await self.fetcher.fetch_all(links, self.timeout_s * _FIRST_SHARE) if links else []
 
-    async def _try(self, asked: Asked, order: list[Tier], headers: Headers, send: Send, ending: Ending) -> None:
-        deadline = time.monotonic() + self.timeout_s
+    async def _try(
+        self, asked: Asked, order: list[Tier], headers: Headers, send: Send, ending: Ending, deadline: float
+    ) -> None:
         failures = ending.failures
         for position, tier in enumerate(order):
             last = position == len(order) - 1
@@ -182,50 +197,72 @@ class Service:
                 failures.append((tier, why))
                 continue
             left = (deadline - time.monotonic()) * (1 if last else _FIRST_SHARE)
-            seconds = min(tier.first_s, max(left, 0.001))
+            seconds = min(tier.first_s, max(left, _SOON_S))
+            end = b""
             try:
-                async with tier.ask(asked.body(tier.model), asked.stream, asked.usage_wanted, seconds) as reply:
-                    self.counts.calls.labels(tier.name, "answered").inc()
-                    for passed_over, failed in failures:
-                        self.counts.escalations.labels(passed_over.name, tier.name, failed.reason).inc()
-                    ending.tier, ending.reply = tier, reply
-                    await self._deliver(asked, answer_headers(tier, failures) + headers, send, ending)
-                    return
+                with self._one_call(tier, ending):
+                    async with tier.ask(asked, seconds) as reply:
+                        for passed_over, failed in failures:
+                            self.counts.escalations.labels(passed_over.name, tier.name, failed.reason).inc()
+                        ending.tier, ending.reply = tier, reply
+                        said = answer_headers(tier, failures) + headers
+                        if reply.rest is not None:
+                            end = await self._pass_on(reply, reply.rest, said, send, ending)
             except UpstreamFailed as failed:
-                self.counts.calls.labels(tier.name, failed.reason).inc()
                 failures.append((tier, failed))
+                continue
+            await self._finish(asked, said, end, send, ending)
+            return
         raise _worst(failures)
 
-    async def _deliver(self, asked: Asked, headers: Headers, send: Send, ending: Ending) -> None:
-        """Send an answer that has begun; what breaks here breaks it, and is not tried again."""
-        reply = ending.reply
-        assert reply and ending.tier
-        if reply.rest is None:
-            await self.keep(asked, ending)
-            ending.outcome = "answered"
-            await send_whole(send, 200, reply.body, headers, EVENTS if asked.stream else JSON)
-            return
+    async def _pass_on(
+        self, reply: Reply, rest: AsyncGenerator[bytes], headers: Headers, send: Send, ending: Ending
+    ) -> bytes:
+        """Pass on a stream that has begun; its end, to go out once it is kept. What breaks it is not tried again."""
         ending.outcome = "broken_off"
         start = [(b"content-type", EVENTS), (b"cache-control", b"no-cache"), *headers]
         await send({"type": "http.response.start", "status": 200, "headers": start})
         last = b"".join(reply.head)
         try:
-            async with aclosing(reply.rest) as rest:
+            async with aclosing(rest):
                 if not reply.done:
                     await send_part(send, last)
                     last = b""
                 async for part in rest:
-                    if reply.done:  # the end goes out once it is kept
+                    if reply.done:
                         last += part
                     else:
                         await send_part(send, part)
         except UpstreamFailed as failed:
-            self.counts.calls.labels(ending.tier.name, failed.reason).inc()
+            assert ending.tier
+            ending.broken = failed
             last += error_event(ending.tier.upstream.without_key(failed.what), failed.reason)
-        else:
-            ending.outcome = "answered"
+        return last
+
+    async def _finish(self, asked: Asked, headers: Headers, last: bytes, send: Send, ending: Ending) -> None:
+        """Send a whole answer, or the end of a stream. The call is over: a client that does not read holds no slot."""
+        assert ending.reply
         await self.keep(asked, ending)
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        ending.outcome = "broken_off" if ending.broken else "answered"
+        if ending.reply.rest is None:
+            await send_whole(send, 200, ending.reply.body, headers, EVENTS if asked.stream else JSON)
+        else:
+            await send_part(send, last, more=False)
+
+
+async def _whole(reply: Reply, deadline: float) -> bytes:
+    """A stream to its end. Raises UpstreamFailed, also where that does not come in time."""
+    parts = [*reply.head]
+    assert reply.rest
+    try:
+        async with asyncio.timeout(max(deadline - time.monotonic(), _SOON_S)) as patience, aclosing(reply.rest) as rest:
+            async for part in rest:
+                parts.append(part)
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        raise UpstreamFailed("timeout", "an answer that did not end in time", status=504) from None
+    return b"".join(parts)
 
 
 def _unfit(tier: Tier, asked: Asked) -> UpstreamFailed | None:

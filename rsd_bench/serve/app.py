@@ -18,7 +18,7 @@ import hmac
 import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,11 @@ from rsd_bench.serve.answering import Ending, Service
 from rsd_bench.serve.asked import read_asked
 from rsd_bench.serve.counts import Counts
 from rsd_bench.serve.deciding import Decider, Loaded, Routers
-from rsd_bench.serve.failures import Refused, UpstreamFailed, error_body
+from rsd_bench.serve.failures import Refused, UpstreamFailed, error_body, error_event
 from rsd_bench.serve.journal import Journal, connect, load_redaction
 from rsd_bench.serve.keeping import Keeper
 from rsd_bench.serve.places import Fetcher
-from rsd_bench.serve.sending import ClientStalled, Send, send_refusal
+from rsd_bench.serve.sending import EVENTS, ClientStalled, Send, send_part, send_refusal
 from rsd_bench.serve.settings import Settings
 from rsd_bench.serve.tiers import Tier
 from rsd_bench.serve.upstream import Upstream
@@ -50,6 +50,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Scope = MutableMapping[str, Any]
 
 _BODY_S = 30.0
+_LAST_WORDS_S = 1.0  # for a client to hear that the server stops
+_READ_AT_ONCE = 256 << 10  # bytes of a body; to read a longer one would hold up everybody
+_STOPPED = "graceful shutdown"  # in what uvicorn cancels with, once answers under way have had their time
 _CANCELLED = "the client went away"
 _log = logging.getLogger("rsd_bench.serve")
 
@@ -153,6 +156,30 @@ class Guard:
         return guarded
 
 
+class Sent:
+    """What a client has been sent of an answer."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = self._streams = self._ended = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.begun, self._streams = True, (b"content-type", EVENTS) in message["headers"]
+        else:
+            self._ended = not message["more_body"]
+        await self._send(message)
+
+    async def end(self, error: UpstreamFailed) -> None:
+        """End what has not ended: in an error, or a last event that is one."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                if not self.begun:
+                    await send_refusal(self.send, error)
+                elif self._streams and not self._ended:
+                    await send_part(self.send, error_event(error.what, error.reason), more=False)
+
+
 class Completions:
     """POST /v1/chat/completions."""
 
@@ -161,7 +188,8 @@ class Completions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service: Service = scope["app"].state.service
-        ending = Ending(outcome="cancelled")
+        ending, sent = Ending(outcome="cancelled"), Sent(send)
+        send = sent.send
         try:
             await self._answer(service, scope, receive, send, ending)
         except Refused as refused:
@@ -171,7 +199,12 @@ class Completions:
             ending.outcome = "busy" if failed.status == 429 else "failed"
             await send_refusal(send, failed)
         except ClientStalled:
-            pass  # it reads nothing, so nothing can be said to it: the connection ends with this call
+            ending.outcome = "broken_off"  # nothing can be said to it: the connection ends with this call
+        except asyncio.CancelledError as cancelled:
+            if _STOPPED in str(cancelled):
+                ending.outcome = "broken_off" if sent.begun else "failed"
+                await sent.end(UpstreamFailed("stopping", "this server is stopping; ask again", status=503))
+            raise
         except Exception:
             _log.exception("a request failed for a reason that nobody foresaw")
             ending.outcome = "failed" if ending.reply is None else "broken_off"
@@ -186,7 +219,9 @@ class Completions:
         body = await _body(receive, headers)
         if body is None:
             return
-        work = asyncio.ensure_future(service.answer(read_asked(body, headers), send, ending))
+        at_once = len(body) <= _READ_AT_ONCE
+        asked = read_asked(body, headers) if at_once else await asyncio.to_thread(read_asked, body, headers)
+        work = asyncio.ensure_future(service.answer(asked, send, ending))
         gone = asyncio.ensure_future(receive())  # after a body, the one message that can come is that the client left
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -3,12 +3,14 @@
 The query is the last user turn: its text and its images, as the router learned queries. Images come as data URIs; a
 URL is passed on and not fetched, unless its host is allowed (`images`). Everything that is not ours passes through as
 it came. Refused before anybody is asked: what is too large, too many, or no request at all, and a URL behind which a
-tier would look on a private network or its own disk.
+tier would look on a private network or its own disk - of any part of any turn, whatever the part calls itself, for
+endpoints go by its keys.
 """
 
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ from rsd_bench.types import Scenario
 
 _PREFIX = "rsd/"
 _HEADER = b"x-rsd-scenario"
+_MEDIUM = re.compile(r"(?i).*(ur[il]|image|video|audio|file)s?")  # a key of a part that holds a medium
+_PLACE = re.compile(r"(?i).*ur[il]s?")  # one that says where a medium lies
+_URL = re.compile(r"(?i)[\s\0]*(file:|[a-z][a-z0-9+.-]+:[/\\])")
 _FIGURES = ("mes", "alpha", "beta", "gamma")
 
 
@@ -32,8 +37,8 @@ _FIGURES = ("mes", "alpha", "beta", "gamma")
 class Asked:
     """model: as the client named it. scenario: a name, a Scenario of its own, or None for the server's default.
 
-    images: data URIs of the last user turn; links: http(s) URLs there. turns: user turns in all. passed: the body
-    without what was for us.
+    images: data URIs of the last user turn; links: http(s) URLs there. pictures: data URIs of images of every turn.
+    turns: user turns in all. passed: the body without what was for us.
     """
 
     model: str
@@ -41,6 +46,7 @@ class Asked:
     question: str
     images: tuple[str, ...]
     links: tuple[str, ...]
+    pictures: tuple[str, ...]
     other_media: bool
     has_images: bool
     turns: int
@@ -88,12 +94,14 @@ def read_asked(body: bytes, headers: Mapping[bytes, bytes]) -> Asked:
     if metadata is None:
         passed = {name: value for name, value in passed.items() if name != "metadata"}
     every = list(_parts(messages))
-    urls = [url for part in every if (url := _image_url(part))]
-    if len(urls) > MAX_SERVED_IMAGES:
-        raise Refused(400, f"{len(urls)} images, more than {MAX_SERVED_IMAGES}", "too_many_images")
-    for url in urls:
-        if not url.startswith("data:"):
-            require_public(url)
+    pictures, count = list[str](), 0
+    for part in every:
+        _image_url(part)
+        places = [place for key, place in _places(part) if _is_image(key)]
+        count += max(len(places), sum(_is_image(key) for key, held in part.items() if held))
+        if count > MAX_SERVED_IMAGES:
+            raise Refused(400, f"more than {MAX_SERVED_IMAGES} images", "too_many_images")
+        pictures += [place for place in places if place.startswith("data:")]
     users = [message for message in messages if message.get("role") == "user"]
     last = list(_parts(users[-1:]))
     shown = [url for part in last if (url := _image_url(part))]
@@ -103,8 +111,9 @@ def read_asked(body: bytes, headers: Mapping[bytes, bytes]) -> Asked:
         question="\n".join(text for part in last if isinstance(text := part.get("text"), str)),
         images=tuple(url for url in shown if url.startswith("data:")),
         links=tuple(url for url in shown if not url.startswith("data:")),
+        pictures=tuple(pictures),
         other_media=any(part.get("type") not in ("text", "image_url") for part in every),
-        has_images=bool(urls),
+        has_images=count > 0,
         turns=len([message for message in messages if message.get("role") in ("user", "assistant", "tool")]),
         system="\n".join(
             str(part.get("text", ""))
@@ -131,10 +140,32 @@ def _parts(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             raise Refused(400, "content is neither a text nor a list of parts", "invalid_messages")
 
 
+def _places(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the media of a part lie: the key that holds each, and its data URI or URL. Raises Refused."""
+    waiting: list[tuple[str, str, Any]] = [("", "", part)]
+    while waiting:
+        medium, key, value = waiting.pop()
+        if isinstance(value, dict):
+            for name, held in value.items():
+                if isinstance(held, dict | list) or (name not in ("type", "text") and isinstance(held, str)):
+                    waiting.append((medium or (name if _MEDIUM.fullmatch(name) else ""), name, held))
+        elif isinstance(value, list):
+            waiting += [(medium, key, held) for held in value if isinstance(held, dict | list | str)]
+        elif medium and (_PLACE.fullmatch(key) or _URL.match(value) or value.startswith("data:")):
+            if not value.startswith("data:"):
+                require_public(value)
+            yield medium, value
+
+
+def _is_image(key: str) -> bool:
+    return "image" in key.lower() and _MEDIUM.fullmatch(key) is not None
+
+
 def _image_url(part: Mapping[str, Any]) -> str | None:
-    if part.get("type") != "image_url":
+    """The image of a part that the router is shown: one without a type too, as endpoints take it."""
+    kind, held = part.get("type"), part.get("image_url")
+    if kind != "image_url" and (held is None or kind not in (None, "input_image")):
         return None
-    held = part.get("image_url")
     url = held.get("url") if isinstance(held, dict) else held
     if not isinstance(url, str):
         raise Refused(400, "an image_url has no url", "invalid_image")
@@ -156,6 +187,12 @@ def _scenario(model: str, headers: Mapping[bytes, bytes], metadata: Any) -> tupl
     if named := headers.get(_HEADER):
         return named.decode("latin-1"), metadata
     return (model.removeprefix(_PREFIX) if model.startswith(_PREFIX) else None), metadata
+
+
+def images_of(asked: Asked) -> list[bytes]:
+    """The images of the query, once those of every turn are within bounds. Slow. Raises Refused."""
+    held = {uri: image_of(uri) for uri in dict.fromkeys(asked.pictures + asked.images)}
+    return [held[uri] for uri in asked.images]
 
 
 def image_of(uri: str) -> bytes:

@@ -36,8 +36,15 @@ class Counts:
         self.router_failures = Counter("rsd_router_failures", "Decisions without a router.", ["reason"], registry=own)
         self.cost = Counter("rsd_cost_usd", "US dollars by the price file.", ["tier"], registry=own)
         self.saved = Gauge(
-            "rsd_saved_usd", "US dollars saved against the cloud alone, by the price file.", registry=own
+            "rsd_saved_usd",
+            "US dollars saved against the cloud alone, by the price file. Shadow calls are not subtracted.",
+            registry=own,
         )
+        self.shadow_calls = Counter(
+            "rsd_shadow_calls", "Calls for the log alone, by ending.", ["tier", "outcome"], registry=own
+        )
+        self._shadow_tokens = Counter("rsd_shadow_tokens", "Tokens of them.", ["tier", "kind"], registry=own)
+        self._shadow_cost = Counter("rsd_shadow_cost_usd", "US dollars of them.", ["tier"], registry=own)
         self.in_flight = Gauge("rsd_in_flight", "Calls in flight.", ["tier"], registry=own)
         self.waiting = Gauge("rsd_waiting", "Requests that wait for a call.", ["tier"], registry=own)
         self.logged = Counter("rsd_logged", "Records of the log by what became of them.", ["outcome"], registry=own)
@@ -71,10 +78,18 @@ class Counts:
             self.cost.labels(tier).inc(usd)
             self.saved.dec(usd)
 
-    def _count_tokens(self, tier: str, reply: Reply) -> None:
+    def shadowed(self, tier: str, model: str, reply: Reply) -> None:
+        """Count an answer that the log alone asked for. It is paid, and nothing that routing saves or costs."""
+        self.shadow_calls.labels(tier, "answered").inc()
+        self._count_tokens(tier, reply, self._shadow_tokens)
+        if (usd := self.usd(model, reply)) is not None:
+            self._shadow_cost.labels(tier).inc(usd)
+
+    def _count_tokens(self, tier: str, reply: Reply, counter: Counter | None = None) -> None:
+        counter = counter or self.tokens
         for kind, tokens in (("input", reply.usage.input), ("output", reply.usage.output)):
             if tokens:
-                self.tokens.labels(tier, kind).inc(tokens)
+                counter.labels(tier, kind).inc(tokens)
 
     def usd(self, model: str, reply: Reply) -> float | None:
         """What an answer costs of a model; None without a price or a count of tokens."""

@@ -16,17 +16,19 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from rsd_bench.config import MAX_ROUTED_TEXT
 from rsd_bench.serve.failures import Refused
 from rsd_bench.types import InputError, Scenario
 
 _DECISION_S = 5.0
 _WAITING = 512  # decisions at once, those on the threads included
 _INLINE_S = 0.0005  # decisions about words alone that take less are made at once: a thread costs as much
+_INLINE_TEXT = 4_000  # characters of such words: what takes that little for a question may take seconds for a book
 _STEADY = 0.8  # weight of what was, in a running mean
 _THREADS = min(4, os.cpu_count() or 1)
 
@@ -161,61 +163,62 @@ class Decider:
         self,
         chosen: tuple[Loaded, Scenario],
         question: str,
-        images: Callable[[], list[bytes]] | None,
+        images: Sequence[bytes],
         answer: str | None = None,
-    ) -> tuple[Decision, list[bytes]]:
-        """Decide one query; also its images, decoded there. Raises Refused where an image is out of bounds.
-
-        images None: it has none. answer: what the edge said, for a cascade.
-        """
+    ) -> Decision:
+        """Decide one query by the first MAX_ROUTED_TEXT characters of its texts. answer: of the edge, for a cascade."""
         start = time.perf_counter()
         one, scenario = chosen
-        if images is None and self._took.get(id(one), _DECISION_S) < _INLINE_S:
-            decision, shown = self._route(one, scenario, question, None, answer)
-            return replace(decision, seconds=time.perf_counter() - start), shown
+        question, answer = question[:MAX_ROUTED_TEXT], answer and answer[:MAX_ROUTED_TEXT]
+        quick = not images and len(question) + len(answer or "") <= _INLINE_TEXT
+        if quick and self._took.get(id(one), _DECISION_S) < _INLINE_S:
+            decision = self._timed(one, scenario, question, answer)
+            return replace(decision, seconds=time.perf_counter() - start)
         if self._waiting >= _WAITING:
-            return Decision(self._default, scenario.name, problem="busy"), []
+            return Decision(self._default, scenario.name, problem="busy")
         with self._lock:
             self._waiting += 1
-        job = self._pool.submit(self._route, one, scenario, question, images, answer)
+        if quick:
+            job = self._pool.submit(self._timed, one, scenario, question, answer)
+        else:
+            job = self._pool.submit(self._route, one, scenario, question, images, answer)
         job.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(_DECISION_S):
-                decision, shown = await asyncio.wrap_future(job)
+                decision = await asyncio.wrap_future(job)
         except TimeoutError:
-            return Decision(self._default, scenario.name, seconds=_DECISION_S, problem="slow"), []
-        return replace(decision, seconds=time.perf_counter() - start), shown
+            return Decision(self._default, scenario.name, seconds=_DECISION_S, problem="slow")
+        return replace(decision, seconds=time.perf_counter() - start)
 
     def _ended(self, _: object) -> None:
         with self._lock:
             self._waiting -= 1
 
+    def _timed(self, one: Loaded, scenario: Scenario, question: str, answer: str | None) -> Decision:
+        """A decision about few words, and how long such ones take."""
+        start = time.perf_counter()
+        try:
+            return self._route(one, scenario, question, (), answer)
+        finally:
+            took = self._took.get(id(one), _DECISION_S)
+            self._took[id(one)] = _STEADY * took + (1 - _STEADY) * (time.perf_counter() - start)
+
     def _route(
-        self,
-        one: Loaded,
-        scenario: Scenario,
-        question: str,
-        images: Callable[[], list[bytes]] | None,
-        answer: str | None,
-    ) -> tuple[Decision, list[bytes]]:
-        start, shown = time.perf_counter(), images() if images else []
+        self, one: Loaded, scenario: Scenario, question: str, images: Sequence[bytes], answer: str | None
+    ) -> Decision:
         given: dict[str, Any] = {"answer": answer} if one.cascade else {}
         if one.told:
             given["scenario"] = scenario if one.takes_any else scenario.name
         try:
-            routed = one.router.route(shown or None, question, **given)
+            routed = one.router.route(list(images) or None, question, **given)
             p, tau, gain = float(routed.p_edge), float(routed.tau), getattr(routed, "expected_gain", None)
             gain = None if gain is None else float(gain)
             if not 0 <= p <= 1:
                 raise ValueError
             tier = self._tier_of(routed, one)
         except Exception:  # whatever a router does, its query is answered
-            return Decision(self._default, scenario.name, problem="failed"), shown
-        finally:
-            if images is None:
-                took = self._took.get(id(one), _DECISION_S)
-                self._took[id(one)] = _STEADY * took + (1 - _STEADY) * (time.perf_counter() - start)
-        return Decision(tier, scenario.name, p, tau, gain), shown
+            return Decision(self._default, scenario.name, problem="failed")
+        return Decision(tier, scenario.name, p, tau, gain)
 
     def _tier_of(self, routed: Routed, one: Loaded) -> str:
         """The tier that a router names: by its place among more than two, else by its name."""

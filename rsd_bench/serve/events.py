@@ -2,8 +2,8 @@
 
 Contract: an event is passed on whole or not at all. `begun` turns true with the first event in which the model says
 something - text, reasoning, a tool call, a refusal, an end; what came before is held back by who calls, so that another
-tier can still be asked. An error in the stream, an event that is no JSON, or an end without finish reason is
-UpstreamFailed.
+tier can still be asked. An error in the stream, an event that is no JSON, or an end with neither a finish reason nor
+[DONE] is UpstreamFailed. Nothing after [DONE] is passed on or looked at: a stream has one end.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Passing:
             if self._pass(event):
                 out.append(event + b"\n\n")
         self._rest = data[start:]
+        if self.done:
+            self._rest = b""
         if len(self._rest) > _MAX_EVENT:
             raise UpstreamFailed("broken", "an event without an end")
         return out
@@ -50,10 +52,12 @@ class Passing:
         """To be called when nothing more comes. Raises UpstreamFailed where something is missing."""
         if self._rest.strip():
             self.feed(b"\n\n")
-        if not self.finish:
+        if not self.finish and not (self.done and self.begun):
             raise UpstreamFailed("cut", "the stream was cut")
 
     def _pass(self, event: bytes) -> bool:
+        if self.done:
+            return False
         lines = event.lstrip(b"\xef\xbb\xbf\r\n").splitlines()
         payload = b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
         if any(line.startswith(b"event:") and line[6:].strip() == b"error" for line in lines):

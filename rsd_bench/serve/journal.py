@@ -7,8 +7,9 @@
 
 Contract: WAL, one transaction a batch of records, and `keep` returns when the record is in it: a client sees the end of
 an answer once the answer is kept, so `kill -9` loses nothing that was acknowledged. A record that cannot be kept - a
-full disk, a redaction that fails, the size bound - costs no answer: it is dropped whole, and counted. Texts pass the
-redaction before they are written. `filing` makes sources of it, also while a server writes.
+full disk, a redaction that fails, a text or number that SQLite does not take, the size bound - costs no answer: it is
+dropped whole, and counted, and those beside it are kept. Texts pass the redaction before they are written. `filing`
+makes sources of it, also while a server writes.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def load_redaction(named: str) -> Redact:
 def connect(store: Path) -> sqlite3.Connection:
     """The journal of a store, made when absent. InputError where it cannot be opened."""
     path = store / FILE
+    if store.exists() and not store.is_dir():
+        raise InputError.at(store, "is a file", "name a folder with --log")
     try:
         store.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
@@ -136,10 +139,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite has ended it already where the disk is full
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 _Item = tuple[Record | None, Sequence[Kept], Callable[[bool], None]]
@@ -199,22 +203,35 @@ class Journal:
         for item in batch:
             try:
                 ready.append(self._redacted(item))
-            except Exception:  # whatever a redaction of the user's own does: what cannot be redacted is not kept
+            except (Exception, SystemExit):  # whatever a redaction of the user's does: what it cannot take is not kept
                 self._dropped("redaction")
                 item[2](False)
         try:
             if self._size() > self._most:
                 raise _FullError
             with transaction(self._connection):
-                for record, kept, _ in ready:
-                    self._put(record, kept)
-        except (sqlite3.Error, _FullError) as error:
+                written = [self._written(record, kept) for record, kept, _ in ready]
+        except Exception as error:  # whatever it is: without this thread every answer would wait, and none be kept
             for _, _, settle in ready:
                 self._dropped("size" if isinstance(error, _FullError) else "disk")
                 settle(False)
             return
-        for _, _, settle in ready:
-            settle(True)
+        for (_, _, settle), well in zip(ready, written, strict=True):
+            if not well:
+                self._dropped("record")
+            settle(well)
+
+    def _written(self, record: Record | None, kept: Sequence[Kept]) -> bool:
+        """Whether SQLite takes what a record holds; where it does not, nothing of the record is written."""
+        self._connection.execute("SAVEPOINT record")
+        try:
+            self._put(record, kept)
+        except _UNFIT:
+            self._connection.execute("ROLLBACK TO record")
+            return False
+        finally:
+            self._connection.execute("RELEASE record")
+        return True
 
     def _redacted(self, item: _Item) -> _Item:
         if self._redact is None:
@@ -258,6 +275,10 @@ def _settle(done: asyncio.Future[bool], well: bool) -> None:
 
 class _FullError(Exception):
     """The journal has reached its bound."""
+
+
+# What a value is refused with: half a character, a number beyond 64 bits, a text beyond what a row holds, another type.
+_UNFIT = (ValueError, OverflowError, TypeError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
 def _text(redacted: Any) -> str:

@@ -43,7 +43,7 @@ class Keeper:
         if tier is None or reply is None or ending.decision is None or random.random() >= self._share:
             return
         record = _record(asked, ending)
-        answer = self._answer(record.id, tier, reply)
+        answer = self._broken(record.id, tier, ending.broken) if ending.broken else self._answer(record.id, tier, reply)
         edge = self.service.tiers["edge"]
         draft = self._answer(record.id, edge, ending.draft) if ending.draft else None
         given = [(tier, answer), (edge, draft)]
@@ -51,8 +51,14 @@ class Keeper:
         if not await self._journal.keep(record, kept):
             return
         self._counts.logged.labels("kept").inc()
-        if answer and record.alone and not ending.failures and not draft and random.random() < self._shadow:
+        whole = answer and not ending.broken
+        if whole and record.alone and not ending.failures and not draft and random.random() < self._shadow:
             self._start_shadow(asked, tier, record.id)
+
+    def _broken(self, key: str, tier: Tier, failed: UpstreamFailed) -> Answer:
+        """What is kept of an answer that broke off: no text, for half an answer is none that could be judged."""
+        what = tier.upstream.without_key(failed.what)
+        return Answer(key=key, model=tier.model, status="error", detail=f"broken off: {what}")
 
     def _answer(self, key: str, tier: Tier, reply: Reply) -> Answer | None:
         """An answer as the store has them; None for what is none of a query: a tool call, an empty text."""
@@ -90,9 +96,11 @@ class Keeper:
         whole = replace(asked, stream=False, passed=plain)
         async with self._slots:
             try:
-                async with tier.ask(whole.body(tier.model), False, False, self.service.timeout_s) as reply:
+                async with tier.ask(whole, self.service.timeout_s) as reply:
                     answer = self._answer(key, tier, reply)
+                    self._counts.shadowed(tier.name, tier.model, reply)
             except (UpstreamFailed, Refused) as failed:
+                self._counts.shadow_calls.labels(tier.name, getattr(failed, "reason", "refused")).inc()
                 said = failed.what if isinstance(failed, UpstreamFailed) else failed.message
                 unsupported = isinstance(failed, UpstreamFailed) and failed.reason == "no-vision"
                 answer = Answer(key, tier.model, "unsupported" if unsupported else "error", detail=said)

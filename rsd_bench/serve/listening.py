@@ -1,7 +1,8 @@
 """The socket side: uvicorn with bounds that it lacks, so that nobody holds connections by saying nothing.
 
 The head of a request must be whole within `_HEAD_S` seconds and `_HEAD_BYTES` bytes, also the next one on a connection
-that is kept alive; uvicorn itself waits for ever for the rest of a line (slowloris). Bodies are bounded by the app.
+that is kept alive; uvicorn itself waits for ever for the rest of a line (slowloris). Bodies are bounded by the app. A
+client that leaves what it asked for unread for `UNREAD_S` seconds is cut off: until then its answers take memory.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from rsd_bench.serve import sending
 from rsd_bench.serve.settings import Settings
 from rsd_bench.types import InputError
 
 _HEAD_S = 10.0
 _HEAD_BYTES = 64 << 10
+_READ_BYTES = 1 << 20  # that a client must take of a long answer each UNREAD_S
 _KEEP_ALIVE_S = 75
 _MAX_CONNECTIONS = 16_384
 _GRACE_S = 30  # for answers under way when the server is told to stop
@@ -28,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """A connection whose heads come in time or not at all."""
 
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _head = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +56,37 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
+        self._reads()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reads()
+        self._wait_for_reading()
+
+    def resume_writing(self) -> None:
+        self._reads()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # to close it would be to wait until its answer is read
+        super().timeout_keep_alive_handler()
+
+    def _wait_for_reading(self) -> None:
+        held = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(sending.UNREAD_S, self._look_at_unread, held)
+
+    def _look_at_unread(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() > before - _READ_BYTES:
+            self.transport.abort()
+        else:
+            self._wait_for_reading()
+
+    def _reads(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _wait_for_head(self) -> None:
         self._head = 0

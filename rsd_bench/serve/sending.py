@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from rsd_bench.serve.upstream import Reply
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 EVENTS, JSON = b"text/event-stream; charset=utf-8", b"application/json"
-_UNREAD_S = 60.0  # that a client may leave a stream unread
+UNREAD_S = 60.0  # that a client may leave an answer unread
 _NAME = "/@:;,.+-_=~!()[]{} "  # of a model, as it stands in a header
 
 
@@ -55,10 +56,14 @@ def _header(value: str) -> bytes:
 
 
 async def send_whole(send: Send, status: int, body: bytes, headers: Headers, kind: bytes = JSON) -> None:
-    """An answer in one piece."""
+    """An answer in one piece. Raises ClientStalled where the client does not take it."""
     start = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    try:
+        async with asyncio.timeout(UNREAD_S):
+            await send({"type": "http.response.start", "status": status, "headers": start})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+    except TimeoutError:
+        raise ClientStalled from None
 
 
 async def send_refusal(send: Send, error: Refused | UpstreamFailed) -> None:
@@ -67,15 +72,16 @@ async def send_refusal(send: Send, error: Refused | UpstreamFailed) -> None:
         message, code, wait = error.message, error.code, error.retry_after
     else:
         message, code = error.what, error.reason
-        wait = max(1, round(error.retry_after or RETRY_AFTER_S)) if error.status == 429 else None
+        wait = max(1, round(error.retry_after or RETRY_AFTER_S)) if error.status in (429, 503) else None
     headers = [(b"retry-after", str(wait).encode())] if wait else []
-    await send_whole(send, error.status, error_body(message, code, error.status), headers)
+    with suppress(ClientStalled):
+        await send_whole(send, error.status, error_body(message, code, error.status), headers)
 
 
-async def send_part(send: Send, part: bytes) -> None:
+async def send_part(send: Send, part: bytes, more: bool = True) -> None:
     """Send a part of a stream. Raises ClientStalled where the client does not take it."""
     try:
-        async with asyncio.timeout(_UNREAD_S):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
+        async with asyncio.timeout(UNREAD_S):
+            await send({"type": "http.response.body", "body": part, "more_body": more})
     except TimeoutError:
         raise ClientStalled from None

@@ -1,9 +1,9 @@
 """The tiers of a server: how many calls each may have, and whether it is worth asking at all.
 
 A tier has `concurrency` calls in flight and `queue` waiting; beyond that it is Busy, which the client hears as 429 with
-Retry-After where no other tier can take the query. After `_FAILURES` failures in a row a tier is down: for `_REST_S`
-seconds nobody waits for it, then one request tries it again. A model that said that it takes no images is not shown
-any more of them.
+Retry-After where no other tier can take the query. After `_FAILURES` failures in a row a tier is down until a call
+succeeds: for `_REST_S` seconds nobody waits for it, then one request tries it again. A model that said of images that
+it takes none is not shown any for `_BLIND_S` seconds: what it says may be an echo of what a client sent.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rsd_bench.endpoints.calls import Endpoint
+from rsd_bench.serve.asked import Asked
 from rsd_bench.serve.failures import UpstreamFailed
 from rsd_bench.serve.upstream import Reply, Upstream
 
 _FAILURES = 5
 _REST_S = 5.0
+_BLIND_S = 600.0
 RETRY_AFTER_S = 2
 
 
@@ -28,27 +30,32 @@ class Tier:
     def __init__(self, name: str, endpoint: Endpoint, upstream: Upstream, *, first_s: float, slots: int, queue: int):
         self.name, self.model, self.endpoint, self.first_s = name, endpoint.model, endpoint, first_s
         self.upstream = upstream
-        self.takes_images = True
+        self._blind_until = 0.0
         self.waiting = self.in_flight = 0
         self._slots, self._queue = asyncio.Semaphore(slots), queue
         self._failures, self._down_until = 0, 0.0
 
     @property
     def down(self) -> bool:
-        """Whether it failed so often that nobody waits for it."""
-        return self._failures >= _FAILURES and time.monotonic() < self._down_until
+        """Whether it failed so often, and has answered nothing since."""
+        return self._failures >= _FAILURES
+
+    @property
+    def takes_images(self) -> bool:
+        return time.monotonic() >= self._blind_until
 
     def worth_asking(self) -> bool:
         """Whether to ask it where there is another. Once its rest is over, the first to look may try it."""
-        if self.down:
+        if self.down and time.monotonic() < self._down_until:
             return False
-        if self._failures >= _FAILURES:
+        if self.down:
             self._down_until = time.monotonic() + _REST_S
         return True
 
     @asynccontextmanager
-    async def ask(self, body: bytes, stream: bool, usage_wanted: bool, seconds: float) -> AsyncIterator[Reply]:
+    async def ask(self, asked: Asked, seconds: float) -> AsyncIterator[Reply]:
         """A reply that has begun within `seconds`, waiting for a free slot included. Raises UpstreamFailed."""
+        body = asked.body(self.model)
         start = time.monotonic()
         await self._enter(seconds)
         self.in_flight += 1
@@ -56,12 +63,12 @@ class Tier:
             left = max(seconds - (time.monotonic() - start), 0.001)
             began = False
             try:
-                async with self.upstream.ask(body, stream, usage_wanted, left) as reply:
+                async with self.upstream.ask(body, asked.stream, asked.usage_wanted, left) as reply:
                     self._failures, began = 0, True
                     yield reply
             except UpstreamFailed as failed:
                 if not began:
-                    self._note(failed)
+                    self._note(failed, asked)
                 raise
         finally:
             self.in_flight -= 1
@@ -85,9 +92,9 @@ class Tier:
         finally:
             self.waiting -= 1
 
-    def _note(self, failed: UpstreamFailed) -> None:
-        if failed.reason == "no-vision":
-            self.takes_images = False
+    def _note(self, failed: UpstreamFailed, asked: Asked) -> None:
+        if failed.reason == "no-vision" and asked.has_images and not asked.other_media:
+            self._blind_until = time.monotonic() + _BLIND_S
         if failed.of_request:
             self._failures = 0
             return

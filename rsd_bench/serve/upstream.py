@@ -1,8 +1,9 @@
 """One call of a tier: the answer whole, or its events as they come; or UpstreamFailed with a word that says why.
 
-An answer belongs to the question before it (`endpoints.connections`), no redirect is followed, no cookie kept, and no
-header of the client goes upstream: each tier gets its own key and the body, nothing else. What an endpoint says of a
-failure reaches the client without the key that was sent to it.
+An answer belongs to the question before it (`endpoints.connections`); one whose id came before is asked again, once, on
+a new connection, where it can be no other's. No redirect is followed, no cookie kept, and no header of the client goes
+upstream: each tier gets its own key and the body, nothing else. What an endpoint says of a failure reaches the client
+without the key that was sent to it, and without the place that it redirects to.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _TAIL_S = 1.0  # for the end of a stream from which nothing is missing
 _MAX_REPLY = 32 << 20  # bytes of a whole answer
 _MAX_REFUSAL = 64 << 10
 _SHOWN = 300  # characters of what an endpoint says of a failure
+_MOST_WAIT_S = 3600.0  # of a Retry-After that a client is told
+_MOST_TOKENS = 1 << 31  # of one call; a counter that took more would say nothing ever after
 _TOO_LONG = ("context length", "context_length", "maximum context", "too many tokens", "max_model_len", "too long")
 
 
@@ -49,7 +52,7 @@ class Usage:
     def of(cls, usage: Any) -> Usage:
         held = usage if isinstance(usage, dict) else {}
         counts = [held.get(name) for name in ("prompt_tokens", "completion_tokens")]
-        return cls(*(count if type(count) is int and count >= 0 else None for count in counts))
+        return cls(*(count if type(count) is int and 0 <= count < _MOST_TOKENS else None for count in counts))
 
 
 @dataclass
@@ -107,18 +110,26 @@ class Upstream:
         """
         await self.connections.rest()
         start = time.perf_counter()
-        response: aiohttp.ClientResponse | None = None
+        asked: list[aiohttp.ClientResponse] = []
+
+        async def once() -> Reply:
+            response = await self._session.post(self._url, data=Question(body), allow_redirects=False)
+            asked.append(response)
+            assert isinstance(response, CarriedResponse)
+            if response.status != 200:
+                raise await self._refusal(response)
+            if response.early:
+                raise UpstreamFailed("broken", "answered before the question was sent whole")
+            return await (self._begin(response, usage_wanted, start) if stream else self._whole(response, start))
+
         try:
             try:
                 async with asyncio.timeout(first_s) as patience:
-                    response = await self._session.post(self._url, data=Question(body), allow_redirects=False)
-                    assert isinstance(response, CarriedResponse)
-                    if response.status != 200:
-                        raise await self._refusal(response)
-                    if response.early:
-                        raise UpstreamFailed("broken", "answered before the question was sent whole")
-                    begin = self._begin(response, usage_wanted, start) if stream else self._whole(response, start)
-                    reply = await begin
+                    try:
+                        reply = await once()
+                    except _CameBefore:
+                        asked.pop().close()
+                        reply = await once()
             except TimeoutError as error:
                 if patience.expired():
                     raise UpstreamFailed("timeout", f"no answer within {first_s:.3g} s", status=504) from None
@@ -127,25 +138,26 @@ class Upstream:
                 raise UpstreamFailed("unreachable", f"connection failed: {type(error).__name__}") from None
             yield reply
         finally:
-            if response is not None:
+            for response in asked:
                 response.close()  # ends the call, unless it was read out and its connection given back
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamFailed:
         said = await response.content.read(_MAX_REFUSAL)
         failed = parse_refusal(response.status, response.headers, said)
         what = self.without_key(failed.what)[:_SHOWN]
+        if 300 <= response.status < 400:  # the place is the operator's business
+            what = f"HTTP {response.status}: a redirect, which is not followed"
+        wait = None if failed.retry_after is None else min(failed.retry_after, _MOST_WAIT_S)
         reason = f"http-{response.status}"
         if failed.of_request or failed.kind == "filtered":
-            if takes_none(failed.what, ("image", "audio")):
-                reason = "no-vision"
+            if media := _refused_media(failed.what):
+                reason = media
             elif any(word in failed.what.lower() for word in _TOO_LONG):
                 reason = "too-long"
             return UpstreamFailed(reason, what, status=response.status, of_request=True)
-        if takes_none(failed.what, ("image", "audio")):  # llama.cpp refuses sounds with 500
-            return UpstreamFailed("no-vision", what, status=400, of_request=True)
-        if response.status == 429:
-            return UpstreamFailed(reason, what, status=429, retry_after=failed.retry_after)
-        return UpstreamFailed(reason, what, retry_after=failed.retry_after)
+        if media := _refused_media(failed.what):  # llama.cpp refuses sounds with 500
+            return UpstreamFailed(media, what, status=400, of_request=True)
+        return UpstreamFailed(reason, what, status=429 if response.status == 429 else 502, retry_after=wait)
 
     async def _whole(self, response: CarriedResponse, start: float) -> Reply:
         parts, size = [], 0
@@ -181,7 +193,7 @@ class Upstream:
     def _accept(self, response: CarriedResponse, answer_id: Any) -> None:
         name = answer_id if isinstance(answer_id, str) and answer_id else None
         if not self.connections.accept(response.carrier, name):
-            raise UpstreamFailed("broken", "an answer that came before")
+            raise _CameBefore("broken", "an answer that came before")
 
     async def _begin(self, response: CarriedResponse, usage_wanted: bool, start: float) -> Reply:
         if response.content_type != "text/event-stream":
@@ -198,6 +210,15 @@ class Upstream:
         reply.done = passing.done
         reply.rest = _rest(response, passing, reply, start)
         return reply
+
+
+class _CameBefore(UpstreamFailed):
+    """An answer whose id came before: perhaps one to an earlier question, perhaps of an endpoint that repeats ids."""
+
+
+def _refused_media(said: str) -> str | None:
+    """The reason of a failure that says that the model takes no images, or no sounds."""
+    return "no-vision" if takes_none(said, ("image",)) else "no-audio" if takes_none(said, ("audio",)) else None
 
 
 async def _rest(response: CarriedResponse, passing: Passing, reply: Reply, start: float) -> AsyncGenerator[bytes]:

@@ -12,7 +12,7 @@ from conftest import ROOT, call_cli
 pytest.importorskip("starlette")
 
 from rsd_bench import config
-from rsd_bench.serve import app, counts, deciding, listening, settings, tiers, upstream
+from rsd_bench.serve import app, counts, deciding, listening, sending, settings, tiers, upstream
 
 PAGE = (ROOT / "docs" / "serving.md").read_text("utf-8")
 
@@ -45,8 +45,13 @@ def test_figures_of_the_page() -> None:
         f"takes more than {deciding._DECISION_S:g} s, or {deciding._WAITING} decisions wait",
         f"silent for {upstream._STALL_S:g} s",
         f"for {tiers._REST_S:g} s at a time",
+        f"not shown any for {tiers._BLIND_S / 60:g} minutes",
+        f"does not read for {sending.UNREAD_S:g} s",
+        f"read at {listening._READ_BYTES >> 20} MiB each",
+        f"{listening._GRACE_S} s to finish",
         f"at most {config.MAX_SERVED_BODY >> 20} MiB and {config.MAX_SERVED_IMAGES} images",
         f"at most {config.MAX_SERVED_PIXELS // 10**6} megapixels",
+        f"first {config.MAX_ROUTED_TEXT:,} characters",
         f"heads must come within {listening._HEAD_S:g} s, bodies within {app._BODY_S:g} s",
     ):
         assert figure in PAGE.replace("\n", " ").replace("  ", " "), figure

@@ -85,7 +85,11 @@ def test_traffic_becomes_a_source(pair: tuple[FakeTier, FakeTier], tmp_path: Pat
         wait_for(tmp_path / "store", "SELECT * FROM answers WHERE shadow = 1", 3)
         counted = figures(server)
         assert counted['rsd_logged_total{outcome="kept"}'] == 4 and counted['rsd_logged_total{outcome="shadow"}'] == 3
-        assert counted["rsd_saved_usd"] == pytest.approx(2 * 110 * 9e-6)
+        assert counted["rsd_saved_usd"] == pytest.approx(2 * 110 * 9e-6), "shadows are not subtracted: they stand apart"
+        assert counted['rsd_shadow_calls_total{outcome="answered",tier="cloud"}'] == 1
+        assert counted['rsd_shadow_tokens_total{kind="output",tier="cloud"}'] == 10
+        assert counted['rsd_shadow_cost_usd_total{tier="cloud"}'] == pytest.approx(1100e-6)
+        assert counted['rsd_shadow_cost_usd_total{tier="edge"}'] == pytest.approx(220e-6)
         store = tmp_path / "store"
         made = run_cli("data", "import", "served", store, "--reference", "large")
         assert made.returncode == 0, made.stderr
@@ -214,3 +218,69 @@ def test_kill_9_loses_nothing_that_was_acknowledged(pair: tuple[FakeTier, FakeTi
     kept = {text for (text,) in rows(tmp_path, "SELECT question FROM served JOIN answers USING (id)")}
     assert kept == set(acknowledged)
     assert file_served(tmp_path) and len(responses(tmp_path)) == len(acknowledged)
+
+
+def test_a_stream_that_broke_off_is_no_answer(pair: tuple[FakeTier, FakeTier], tmp_path: Path) -> None:
+    """Half an answer would be judged, and teach the next router that its model is bad."""
+    from openai import APIError
+
+    try:
+        with serving(*pair, log=str(tmp_path), shadow=1.0) as server:
+            for do in ("cut", "malformed", "error-event"):
+                pair[0].behaviour = do
+                with pytest.raises(APIError):
+                    ask(server, f"easy {do}", stream=True)
+            pair[0].behaviour = "ok"
+            ask(server, "easy and whole", stream=True)
+            wait_for(tmp_path, "SELECT * FROM answers WHERE shadow = 1", 1)
+    finally:
+        pair[0].behaviour = "ok"
+    kept = rows(tmp_path, "SELECT question, status, text FROM served JOIN answers USING (id) WHERE shadow = 0")
+    assert sorted(kept) == [
+        ("easy and whole", "ok", "small says: easy and whole"),
+        ("easy cut", "error", None),
+        ("easy error-event", "error", None),
+        ("easy malformed", "error", None),
+    ]
+    file_served(tmp_path)
+    table = responses(tmp_path)
+    assert sorted(table[table.model == "small"].status) == ["error"] * 3 + ["unscored"]
+
+
+def test_a_record_that_sqlite_does_not_take_stops_nothing(tmp_path: Path) -> None:
+    """Half a character of a redaction, a number beyond 64 bits: that one is dropped, those beside it are kept."""
+    import asyncio
+
+    from rsd_bench.endpoints.calls import Answer
+    from rsd_bench.serve.journal import Journal, Kept, Record
+
+    dropped: list[str] = []
+
+    def record(name: str) -> Record:
+        return Record(name, 1.0, name, (), True, "s", "edge", "", None, None, None, None, "")
+
+    def redact(text: str) -> str:
+        if text == "exit":
+            sys.exit(3)
+        return "\ud800" if text == "half" else text
+
+    async def keep_all() -> list[bool]:
+        journal = Journal(tmp_path, 1.0, redact, dropped.append)
+        many = {"a": 1, "half": 1, "many": 2**63, "exit": 1, "z": 1}
+        answers = {name: Kept("edge", False, Answer(name, "m", "ok", "x", input_tokens=n)) for name, n in many.items()}
+        together = await asyncio.gather(*(journal.keep(record(name), [kept]) for name, kept in answers.items()))
+        later = await journal.keep(record("later"), [])
+        journal.close()
+        return [*together, later]
+
+    start = time.monotonic()
+    assert asyncio.run(keep_all()) == [True, False, False, False, True, True]
+    assert sorted(dropped) == ["record", "record", "redaction"] and time.monotonic() - start < 1.5
+    assert sorted(rows(tmp_path, "SELECT id FROM served")) == [("a",), ("later",), ("z",)]
+    assert sorted(rows(tmp_path, "SELECT id FROM answers")) == [("a",), ("z",)]
+
+
+def test_a_count_of_tokens_that_no_call_has_is_none() -> None:
+    from rsd_bench.serve.upstream import Usage
+
+    assert Usage.of({"prompt_tokens": 2**63, "completion_tokens": 7}) == Usage(None, 7)

@@ -50,10 +50,15 @@ class Fixed:
         return SimpleNamespace(model="edge" if p > 0.5 else "cloud", p_edge=p, tau=0.5, expected_gain=p - 0.5)
 
 
+Say = Callable[[dict[str, Any], asyncio.StreamWriter], Any]
+
+
 class FakeTier(LoopServer):
     """An OpenAI-compatible endpoint of one model. `seen`: bodies and headers; `cancelled`: callers that went away."""
 
     _backlog = 2048
+
+    say: Say | None = None  # what a test writes instead of an answer
 
     def __init__(self, model: str, behaviour: str = "ok", delay: float = 0.0) -> None:
         self.model, self.behaviour, self.delay = model, behaviour, delay
@@ -91,6 +96,10 @@ class FakeTier(LoopServer):
 
     async def _respond(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool | None:
         do, stream = self.behaviour, bool(body.get("stream"))
+        if self.say is not None:
+            await self.say(body, writer)
+            await writer.drain()
+            return None
         content = body["messages"][-1]["content"]
         text = content if isinstance(content, str) else " ".join(p["text"] for p in content if "text" in p)
         words = [f"{self.model} ", "says: ", text]
@@ -208,14 +217,24 @@ class Server:
 
 
 @contextmanager
-def serving(edge: FakeTier, cloud: FakeTier, *routers: Router, config: Any = None, **given: Any) -> Iterator[Server]:
-    """A server on a port that is free, on a thread of this process."""
+def serving(
+    edge: FakeTier, cloud: FakeTier, *routers: Router, config: Any = None, grace_s: float | None = None, **given: Any
+) -> Iterator[Server]:
+    """A server on a port that is free, on a thread of this process. grace_s: for what is under way at its end."""
     held = {"edge": edge.flag, "cloud": cloud.flag, "port": 0, "router": ("stub",)} | given
     settings = read_settings(config, held)
     app = make_app(settings, [loaded(router) for router in routers or (Fixed(),)])
     with listen(settings) as on:
         server = uvicorn.Server(
-            uvicorn.Config(app, http=BoundedProtocol, ws="none", lifespan="on", log_config=None, access_log=False)
+            uvicorn.Config(
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=grace_s,
+            )
         )
         server.install_signal_handlers = lambda: None
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[on])), daemon=True)
