@@ -272,9 +272,10 @@ def _healthz(request: Request) -> Response:
     return _json({"status": "ok"})
 
 
-def _readyz(request: Request) -> Response:
+async def _readyz(request: Request) -> Response:
     service: Service = request.app.state.service
-    tiers = {name: "down" if tier.down else "up" for name, tier in service.tiers.items()}
+    up = await asyncio.gather(*(tier.look() for tier in service.tiers.values()))
+    tiers = {name: "up" if is_up else "down" for name, is_up in zip(service.tiers, up, strict=True)}
     ready = "up" in tiers.values()
     return _json({"status": "ready" if ready else "not ready", "tiers": tiers}, 200 if ready else 503)
 

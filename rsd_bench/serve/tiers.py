@@ -2,7 +2,8 @@
 
 A tier has `concurrency` calls in flight and `queue` waiting; beyond that it is Busy, which the client hears as 429 with
 Retry-After where no other tier can take the query. After `_FAILURES` failures in a row a tier is down until a call
-succeeds: for `_REST_S` seconds nobody waits for it, then one request tries it again. A model that said of images that
+succeeds: for `_REST_S` seconds nobody waits for it, then one request tries it again, or who asks whether the server is
+ready has it looked at. A model that said of images that
 it takes none is not shown any for `_BLIND_S` seconds: what it says may be an echo of what a client sent.
 """
 
@@ -51,6 +52,15 @@ class Tier:
         if self.down:
             self._down_until = time.monotonic() + _REST_S
         return True
+
+    async def look(self) -> bool:
+        """Whether it is up. One that is down, its rest over, is asked for its models.
+
+        Where it answers, the next request tries it, and one more failure has it down again.
+        """
+        if self.down and self.worth_asking() and await self.upstream.lives():
+            self._failures = _FAILURES - 1
+        return not self.down
 
     @asynccontextmanager
     async def ask(self, asked: Asked, seconds: float) -> AsyncIterator[Reply]:

@@ -31,6 +31,7 @@ from rsd_bench.serve.failures import UpstreamFailed
 from rsd_bench.version import __version__
 
 _CONNECT_S = 10.0
+_LIVES_S = 2.0
 _STALL_S = 60.0  # between two events of a stream that has begun
 _TAIL_S = 1.0  # for the end of a stream from which nothing is missing
 _MAX_REPLY = 32 << 20  # bytes of a whole answer
@@ -94,9 +95,19 @@ class Upstream:
             read_bufsize=1 << 16,
         )
         self._url = yarl.URL(f"{endpoint.base_url}/chat/completions", encoded=True)
+        self._models = yarl.URL(f"{endpoint.base_url}/models", encoded=True)
 
     async def close(self) -> None:
         await self._session.close()
+
+    async def lives(self) -> bool:
+        """Whether the endpoint answers at all, asked for its list of models: no failure of its own, in `_LIVES_S`."""
+        try:
+            limit = aiohttp.ClientTimeout(total=_LIVES_S)
+            async with self._session.get(self._models, timeout=limit, allow_redirects=False) as response:
+                return response.status < 500
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
 
     def without_key(self, text: str) -> str:
         """Text of the endpoint, without the key that it was sent."""

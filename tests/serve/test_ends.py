@@ -174,7 +174,7 @@ def test_images_are_fetched_at_once_and_in_time(
             assert post(server, body)[0] == 200 and time.monotonic() - start < 1.5
 
 
-def test_not_ready_until_a_call_succeeds(pair: tuple[FakeTier, FakeTier], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_ready_until_a_tier_answers_again(pair: tuple[FakeTier, FakeTier], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiers_module, "_REST_S", 0.1)
 
     def ready(server: Server) -> int:
@@ -192,9 +192,9 @@ def test_not_ready_until_a_call_succeeds(pair: tuple[FakeTier, FakeTier], monkey
         for _ in range(4):
             assert ready(server) == 503
             time.sleep(0.1)
-        pair[0].behaviour = "ok"
+        pair[0].behaviour = "ok"  # who sends nothing to a server that is not ready hears so too
         time.sleep(0.15)
-        assert post(server, asking("easy"))[0] == 200 and ready(server) == 200
+        assert ready(server) == 200 and post(server, asking("easy"))[0] == 200
 
 
 def test_a_stop_says_so(pair: tuple[FakeTier, FakeTier]) -> None:

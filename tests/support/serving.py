@@ -72,6 +72,10 @@ class FakeTier(LoopServer):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
+                if head.startswith("GET "):  # its models
+                    status = "500 X" if self.behaviour != "ok" else "200 OK"
+                    writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+                    continue
                 size = int(re.search(r"(?i)content-length: *(\d+)", head)[1])
                 body = json.loads(await reader.readexactly(size))
                 self.seen.append((body, head))
