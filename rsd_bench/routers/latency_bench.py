@@ -207,7 +207,7 @@ def run_bench(
     if data is None and set(router.blocks) != {NGRAMS}:
         with _limited(threads):
             return Bench(str(checkpoint), name, {HEAD: bench_head(router, calls)}, hardware())
-    place = find_device(device)
+    place = find_device(device) if {"image", "text"} & set(router.blocks) else CPU
     places: dict[str, Any] = {"image_encoder": image_encoder, "text_encoder": text_encoder, "device": place.name}
     pipeline = load_router(checkpoint, trust=trust, **places)
     if data is None:

@@ -54,7 +54,7 @@ def test_a_result_is_a_row_a_track_and_scenario(result: rsd.Result) -> None:
     assert len(table.rows) == 1 + len(result.scores)
     first = result.scores[0]
     assert table.rows[1][:4] == [first.track, first.scenario, str(first.n), first.rcs.text()]
-    assert table.rows[1][4] == first.gain.text(sign="+")
+    assert table.rows[1][4] == first.gain.points()
     assert {len(row) for row in table.rows} == {8}
     assert result.name in table.caption and result.dataset.version in table.caption
 

@@ -151,9 +151,8 @@ def test_one_tier_dead_loses_nothing(pair: tuple[FakeTier, FakeTier], server: Se
 
 def test_a_tier_that_is_well_again_is_asked_again(pair: tuple[FakeTier, FakeTier], server: Server) -> None:
     pair[0].behaviour = "500"
-    for _ in range(6):
-        ask(server, "easy", False)
-    assert ask(server, "easy", False)[1]["x-rsd-fallback"] == "edge; down"
+    told = [ask(server, "easy", False)[1]["x-rsd-fallback"] for _ in range(8)]
+    assert "edge; down" in told  # its rest may end in between
     pair[0].behaviour = "ok"
     end = time.monotonic() + 5
     while ask(server, "easy", False)[1]["x-rsd-tier"] != "edge" and time.monotonic() < end:
