@@ -169,9 +169,7 @@ def test_a_file_that_names_no_blocks_is_deployed_with_those_it_learned_from(toy_
 
 def _written(folder: Path, text: str) -> Path:
     (folder / "half_beside_it.py").write_text("def share(row):\n    return 0.5\n")
-    (folder / "own.py").write_text(
-        text.replace("sums_beside_it", "half_beside_it")
-    )  # loaded once a process
+    (folder / "own.py").write_text(text.replace("sums_beside_it", "half_beside_it"))  # loaded once a process
     return folder / "own.py"
 
 
