@@ -186,9 +186,7 @@ class CascadePipeline(RouterPipeline):
                 raise ValueError(f"{name}: must be a text, not {type(text).__name__}")
         limit = decider.tau if tau is None else float(arrays.thresholds(tau, "tau")[0])
         features = with_answers(self.features([None], [question]), [answer])
-        p, gain = (float(of(features)[0]) for of in (decider.router.predict_p_edge, decider.router.expected_gain))
-        tier = int(p < limit)
-        return Decision("cloud" if tier else "edge", p, limit, tier, decider.scenario.name, gain)
+        return decisions_of(self.router, decider, features, [question], limit)[0]
 
 
 def _loaded(encoder: Encoder | None, kind: str) -> Encoder:
