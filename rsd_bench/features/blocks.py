@@ -102,6 +102,11 @@ class FeatureSpec:
         return encoders | {"statistics": len(self.statistics)}
 
     @property
+    def names(self) -> frozenset[str]:
+        """The blocks that there are, dense or sparse."""
+        return frozenset(self.dimensions) | ({NGRAMS} if self.ngrams else frozenset())
+
+    @property
     def encoders(self) -> tuple[EncoderSpec, ...]:
         """Those there are."""
         return tuple(spec for spec in (self.image, self.text) if spec)

@@ -49,8 +49,7 @@ class RouterPipeline:
         image_encoder: Encoder | None = None,
         text_encoder: Encoder | None = None,
     ) -> None:
-        there = {*router.spec.dimensions, *((NGRAMS,) if router.spec.ngrams else ())}
-        self.blocks = tuple(name for name in router.blocks if name in there)
+        self.blocks = tuple(name for name in router.blocks if name in router.spec.names)
         image, text = (encoder.spec if encoder else None for encoder in (image_encoder, text_encoder))
         self.spec = FeatureSpec(image, text, ngrams=NgramSpec() if NGRAMS in self.blocks else None)
         if difference := router.spec.difference(self.spec, self.blocks):

@@ -35,8 +35,7 @@ class Entry:
 
     def can_read(self, spec: FeatureSpec) -> bool:
         """Whether features of this spec have every block that it reads."""
-        there = {*spec.dimensions, *((NGRAMS,) if spec.ngrams else ())}
-        return there.issuperset(self.blocks)
+        return spec.names.issuperset(self.blocks)
 
 
 def _reference(seed: int) -> Router:
